@@ -1,0 +1,148 @@
+# driftd: plain GNU make. `make help` lists what there is to type.
+
+VERSION := 0.1.0
+prefix  ?= /usr/local
+BUILD   ?= build
+V       ?= 0
+CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+
+# What a machine needs, by purpose. `make deps` installs what is missing of all of it.
+DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev
+DEPS_CHECK := check python3 python3-zmq python3-msgpack python3-numpy python3-scipy
+DEPS_DEMO  := python3 python3-zmq python3-numpy python3-scipy python3-sklearn dataset-fashion-mnist
+DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang libclang-rt-14-dev
+
+WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla
+ifdef CI
+WARNINGS += -Werror
+endif
+OPTIMIZE ?= -O2 -g -D_FORTIFY_SOURCE=2
+HARDEN   ?= -fstack-protector-strong -fPIE
+LDHARDEN ?= -pie -Wl,-z,relro,-z,now
+
+PKGS_LIB    := yaml-0.1 jansson
+PKGS_DAEMON := libczmq libzmq sqlite3 libsystemd
+PKGS_CLI    := libczmq libzmq
+pkg_flags    = $(shell pkg-config $(1) $(2) 2>/dev/null)
+
+CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DDRIFT_VERSION='"$(VERSION)"'
+CFLAGS   += -std=c11 -ffp-contract=off $(WARNINGS) $(OPTIMIZE) $(SANITIZE)
+LDFLAGS  += $(SANITIZE)
+
+LIB_SRC    := $(sort $(wildcard lib/*.c lib/*/*.c))
+DAEMON_SRC := $(sort $(wildcard daemon/*.c daemon/*/*.c))
+CLI_SRC    := $(sort $(wildcard cli/*.c))
+TEST_SRC   := $(sort $(wildcard tests/unit/check_*.c tests/story/story_*.c))
+# Everything of the daemon but its main(), so that tests can link stations.
+STATION_SRC := $(filter-out daemon/main.c,$(DAEMON_SRC))
+
+LIB_OBJ    := $(LIB_SRC:%.c=$(BUILD)/obj/%.o)
+DAEMON_OBJ := $(DAEMON_SRC:%.c=$(BUILD)/obj/%.o)
+CLI_OBJ    := $(CLI_SRC:%.c=$(BUILD)/obj/%.o)
+STATION_OBJ := $(STATION_SRC:%.c=$(BUILD)/obj/%.o)
+TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
+
+quiet = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
+
+.PHONY: all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench fuzz fault system install uninstall clean test-bins check-run demo-run
+
+all: $(BUILD)/driftd $(BUILD)/driftc $(BUILD)/libdrift.a $(BUILD)/libdrift.so
+
+help:
+	@sed -n 's/^#> //p' Makefile
+
+#> driftd - watches models in production and asks for their retraining
+#>
+#>   make deps        install the Debian packages that are missing
+#>   make             build/driftd, build/driftc, build/libdrift.{a,so}
+#>   make demo        the main job on real images, told as it happens (about a minute)
+#>   make check       every test; ends with "N passed, N failed"
+#>   make asan        the same tests under the address and undefined sanitizers
+#>   make tsan        the same tests under the thread sanitizer
+#>   make valgrind    the unit tests under valgrind
+#>   make coverage    line coverage of lib/
+#>   make lint        clang-tidy and cppcheck
+#>   make floors      no file includes what its floor may not
+#>   make pure        the pure core links memory, string and math only
+#>   make fuzz        the decoders and the configuration against libFuzzer, briefly
+#>   make fault       kill -9, dead trainers, restarts: nothing is lost
+#>   make system      the unit under a real systemd (skipped where there is none)
+#>   make bench       ratios against a bare libzmq receive loop, to build/bench.json
+#>   make install     to DESTDIR and prefix (make uninstall takes it away)
+#>   make clean       remove build/
+#>
+#>   V=1 shows commands, CI=1 makes warnings errors.
+
+deps:
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_CHECK) $(DEPS_DEMO) $(DEPS_HOUSE))
+
+deps-check:
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_CHECK))
+
+deps-demo:
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_DEMO))
+
+$(BUILD)/obj/%.o: %.c
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) $(call pkg_flags,--cflags,$(PKGS_LIB) $(PKGS_DAEMON)) $(CFLAGS) $(HARDEN) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+
+$(BUILD)/libdrift.a: $(LIB_OBJ)
+	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $(LIB_OBJ)
+
+$(BUILD)/libdrift.so: $(LIB_OBJ)
+	$(call quiet,LD,$@)$(CC) -shared -Wl,-soname,libdrift.so.0 $(LDFLAGS) -Wl,-z,relro,-z,now -o $@ $(LIB_OBJ) $(call pkg_flags,--libs,$(PKGS_LIB)) -lm
+
+$(BUILD)/driftd: $(DAEMON_OBJ) $(BUILD)/libdrift.a
+	$(call quiet,LD,$@)$(CC) $(LDFLAGS) $(LDHARDEN) -o $@ $(DAEMON_OBJ) $(BUILD)/libdrift.a $(call pkg_flags,--libs,$(PKGS_DAEMON) $(PKGS_LIB)) -lm -lpthread
+
+$(BUILD)/driftc: $(CLI_OBJ) $(BUILD)/libdrift.a
+	$(call quiet,LD,$@)$(CC) $(LDFLAGS) $(LDHARDEN) -o $@ $(CLI_OBJ) $(BUILD)/libdrift.a $(call pkg_flags,--libs,$(PKGS_CLI) $(PKGS_LIB)) -lm -lpthread
+
+# A test program is one file, linked with the library and the stations.
+$(BUILD)/libstations.a: $(STATION_OBJ)
+	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $(STATION_OBJ)
+
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(BUILD)/libdrift.a $(BUILD)/libstations.a
+	@mkdir -p $(@D)
+	$(call quiet,LD,$@)$(CC) $(LDFLAGS) $(LDHARDEN) -o $@ $< $(BUILD)/libstations.a $(BUILD)/libdrift.a $(call pkg_flags,--libs,check $(PKGS_DAEMON) $(PKGS_LIB)) -lm -lpthread
+
+test-bins: $(TEST_BIN)
+
+check:
+	@$(MAKE) --no-print-directory deps-check
+	@$(MAKE) --no-print-directory check-run
+
+check-run: all test-bins
+	@BUILD=$(BUILD) python3 tests/run.py $(TEST_BIN) $(wildcard tests/line/test_*.py) $(wildcard tests/house/test_*.py)
+
+asan:
+	@$(MAKE) --no-print-directory deps-check
+	@$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' OPTIMIZE='-O1 -g'
+
+tsan:
+	@$(MAKE) --no-print-directory deps-check
+	@$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/tsan SANITIZE='-fsanitize=thread' OPTIMIZE='-O1 -g' HARDEN='' LDHARDEN=''
+
+floors:
+	@python3 tests/house/floors.py
+
+pure: $(BUILD)/libdrift.a
+	@python3 tests/house/pure.py $(BUILD)
+
+demo:
+	@$(MAKE) --no-print-directory deps-demo
+	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory demo-run
+
+demo-run:
+	@BUILD=$(BUILD) python3 examples/vision/demo.py
+
+clean:
+	rm -rf build
+
+-include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
+# Objects of tests are kept: make would take them for intermediates and build them again.
+.SECONDARY:

@@ -1,0 +1,107 @@
+/* config.h - the YAML file of budgets, read strictly into plain structs.
+ *
+ * config_load() reports every error at once, each as "file:line:column: key: what is wrong, what is allowed". One table
+ * (config_schema.c) says for every key its type, range and default. Only the engine and the tools know that YAML exists:
+ * stations are handed the few options they need.
+ *
+ * Threads: one at a time; a loaded configuration does not change. Memory: the configuration owns all it points to.
+ */
+#ifndef DRIFT_LIB_CONFIG_CONFIG_H
+#define DRIFT_LIB_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/model_id.h"
+#include "lib/monitor/monitor.h"
+#include "lib/retrain/strategy.h"
+
+#define CONFIG_ENDPOINTS_MAX 32
+#define CONFIG_STRATEGIES_MAX 64
+
+struct config_endpoints {
+    char *at[CONFIG_ENDPOINTS_MAX];
+    uint32_t count;
+};
+
+/* Limits of retraining; 0: none set. */
+struct config_limits {
+    uint32_t concurrent, per_model_per_day, per_day;
+    double gpu_hours_per_day;
+};
+
+struct config_project_limits {
+    char project[MODEL_ID_SEGMENT_MAX + 1];
+    struct config_limits limits;
+};
+
+enum config_feedback { CONFIG_FEEDBACK_REQUIRED, CONFIG_FEEDBACK_NONE };
+enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };
+enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_JOURNAL, CONFIG_LOG_LOGFMT, CONFIG_LOG_JSON };
+
+struct config {
+    struct {
+        struct config_endpoints bind, connect;
+        uint32_t queue;
+        uint64_t max_message_bytes;
+        uint32_t max_models;
+        int64_t max_future_ns;
+    } metrics;
+    struct {
+        struct config_endpoints bind;
+        enum config_feedback feedback;
+        int64_t accept_within_ns, lease_ns, max_run_ns;
+        uint32_t attempts;
+        int64_t retry_first_ns, retry_max_ns;
+    } jobs;
+    struct config_endpoints feedback, events, control;
+    int32_t workers; /* -1: auto */
+    struct {
+        char *dir;
+    } state;
+    struct {
+        enum config_log_level level;
+        enum config_log_format format;
+    } log;
+    struct {
+        uint64_t seed;
+        struct config_limits limits;
+        struct config_project_limits *projects;
+        uint32_t project_count;
+        uint32_t give_up_after;
+        char choose[STRATEGY_NAME_MAX + 1];
+        struct strategy strategies[CONFIG_STRATEGIES_MAX];
+        uint32_t strategy_count;
+    } retraining;
+    bool has_budgets;
+    struct config_budgets *budgets; /* the blocks, with the place of each key */
+};
+
+struct config_options {
+    bool no_env;  /* ${NAME} without a value is no error: secrets may be absent where one only checks */
+    bool as_user; /* run by hand without root: state and control default to the XDG folders */
+};
+
+/* Called once for each error, with a whole line of text and no newline. */
+typedef void config_error_fn(void *argument, const char *line);
+
+/* Reads `path`. Returns 0 and *self_p, or a negative error after having told `error` of everything that is wrong:
+ * -EINVAL for mistakes in the text, -ENOENT and the like for a file that cannot be read. */
+int config_load(struct config **self_p, const char *path, const struct config_options *options, config_error_fn *error,
+                void *argument);
+
+/* The same of a text in memory, `name` standing for the file in messages. */
+int config_parse(struct config **self_p, const char *name, struct text yaml, const struct config_options *options,
+                 config_error_fn *error, void *argument);
+
+/* The budgets that hold for a model: all matching blocks, merged key by key. Models that match the same blocks share one
+ * settings object, which the configuration owns. NULL where no block matches: shown, never judged. *out_p untouched on
+ * -ENOMEM. */
+int config_settings_for(struct config *self, const struct model_id *model, const struct monitor_settings **out_p);
+
+/* What stands behind config_settings_for() when no block matches: the defaults, no KPI. */
+const struct monitor_settings *config_settings_default(void);
+
+void config_destroy(struct config **self_p);
+
+#endif

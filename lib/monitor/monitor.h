@@ -1,0 +1,99 @@
+/* monitor.h - one model's drift monitor: events in, verdicts out.
+ *
+ * Holds the model's windows, judges each event against the KPI budgets, counts consecutive failures, keeps the back-off
+ * and the episode. It reads no clock: the time of arrival comes with each event, in nanoseconds of a clock that does
+ * not jump (any origin), and as seconds since the epoch for what people read.
+ *
+ * Threads: an instance belongs to one thread; two instances share only settings, which do not change. Memory: windows
+ * are taken when a metric is first seen; monitor_add() returns -ENOMEM then, and has taken nothing of the event.
+ */
+#ifndef DRIFT_LIB_MONITOR_MONITOR_H
+#define DRIFT_LIB_MONITOR_MONITOR_H
+
+#include <stdint.h>
+
+#include "lib/stats/window.h"
+#include "lib/wire/metric_message.h"
+
+#define MONITOR_METRICS_MAX 64 /* metrics kept for a model; further ones are counted and left out */
+#define MONITOR_RULE_MAX 128   /* bytes of a rule's text */
+
+struct kpi_budget {
+    char metric[METRIC_NAME_MAX + 1];
+    double min, max; /* NAN: no such limit */
+    enum window_stat over;
+};
+
+/* What a model is judged by. Immutable once a monitor has it; must outlive the monitor. */
+struct monitor_settings {
+    uint32_t window;               /* values, >= 1 */
+    uint64_t min_events;           /* values of a metric before it is judged */
+    uint32_t consecutive_failures; /* >= 1 */
+    uint32_t recover_after;        /* healthy evaluations in a row, >= 1 */
+    int64_t backoff_ns;
+    int64_t stale_after_ns;
+    const struct kpi_budget *kpis; /* in the order of the configuration */
+    uint32_t kpi_count;
+};
+
+/* What made a monitor ask for retraining: names and figures, by value. */
+struct trigger {
+    char rule[MONITOR_RULE_MAX];       /* "accuracy mean < 0.8" */
+    char metric[METRIC_NAME_MAX + 1];
+    double observed, limit;
+    double severity;                   /* (observed - limit) / |limit| in the harmful direction, the largest of all that are violated */
+    uint32_t window;                   /* values that were judged */
+    uint32_t failures;                 /* evaluations in a row */
+    double change_at_s;                /* when the failures began, seconds since the epoch */
+    double window_start_s, window_end_s;
+};
+
+enum model_state { MODEL_WARMING, MODEL_HEALTHY, MODEL_FAILING, MODEL_DRIFTING, MODEL_RETRAINING, MODEL_STALE,
+                   MODEL_SILENCED, MODEL_UNRECOVERABLE, MODEL_STATES };
+const char *model_state_name(enum model_state state);
+
+enum evaluation { EVALUATION_NONE, EVALUATION_HEALTHY, EVALUATION_FAILING };
+
+struct verdict {
+    enum evaluation evaluation;
+    bool violation_began; /* the first failing evaluation of a run: driftd.budget.violated */
+    bool triggered;       /* monitor_trigger() has the figures, until the next event */
+    bool recovered;       /* recover_after was reached while an episode was open */
+};
+
+struct monitor;
+
+int monitor_new(struct monitor **self_p, const struct monitor_settings *settings);
+
+/* Takes one event. now_ns: time of arrival on the steady clock; now_s: the same as seconds since the epoch. */
+int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
+                struct verdict *out);
+
+/* The figures of the last trigger; borrowed, valid until the next monitor_add(). */
+const struct trigger *monitor_trigger(const struct monitor *self);
+
+/* What the life of its requests tells a monitor. `live`: a request for the model is under way. Its end begins the
+ * back-off anew; the episode closes with the back-off. `since_ns` may lie before the monitor was made: after a restart
+ * the store tells when the last trigger was. */
+void monitor_triggered_at(struct monitor *self, int64_t since_ns);
+void monitor_request_live(struct monitor *self, bool live, int64_t since_ns);
+
+/* How the model stands at now_ns; MODEL_SILENCED and MODEL_UNRECOVERABLE are for others to say. */
+enum model_state monitor_state(const struct monitor *self, int64_t now_ns);
+
+uint32_t monitor_failures(const struct monitor *self);
+bool monitor_episode_open(const struct monitor *self);
+int64_t monitor_backoff_left_ns(const struct monitor *self, int64_t now_ns);
+int64_t monitor_last_event_ns(const struct monitor *self);
+uint64_t monitor_events(const struct monitor *self);
+uint64_t monitor_metrics_left_out(const struct monitor *self);
+
+/* The metrics seen so far, in the order they came. */
+uint32_t monitor_metric_count(const struct monitor *self);
+const char *monitor_metric_name(const struct monitor *self, uint32_t index);
+const struct window *monitor_metric_window(const struct monitor *self, uint32_t index);
+
+const struct monitor_settings *monitor_settings_of(const struct monitor *self);
+void monitor_destroy(struct monitor **self_p);
+
+#endif

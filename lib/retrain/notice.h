@@ -1,0 +1,49 @@
+/* notice.h - what the keepers of models and the keeper of requests tell each other. Plain values, sent as messages.
+ *
+ * Threads: a message has one owner at a time; whoever hands it on forgets it. Memory: made with calloc(3); freed by
+ * retrain_notice_destroy() and retrain_update_destroy().
+ */
+#ifndef DRIFT_LIB_RETRAIN_NOTICE_H
+#define DRIFT_LIB_RETRAIN_NOTICE_H
+
+#include "lib/model_id.h"
+#include "lib/monitor/monitor.h"
+
+enum retrain_notice_kind {
+    NOTICE_TRIGGERED, /* a monitor asks for retraining: trigger, metrics_json */
+    NOTICE_RECOVERED, /* recover_after healthy evaluations: trigger.metric is the KPI that had triggered */
+    NOTICE_SERVING,   /* a model has published min_events events; first_seen_ns says since when it is known */
+    NOTICE_SILENT,    /* a model has been silent for stale_after */
+    NOTICE_KINDS
+};
+
+/* keeper of models -> keeper of requests */
+struct retrain_notice {
+    enum retrain_notice_kind kind;
+    char model[MODEL_ID_MAX + 1];
+    int64_t at_ns; /* steady clock */
+    double at_s;   /* seconds since the epoch */
+    int64_t first_seen_ns;
+    struct trigger trigger;
+    char *metrics_json; /* {"accuracy": {"last":, "mean":, "n":}}, owned; NULL where it says nothing */
+};
+
+/* keeper of requests -> keeper of models: how the requests of one model stand. */
+struct retrain_update {
+    char model[MODEL_ID_MAX + 1];
+    bool live;          /* a request is under way */
+    bool unrecoverable; /* give_up_after fruitless episodes; cleared by a person */
+    uint64_t episode;   /* the latest; 0: none yet */
+    int64_t triggered_ns; /* steady clock: the last trigger, may lie before this process began */
+    int64_t ended_ns;     /* steady clock: when the last request ended; meaningful when !live and episode > 0 */
+};
+
+static inline int64_t retrain_never_ns(void)
+{
+    return INT64_MIN;
+}
+
+void retrain_notice_destroy(struct retrain_notice **self_p);
+void retrain_update_destroy(struct retrain_update **self_p);
+
+#endif

@@ -1,0 +1,62 @@
+/* window.h - the last values of one metric, with weights, and what is asked of them.
+ *
+ * Values are kept in single precision (24 bits), sums in double: what the window says is good to one part in 10^7, and
+ * whoever compares it with a limit uses window_below() and window_above(), which count what is equal in single
+ * precision as equal. A magnitude beyond FLT_MAX saturates.
+ *
+ * Threads: an instance belongs to one thread. Memory: all of it is taken in window_new(); window_add() cannot fail.
+ */
+#ifndef DRIFT_LIB_STATS_WINDOW_H
+#define DRIFT_LIB_STATS_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/text.h"
+
+enum window_stat {
+    WINDOW_LAST,
+    WINDOW_MEAN, /* weighted */
+    WINDOW_MIN,
+    WINDOW_MAX,
+    WINDOW_MEDIAN, /* quantiles: the smallest value whose cumulative weight reaches q of the whole */
+    WINDOW_P90,
+    WINDOW_P95,
+    WINDOW_P99,
+    WINDOW_EWMA, /* 2/(capacity+1) an event, begins at the first value, ignores weights */
+    WINDOW_STATS
+};
+
+struct window;
+
+/* Makes a window of the last `capacity` values, 1 to WINDOW_CAPACITY_MAX. `ordered` keeps them sorted as well, which
+ * WINDOW_MIN to WINDOW_P99 need. Returns 0, -EINVAL or -ENOMEM; on failure *self_p is NULL. */
+#define WINDOW_CAPACITY_MAX 1000000
+int window_new(struct window **self_p, uint32_t capacity, bool ordered);
+
+/* Takes a finite value of weight >= 1. */
+void window_add(struct window *self, double value, uint64_t weight);
+
+/* One statistic; NAN while the window is empty, or where it needs an order that is not kept. */
+double window_get(const struct window *self, enum window_stat stat);
+
+/* Values in the window; and ever taken. */
+uint32_t window_count(const struct window *self);
+uint64_t window_total(const struct window *self);
+uint32_t window_capacity(const struct window *self);
+
+/* Copies the newest values, oldest first, at most `most`, and returns how many. */
+uint32_t window_recent(const struct window *self, float *out, uint32_t most);
+
+/* Whether an observed statistic is below (above) a limit by more than single precision can blur. */
+bool window_below(double observed, double limit);
+bool window_above(double observed, double limit);
+
+/* "last", "mean", ... Returns 0 or -ENOENT. */
+int window_stat_of(struct text name, enum window_stat *out);
+const char *window_stat_name(enum window_stat stat);
+
+void window_reset(struct window *self);
+void window_destroy(struct window **self_p);
+
+#endif

@@ -1,0 +1,33 @@
+/* text.h - a borrowed piece of text.
+ *
+ * Threads: values, no state. Memory: nothing is owned; a text lives as long as what it points into. Not terminated by a
+ * NUL, and may hold any byte unless the function that made it says more.
+ */
+#ifndef DRIFT_LIB_TEXT_H
+#define DRIFT_LIB_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct text {
+    const char *at;
+    size_t len; /* bytes */
+};
+
+static inline struct text text_of(const char *nul_terminated)
+{
+    return (struct text){.at = nul_terminated, .len = strlen(nul_terminated)};
+}
+
+static inline bool text_equal(struct text a, struct text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+static inline bool text_is(struct text a, const char *nul_terminated)
+{
+    return text_equal(a, text_of(nul_terminated));
+}
+
+#endif

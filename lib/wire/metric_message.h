@@ -1,0 +1,121 @@
+/* metric_message.h - what a serving node says, decoded: frames of the metrics socket to events.
+ *
+ * One decoder takes both JSON and MessagePack: single events, arrays, columnar batches and many-model batches all come
+ * out as the same list of events. An event that breaks a rule is left out and counted; a payload that is not one
+ * well-formed value costs the whole message. docs/protocol.md has the rules.
+ *
+ * Threads: a decoder belongs to one thread. Memory: the message that metric_decode() fills borrows from the payload and
+ * from the decoder, until the next call. The decoder's scratch memory grows with the largest message seen, and is given
+ * back by metric_decoder_destroy(). Failure: only -ENOMEM; bad input is counted, not an error.
+ */
+#ifndef DRIFT_LIB_WIRE_METRIC_MESSAGE_H
+#define DRIFT_LIB_WIRE_METRIC_MESSAGE_H
+
+#include <stdint.h>
+
+#include "lib/model_id.h"
+#include "lib/text.h"
+
+#define METRIC_NAME_MAX 64       /* bytes */
+#define METRIC_NODE_MAX 128      /* bytes */
+#define METRIC_EVENT_MAX 256     /* metrics in one event */
+#define METRIC_DEPTH_MAX 16      /* nesting of a payload */
+#define METRIC_BINS_MAX 4096     /* bins of a histogram, categories of a metric */
+
+/* Why something was dropped at the door. */
+enum metric_drop {
+    DROP_TOPIC,
+    DROP_FRAMES,
+    DROP_SYNTAX,
+    DROP_TYPE,
+    DROP_RANGE,
+    DROP_NOT_FINITE,
+    DROP_TOO_LARGE,
+    DROP_TOO_MANY_MODELS,
+    DROP_FUTURE,
+    DROP_UNAUTHORIZED,
+    DROP_REASONS
+};
+const char *metric_drop_name(enum metric_drop reason);
+
+enum metric_kind { METRIC_NUMBER, METRIC_HISTOGRAM, METRIC_CATEGORIES };
+
+struct metric_category {
+    struct text name;
+    uint64_t count;
+};
+
+struct metric {
+    struct text name;
+    enum metric_kind kind;
+    union {
+        double number; /* finite */
+        struct {
+            const double *edges;    /* bins + 1, rising */
+            const uint64_t *counts; /* bins */
+            uint32_t bins;
+        } histogram;
+        struct {
+            const struct metric_category *at;
+            uint32_t count;
+        } categories;
+    };
+};
+
+struct metric_event {
+    struct model_id model;
+    double timestamp_s; /* seconds since the Unix epoch, or NAN: not given */
+    uint64_t n;         /* predictions summed up, >= 1 */
+    const struct metric *metrics;
+    uint32_t metric_count;
+};
+
+struct metric_message {
+    struct text node, boot; /* empty: not given; an integer boot in decimal */
+    bool has_seq;
+    uint64_t seq;
+    const struct metric_event *events;
+    uint32_t event_count;
+    uint32_t dropped[DROP_REASONS]; /* events, or 1 for the message as a whole */
+    uint32_t ignored;               /* string and boolean members under unknown names */
+    const char *detail[DROP_REASONS]; /* NULL, or a sentence about the last one of each reason; the decoder's */
+};
+
+struct metric_options {
+    double max_future_s; /* an event further ahead of now_s than this is dropped: DROP_FUTURE */
+};
+
+struct metric_decoder;
+
+int metric_decoder_new(struct metric_decoder **self_p, const struct metric_options *options);
+
+/* Decodes a payload. `model` is the one of a metrics/ topic, or NULL for batch/<node>, where each event names its own.
+ * `now_s` is the time of arrival in seconds since the epoch. */
+int metric_decode(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
+                  const struct metric_message **out);
+
+/* What a topic means. */
+enum metric_topic { TOPIC_METRICS, TOPIC_BATCH, TOPIC_BEACON, TOPIC_INVALID };
+
+/* For TOPIC_METRICS fills *model, for TOPIC_BATCH and TOPIC_BEACON *node. */
+enum metric_topic metric_topic_parse(struct text topic, struct model_id *model, struct text *node);
+
+/* A beacon: the highest seq that a node has sent on each of its topics. */
+struct beacon_topic {
+    struct text topic; /* project/name/version, or "batch" */
+    uint64_t seq;
+};
+
+struct beacon_message {
+    struct text node, boot;
+    const struct beacon_topic *topics;
+    uint32_t topic_count;
+    uint32_t dropped[DROP_REASONS];
+    const char *detail[DROP_REASONS];
+};
+
+int beacon_decode(struct metric_decoder *self, struct text payload, const struct beacon_message **out);
+
+void metric_decoder_destroy(struct metric_decoder **self_p);
+
+#endif
