@@ -1,0 +1,65 @@
+/* inbox.h - letters from any thread to one thread.
+ *
+ * A list under a mutex and an eventfd that polls readable while letters wait: for what passes a few thousand times a
+ * second (notices, updates, questions, answers), not for events.
+ *
+ * Threads: inbox_put() from any; inbox_take() and inbox_fd() by the owner. Memory: a letter's body belongs to who holds
+ * the letter; what is still inside when the inbox is destroyed is freed by each letter's drop function.
+ */
+#ifndef DRIFTD_BASE_INBOX_H
+#define DRIFTD_BASE_INBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct inbox;
+
+struct letter {
+    int kind;                  /* what the body is; enum letter_kind */
+    void *body;
+    void (*drop)(void *body);  /* frees the body; NULL: nothing to free */
+};
+
+/* Every kind of letter in the daemon. The body's type stands beside it. */
+enum letter_kind {
+    LETTER_STOP,     /* NULL: finish what you hold, then end */
+    LETTER_NOTICE,   /* struct retrain_notice, keeper of models -> keeper of requests */
+    LETTER_UPDATE,   /* struct retrain_update, keeper of requests -> keeper of models */
+    LETTER_QUESTION, /* struct question, control -> anyone */
+    LETTER_ANSWER,   /* the same, back */
+    LETTER_EVENT,    /* struct cloud_event, anyone -> observe */
+    LETTER_ALARM,    /* a station cannot go on: NULL; anyone -> engine */
+};
+
+/* A question of the control socket and, on its way back, its answer: JSON objects as text, owned. */
+struct question {
+    unsigned long long id;
+    char *ask;
+    char *answer; /* NULL until answered */
+    int from;     /* who answered: a shard's number, or -1 */
+    struct inbox *reply_to;
+};
+void question_drop(void *question);
+
+/* What observers are told: topic and CloudEvents JSON, owned. */
+struct cloud_event {
+    char *topic;
+    char *json;
+};
+void cloud_event_drop(void *cloud_event);
+
+int inbox_new(struct inbox **self_p);
+
+/* Hands a letter over. Returns 0, or -ENOMEM: the letter is then still the caller's. Never blocks on the reader. */
+int inbox_put(struct inbox *self, struct letter letter);
+
+/* Takes the oldest letter; false when there is none. */
+bool inbox_take(struct inbox *self, struct letter *out);
+
+/* Polls readable while letters wait. */
+int inbox_fd(const struct inbox *self);
+size_t inbox_count(struct inbox *self);
+
+void inbox_destroy(struct inbox **self_p);
+
+#endif

@@ -1,0 +1,86 @@
+/* requests.h - the station that keeps retraining requests: store, life cycle, leases, limits, choice of strategy.
+ *
+ * One thread, sole owner of the store. It takes notices from its inbox, feedback from the port it is handed, and time.
+ * Whatever it decides is committed first; only then are jobs sent, trainers answered and monitors told (group commit:
+ * one turn of the loop is one transaction).
+ *
+ * Threads: requests_start() and requests_stop() by the engine; everything else happens in the thread. Memory: options
+ * are copied, ports and sinks must outlive the station. Failure: see requests_start().
+ */
+#ifndef DRIFTD_REQUESTS_REQUESTS_H
+#define DRIFTD_REQUESTS_REQUESTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/base/inbox.h"
+#include "lib/retrain/notice.h"
+#include "lib/retrain/strategy.h"
+#include "lib/text.h"
+
+/* One message of a trainer; who sent it is the port's business and comes back with the reply. */
+struct feedback_letter {
+    struct text json; /* borrowed until reply() */
+    void *sender;     /* the port's */
+};
+
+/* How jobs leave and feedback comes in. The engine makes one of sockets, tests one of memory. Used by the requests
+ * thread alone, from open() to close(). */
+struct job_port {
+    void *argument;
+    int (*open)(void *argument);  /* in the thread that will use it */
+    bool (*ready)(void *argument);                              /* a trainer is connected and can take a job */
+    int (*send)(void *argument, struct text job);               /* 0; -EAGAIN: nobody took it */
+    bool (*take)(void *argument, struct feedback_letter *out);  /* the next message of a trainer */
+    void (*reply)(void *argument, void *sender, struct text json); /* exactly once for each taken */
+    int (*wait)(void *argument, int inbox_fd, int64_t timeout_ns); /* until a message, a free trainer or the inbox */
+    void (*close)(void *argument);
+};
+
+struct requests_project {
+    const char *project;
+    uint32_t concurrent, per_model_per_day, per_day; /* 0: no limit */
+    double gpu_hours_per_day;
+};
+
+struct requests_options {
+    const char *state_dir;
+    const char *source; /* "driftd/<host>", for CloudEvents */
+    bool feedback_required;
+    int64_t accept_within_ns, lease_ns, max_run_ns, retry_first_ns, retry_max_ns;
+    uint32_t attempts;
+    uint64_t seed;
+    const char *choose;
+    const struct strategy *strategies;
+    uint32_t strategy_count;
+    uint32_t give_up_after;
+    struct requests_project fleet; /* .project NULL */
+    const struct requests_project *projects;
+    uint32_t project_count;
+};
+
+struct requests_ports {
+    struct job_port job;
+    /* Tells the keeper of a model how its requests stand; takes the update over. Called after the commit. */
+    void (*update)(void *argument, struct retrain_update *update);
+    /* Hands an event to observers; takes it over. */
+    void (*event)(void *argument, struct cloud_event *event);
+    void *argument;
+    struct inbox *engine; /* gets LETTER_ALARM when the station ends by itself (I/O error of the store) */
+};
+
+struct requests;
+
+/* Opens the store, tells every model's keeper how its requests stand, and starts the thread; returns when it is ready.
+ * 0, or a negative error with a sentence in `why`: -EBUSY the store is locked by another process, -EILSEQ foreign, newer,
+ * damaged or unexpectedly empty, -EIO and others from the disk. */
+int requests_start(struct requests **self_p, const struct requests_options *options, const struct requests_ports *ports,
+                   char why[256]);
+
+/* LETTER_NOTICE and LETTER_QUESTION ("requests", "request", "status") go in here. */
+struct inbox *requests_inbox(struct requests *self);
+
+/* Ends the thread after everything in the inbox is committed; *left_p says how many requests are live. */
+void requests_stop(struct requests **self_p, uint32_t *left_p);
+
+#endif
