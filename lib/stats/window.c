@@ -8,8 +8,8 @@
 
 #include "lib/stats/exact_sum.h"
 
-/* The ring and, behind it, the same values in order; weights likewise, in an array of their own. An order runs by value,
- * then by weight, so that the pair that leaves can be found again. */
+/* The ring and, behind it, the same values in order; weights likewise, in an array of their own. An order runs by
+ * value, then by weight, so that the pair that leaves can be found again. */
 struct window {
     uint32_t capacity, count;
     uint32_t next; /* where in the ring the next value goes; once it is full, that is the oldest */
@@ -25,9 +25,9 @@ struct window {
 static_assert(WINDOW_CAPACITY_MAX <= 1 << 20, "the sums have room for 2^20 values");
 
 static const char *const stat_names[WINDOW_STATS] = {
-    [WINDOW_LAST] = "last",     [WINDOW_MEAN] = "mean", [WINDOW_MIN] = "min", [WINDOW_MAX] = "max",
-    [WINDOW_MEDIAN] = "median", [WINDOW_P90] = "p90",   [WINDOW_P95] = "p95", [WINDOW_P99] = "p99",
-    [WINDOW_EWMA] = "ewma",
+    [WINDOW_LAST] = "last", [WINDOW_MEAN] = "mean",     [WINDOW_MIN] = "min",
+    [WINDOW_MAX] = "max",   [WINDOW_MEDIAN] = "median", [WINDOW_P90] = "p90",
+    [WINDOW_P95] = "p95",   [WINDOW_P99] = "p99",       [WINDOW_EWMA] = "ewma",
 };
 
 static size_t slots_of(const struct window *self)
@@ -96,8 +96,10 @@ static void order_take(struct window *self, float value, float weight)
 {
     float *values = order_of(self), *weights = self->weights ? self->weights + self->capacity : NULL;
     uint32_t out = self->count;
-    if (self->count == self->capacity)
-        out = order_find(values, weights, self->count, self->values[self->next], weights ? self->weights[self->next] : 1);
+    if (self->count == self->capacity) {
+        float leaving = weights ? self->weights[self->next] : 1;
+        out = order_find(values, weights, self->count, self->values[self->next], leaving);
+    }
     uint32_t in = order_find(values, weights, self->count, value, weight);
     order_move(values, out, in, value);
     if (weights)

@@ -154,8 +154,8 @@ static void check_stream(uint32_t capacity)
             double expected = model_get(m, stat), got = window_get(window, stat);
             double scale = ties ? 1 : 2e5;
             double tolerance = stat == WINDOW_EWMA ? 1e-12 * scale : stat == WINDOW_MEAN ? 1e-15 * scale : 0;
-            ck_assert_msg(fabs(got - expected) <= tolerance, "capacity %u, event %u: %s %.17g, expected %.17g", capacity,
-                          i, window_stat_name(stat), got, expected);
+            ck_assert_msg(fabs(got - expected) <= tolerance, "capacity %u, event %u: %s %.17g, expected %.17g",
+                          capacity, i, window_stat_name(stat), got, expected);
         }
     }
     float recent[200];
@@ -174,8 +174,8 @@ START_TEST(agrees_with_the_definitions)
 }
 END_TEST
 
-/* 1e30, then a million values of 1e-3: a running double sum would never see them again. While the giant is in, the mean is
- * its share; once it has left, the mean is the value itself, to the last bit but two. */
+/* 1e30, then a million values of 1e-3: a running double sum would never see them again. While the giant is in, the mean
+ * is its share; once it has left, the mean is the value itself, to the last bit but two. */
 START_TEST(mean_forgets_a_giant)
 {
     enum { CAPACITY = 1000 };
