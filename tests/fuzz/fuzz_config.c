@@ -1,8 +1,8 @@
 /* fuzz_config.c - the configuration against libFuzzer.
  *
  *   clang -g -O1 -std=c11 -D_GNU_SOURCE -I. -fsanitize=fuzzer,address,undefined tests/fuzz/fuzz_config.c \
- *       lib/config/[a-z]*.c lib/model_id.c lib/retrain/strategy.c lib/siphash.c -lyaml -ljansson -lm -o build/fuzz_config
- *   build/fuzz_config -max_total_time=60 -dict=tests/fuzz/config.dict CORPUS
+ *       lib/config/[a-z]*.c lib/model_id.c lib/retrain/strategy.c lib/siphash.c -lyaml -ljansson -lm -o
+ * build/fuzz_config build/fuzz_config -max_total_time=60 -dict=tests/fuzz/config.dict CORPUS
  *
  * The first byte chooses the options, the rest is the text.
  */
