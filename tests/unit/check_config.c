@@ -287,6 +287,21 @@ START_TEST(what_is_not_known_is_not_judged)
     ck_assert_uint_eq(c->metrics.max_models, 5);
     ck_assert_str_eq(c->retraining.strategies[0].parameters_json, "{\"a\":null}");
     config_destroy(&c);
+    /* Nor does it take the place of what is known. */
+    ck_assert_int_eq(parse_with(&c,
+                                "budgets:\n"
+                                "  - {models: a, window: 7, kpis: {accuracy: {min: 0.5}, recall: {max: 0.5}}}\n"
+                                "  - {models: a, window: '${W}', kpis: {accuracy: {min: '${M}'}, recall: '${R}'}}\n",
+                                &options, &told),
+                     0);
+    struct model_id model;
+    const struct monitor_settings *settings = NULL;
+    ck_assert_int_eq(model_id_parse(&model, text_of("a/b/c")), 0);
+    ck_assert_int_eq(config_settings_for(c, &model, &settings), 0);
+    ck_assert_uint_eq(settings->window, 7);
+    ck_assert_uint_eq(settings->kpi_count, 2);
+    ck_assert_double_eq(settings->kpis[0].min, 0.5);
+    config_destroy(&c);
 }
 END_TEST
 
