@@ -208,6 +208,8 @@ static void finish(struct core *self, bool writable)
             self->busy_ns = self->now.steady_ns;
         if (self->ended)
             die(self, -ENOMEM);
+        else if (offers_possible(self))
+            self->again = true; /* what this turn has made due is offered by the next */
         return;
     }
     live_undo(self);
@@ -224,7 +226,7 @@ bool core_turn(struct core *self, struct now now)
     if (self->ended)
         return false;
     self->now = (struct moment){.steady_ns = now.steady_ns, .wall_s = now.wall_s};
-    self->again = false;
+    self->again = self->no_trainer = false;
     self->error = 0;
     bool writable = !self->full || now.steady_ns >= self->retry_ns;
     limits_expire(self->limits, now.steady_ns);

@@ -108,6 +108,7 @@ struct core {
     uint32_t burst;       /* offers that the next transaction may make */
     uint32_t sent_now, refused_now; /* jobs of the last act */
     int64_t offer_ns;     /* no offers before: a trainer was free, and then was not */
+    bool no_trainer;      /* this turn has asked for a free trainer, in vain: the port's wait() ends when there is one */
     bool again;           /* the next turn is due at once */
     bool stopping;        /* LETTER_STOP was taken */
 
@@ -211,6 +212,8 @@ void hear(struct core *self, const struct feedback_letter *letter);
 
 /* offers.c */
 void offers_timers(struct core *self);
+/* Something could be offered if a trainer is free. */
+bool offers_possible(struct core *self);
 void offers_make(struct core *self);
 void offers_record_sent(struct core *self);
 

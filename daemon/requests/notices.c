@@ -118,7 +118,7 @@ static void join(struct core *self, struct live *live, const struct retrain_noti
 {
     const struct request *request = live_value(live);
     struct store_model model = model_row(self, notice->model, notice);
-    char why[REQUEST_WHY_MAX];
+    char why[MODEL_ID_MAX + MONITOR_RULE_MAX + 64];
     snprintf(why, sizeof why, "triggered again by %s: %s, observed %.7g", notice->model, notice->trigger.rule,
              notice->trigger.observed);
     step_note(self, request, "monitor", why);

@@ -28,12 +28,21 @@ void offers_timers(struct core *self)
     self->again = true;
 }
 
+bool offers_possible(struct core *self)
+{
+    return !self->stopping && !self->full && !self->no_trainer && self->now.steady_ns >= self->offer_ns &&
+           queue_best(self->queue) != NULL;
+}
+
 void offers_make(struct core *self)
 {
     struct job_port *port = &self->ports.job;
-    if (self->stopping || self->now.steady_ns < self->offer_ns || !queue_best(self->queue) ||
-        !port->ready(port->argument))
+    if (!offers_possible(self))
         return;
+    if (!port->ready(port->argument)) {
+        self->no_trainer = true;
+        return;
+    }
     for (uint32_t i = 0; i < self->burst; i++) {
         struct queue_item *item = queue_best(self->queue);
         if (!item)

@@ -10,6 +10,20 @@
 #define TIDY_PAGES 256
 #define TIDY_SOON_PAGES 8192
 
+/* Whether a write just failed for want of room. SQLite knows only ENOSPC as such; a quota or a limit on a file's size
+ * stands in the error number of the file that was written. */
+static bool no_room(struct store *self)
+{
+    sqlite3_file *log = NULL;
+    int of_log = 0, of_database = 0;
+    sqlite3_file_control(self->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &of_log);
+    sqlite3_file_control(self->db, "main", SQLITE_FCNTL_LAST_ERRNO, &of_database);
+    int why = of_log ? of_log : of_database;
+    return why == ENOSPC || why == EDQUOT || why == EFBIG;
+}
+
 int store_error_of(struct store *self, int rc)
 {
     int error;
@@ -28,12 +42,8 @@ int store_error_of(struct store *self, int rc)
         error = -EIO;
         if (rc == SQLITE_IOERR_NOMEM)
             error = -ENOMEM;
-        /* A quota is a full disk too. Nothing was synced yet, so the transaction is simply undone. */
-        if (rc == SQLITE_IOERR_WRITE) {
-            int why = sqlite3_system_errno(self->db);
-            if (why == ENOSPC || why == EDQUOT || why == EFBIG)
-                error = -ENOSPC;
-        }
+        if (rc == SQLITE_IOERR_WRITE && no_room(self))
+            error = -ENOSPC; /* nothing was synced yet: the transaction is simply undone */
         break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:

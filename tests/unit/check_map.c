@@ -6,7 +6,7 @@
 
 struct thing {
     int number;
-    char name[16];
+    char name[24];
     struct map_link link;
 };
 

@@ -15,7 +15,7 @@ static const int64_t costs[STRATEGIES] = {8000000, 3000000, 12000000};
 static void open_queue(struct limit_set fleet, struct limit_set project)
 {
     struct limit_project projects[PROJECTS];
-    char names[PROJECTS][8];
+    char names[PROJECTS][16];
     for (int i = 0; i < PROJECTS; i++) {
         snprintf(names[i], sizeof names[i], "p%d", i);
         projects[i] = (struct limit_project){names[i], project};
