@@ -140,13 +140,19 @@ static const char *port_why(void *argument)
     return ((const struct dispatch *)argument)->why;
 }
 
-/* The socket's own descriptor says only that something has happened: what can be done is asked for. */
+/* Asked of the socket, not of its descriptor: that says only that something has happened. Asking also makes the socket
+ * look at what has happened, which a send does but once in a millisecond. */
+static bool can_send(struct dispatch *self)
+{
+    int events = 0;
+    size_t size = sizeof events;
+    return zmq_getsockopt(self->push_handle, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLOUT;
+}
+
 static bool port_ready(void *argument)
 {
     struct dispatch *self = argument;
-    int events = 0;
-    size_t size = sizeof events;
-    bool ready = zmq_getsockopt(self->push_handle, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLOUT;
+    bool ready = can_send(self);
     self->wanted = !ready;
     return ready;
 }
@@ -154,6 +160,8 @@ static bool port_ready(void *argument)
 static int port_send(void *argument, const char *job, size_t bytes)
 {
     struct dispatch *self = argument;
+    if (!can_send(self))
+        return -EAGAIN;
     for (;;) {
         if (zmq_send(self->push_handle, job, bytes, ZMQ_DONTWAIT) >= 0)
             return 0;
