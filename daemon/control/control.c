@@ -96,12 +96,12 @@ static void reply(struct control *self, struct envelope *envelope, json_t *json)
     free(text);
 }
 
-static void name_of(int from, char out[16])
+static void name_of(int from, char out[24])
 {
     if (from == FROM_REQUESTS)
-        snprintf(out, 16, "requests");
+        snprintf(out, 24, "requests");
     else
-        snprintf(out, 16, "shard %d", from);
+        snprintf(out, 24, "shard %d", from);
 }
 
 /* Whom of those asked we have not heard. */
@@ -111,7 +111,7 @@ static json_t *missing(const struct control *self, const struct pending *pending
     for (uint32_t i = 0; i < pending->answered; i++)
         heard[pending->from[i] == FROM_REQUESTS ? CONTROL_SHARDS_MAX : pending->from[i]] = true;
     json_t *list = json_array();
-    char name[16];
+    char name[24];
     for (int i = 0; i < (int)self->ports.shard_count && (pending->command->targets & ASK_SHARDS); i++) {
         name_of(i, name);
         if (!heard[i])
