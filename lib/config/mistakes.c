@@ -114,3 +114,8 @@ const char *mistakes_quote(struct text text, char out[MISTAKES_QUOTE_MAX])
     out[at] = '\0';
     return out;
 }
+
+const char *mistakes_key(struct text key, char out[MISTAKES_QUOTE_MAX])
+{
+    return key.len > 0 ? mistakes_quote(key, out) : "\"\"";
+}

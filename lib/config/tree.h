@@ -22,6 +22,7 @@ enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 struct node {
     enum node_kind kind;
     bool plain;   /* a scalar without quotes */
+    bool replaced; /* a scalar that held variables */
     bool unknown; /* its value cannot be known, or was told to be wrong already: nothing more is said about it */
     struct mark mark;
     struct text text;    /* of a scalar, variables replaced; a NUL stands behind it, none within */
