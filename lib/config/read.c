@@ -163,8 +163,10 @@ void read_defaults(struct reader *self, const char *section, void *base)
         const struct tree_source source = {
             .yaml = text_of(row->standard), .memory = self->scratch, .mistakes = self->mistakes};
         struct tree tree;
-        if (tree_parse(&tree, &source) != 0)
+        if (tree_parse(&tree, &source) != 0) {
+            self->scratch->failed = true;
             return;
+        }
         readers[row->type](self, row, tree.root, row->path, &target);
     }
 }
