@@ -3,6 +3,7 @@
 Shares no code with the daemon. Nothing here sleeps: whatever is waited for is an event (a line of the log, a
 subscription, a message, the end of the process), with a deadline.
 """
+import datetime
 import json
 import os
 import select
@@ -124,22 +125,25 @@ class Daemon:
     def kill(self):
         self.process.kill()
         self.process.wait()
-        self.reader.join(PATIENCE_S)
+        self._join()
 
     def stop(self, number=signal.SIGTERM):
         """Stops it and returns its exit status."""
         self.process.send_signal(number)
         status = self.process.wait(PATIENCE_S)
-        self.reader.join(PATIENCE_S)
+        self._join()
         return status
+
+    def _join(self):
+        self.reader.join(PATIENCE_S)
+        self.process.stderr.close()
 
     def clean(self):
         if self.process and self.process.poll() is None:
             self.process.kill()
             self.process.wait()
         if self.process:
-            self.reader.join(PATIENCE_S)
-            self.process.stderr.close()
+            self._join()
         self.context.destroy(linger=0)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -187,3 +191,14 @@ def receive(socket, patience_s=PATIENCE_S):
 
 def event(**members):
     return json.dumps(members).encode()
+
+
+def receive_parts(socket, patience_s=PATIENCE_S):
+    if not socket.poll(patience_s * 1000):
+        raise AssertionError("nothing came in time")
+    return socket.recv_multipart()
+
+
+def seconds(text):
+    """An RFC 3339 time as seconds since the epoch."""
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
