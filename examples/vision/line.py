@@ -83,12 +83,14 @@ class Child:
     last_lines: deque = field(default_factory=lambda: deque(maxlen=15))
     rest: bytes = b""
 
-    def read(self) -> list[str]:
-        """The whole lines that have come since the last call. Call it when there is something to read."""
+    def read(self) -> list[str] | None:
+        """The whole lines that have come since the last call; None: there will be no more."""
         try:
             data = os.read(self.process.stdout.fileno(), 65536)
         except BlockingIOError:
             return []
+        if not data:
+            return None
         *lines, self.rest = (self.rest + data).split(b"\n")
         texts = [line.decode("utf-8", "replace") for line in lines]
         self.last_lines.extend(texts)
@@ -183,10 +185,15 @@ class Line:
         if self.events in ready:
             heard += [News("event", body["type"], body) for _, body in _drain(self.events)]
         for child in self.children:
-            if child.process.stdout.fileno() in ready:
-                heard += [News("line", child.name, line) for line in child.read()]
+            descriptor = child.process.stdout.fileno()
+            if descriptor in ready:
+                lines = child.read()
+                if lines is None:
+                    self.poller.unregister(descriptor)
+                heard += [News("line", child.name, line) for line in lines or []]
             if child.process.poll() is not None:
-                child.read()
+                while child.read():
+                    pass
                 status = child.process.returncode
                 how = f"was ended by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
                 last = "\n".join(f"    {line}" for line in child.last_lines) or "    (it wrote nothing)"
