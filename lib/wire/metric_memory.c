@@ -44,7 +44,7 @@ static void use(struct memory_arena *self, struct arena_chunk *chunk)
     self->end = chunk != NULL ? chunk->at + chunk->bytes : NULL;
 }
 
-void *arena_more(struct memory_arena *self, size_t bytes)
+void *memory_arena_more(struct memory_arena *self, size_t bytes)
 {
     struct arena_chunk *next = self->current != NULL ? self->current->next : self->first;
     if (next == NULL || next->bytes < bytes) {
@@ -66,7 +66,7 @@ void *arena_more(struct memory_arena *self, size_t bytes)
     return self->at;
 }
 
-void arena_reset(struct memory_arena *self)
+void memory_arena_reset(struct memory_arena *self)
 {
     size_t kept = 0;
     struct arena_chunk **next_p = &self->first;
@@ -83,7 +83,7 @@ void arena_reset(struct memory_arena *self)
     use(self, self->first);
 }
 
-void arena_free(struct memory_arena *self)
+void memory_arena_free(struct memory_arena *self)
 {
     while (self->first != NULL) {
         struct arena_chunk *next = self->first->next;

@@ -23,23 +23,23 @@ struct memory_arena {
     unsigned char *at, *end; /* what is free in the current chunk */
 };
 
-void *arena_more(struct memory_arena *self, size_t bytes);
+void *memory_arena_more(struct memory_arena *self, size_t bytes);
 
 /* Free room of so many bytes, not taken yet: another call may return the same. */
-static inline void *arena_room(struct memory_arena *self, size_t bytes)
+static inline void *memory_arena_room(struct memory_arena *self, size_t bytes)
 {
-    return self->at != NULL && (size_t)(self->end - self->at) >= bytes ? self->at : arena_more(self, bytes);
+    return self->at != NULL && (size_t)(self->end - self->at) >= bytes ? self->at : memory_arena_more(self, bytes);
 }
 
-/* Takes the first `bytes` of what arena_room() returned; a multiple of 8. */
-static inline void arena_take(struct memory_arena *self, size_t bytes)
+/* Takes the first `bytes` of what memory_arena_room() returned; a multiple of 8. */
+static inline void memory_arena_take(struct memory_arena *self, size_t bytes)
 {
     self->at += bytes;
 }
 
 /* Everything is free again. */
-void arena_reset(struct memory_arena *self);
+void memory_arena_reset(struct memory_arena *self);
 
-void arena_free(struct memory_arena *self);
+void memory_arena_free(struct memory_arena *self);
 
 #endif
