@@ -54,7 +54,7 @@ enum wire_kind json_value(struct metric_reader *reader, struct wire_value *out)
         return reader_open(reader, out, WIRE_ARRAY, 0);
     case '"':
         reader->at++;
-        return json_text(reader, &out->text) ? WIRE_STRING : WIRE_NONE;
+        return json_read_string(reader, &out->text) ? WIRE_STRING : WIRE_NONE;
     case 't':
     case 'f':
         out->magnitude = first == 't';
@@ -109,7 +109,7 @@ bool json_member(struct metric_reader *reader, struct wire_value *map, struct te
         return fail_here(reader, "a member's name is missing");
     }
     reader->at++;
-    if (!json_text(reader, name)) {
+    if (!json_read_string(reader, name)) {
         return false;
     }
     if (peek(reader) != ':') {

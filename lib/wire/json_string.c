@@ -165,7 +165,7 @@ static bool escaped_string(struct metric_reader *reader, const unsigned char *st
     return true;
 }
 
-bool json_text(struct metric_reader *reader, struct text *out)
+bool json_read_string(struct metric_reader *reader, struct text *out)
 {
     const unsigned char *start = reader->at, *at = start, *end = reader->end;
     for (;;) {

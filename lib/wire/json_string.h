@@ -8,6 +8,6 @@
 #include "lib/wire/metric_reader.h"
 
 /* Reads the rest of a string whose opening quote has been passed. */
-bool json_text(struct metric_reader *reader, struct text *out);
+bool json_read_string(struct metric_reader *reader, struct text *out);
 
 #endif

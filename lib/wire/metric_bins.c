@@ -54,7 +54,7 @@ static uint32_t read_list(struct metric_decoder *self, struct wire_value *array,
 static void keep_histogram(struct metric_decoder *self, uint32_t bins, struct metric *out)
 {
     size_t bytes = (bins + (size_t)1) * sizeof(double) + bins * sizeof(uint64_t);
-    double *edges = metric_arena_room(&self->bins, bytes);
+    double *edges = memory_arena_room(&self->bins, bytes);
     if (edges == NULL) {
         reader_no_memory(&self->reader);
         return;
@@ -62,7 +62,7 @@ static void keep_histogram(struct metric_decoder *self, uint32_t bins, struct me
     uint64_t *counts = (uint64_t *)(void *)(edges + bins + 1);
     memcpy(edges, self->edges, (bins + (size_t)1) * sizeof *edges);
     memcpy(counts, self->counts, bins * sizeof *counts);
-    metric_arena_take(&self->bins, bytes);
+    memory_arena_take(&self->bins, bytes);
     out->kind = METRIC_HISTOGRAM;
     out->histogram.edges = edges;
     out->histogram.counts = counts;
@@ -103,13 +103,13 @@ static void read_histogram(struct metric_decoder *self, struct wire_value *map, 
 static void keep_categories(struct metric_decoder *self, uint32_t count, struct metric *out)
 {
     size_t bytes = count * sizeof(struct metric_category);
-    struct metric_category *at = metric_arena_room(&self->bins, bytes);
+    struct metric_category *at = memory_arena_room(&self->bins, bytes);
     if (at == NULL) {
         reader_no_memory(&self->reader);
         return;
     }
     memcpy(at, self->categories, bytes);
-    metric_arena_take(&self->bins, bytes);
+    memory_arena_take(&self->bins, bytes);
     out->kind = METRIC_CATEGORIES;
     out->categories.at = at;
     out->categories.count = count;

@@ -140,7 +140,7 @@ static void emit_rows(struct metric_decoder *self, struct event_draft *draft)
     struct metric_columns *columns = &self->columns;
     const struct metric *shared = draft->metrics;
     uint32_t shared_count = draft->event.metric_count;
-    metric_arena_take(&self->metrics, shared_count * sizeof *shared);
+    memory_arena_take(&self->metrics, shared_count * sizeof *shared);
     for (uint32_t row = 0; row < columns->rows && self->reader.error == 0; row++) {
         if (columns->mistakes[row] != FINE) {
             drop_count(&self->drops, columns->mistakes[row], 1);
@@ -148,7 +148,7 @@ static void emit_rows(struct metric_decoder *self, struct event_draft *draft)
         }
         struct metric_event event = draft->event;
         struct metric *metrics =
-            metric_arena_room(&self->metrics, (size_t)(shared_count + columns->metric_count) * sizeof *metrics);
+            memory_arena_room(&self->metrics, (size_t)(shared_count + columns->metric_count) * sizeof *metrics);
         if (metrics == NULL) {
             reader_no_memory(&self->reader);
             return;
@@ -156,7 +156,7 @@ static void emit_rows(struct metric_decoder *self, struct event_draft *draft)
         memcpy(metrics, shared, shared_count * sizeof *metrics);
         fill_row(columns, row, &event, metrics);
         event.metrics = metrics;
-        metric_arena_take(&self->metrics, event.metric_count * sizeof *metrics);
+        memory_arena_take(&self->metrics, event.metric_count * sizeof *metrics);
         event_append(self, &event);
     }
 }

@@ -169,7 +169,7 @@ static void finish(struct metric_decoder *self, struct event_draft *draft)
         drop_count(&self->drops, draft->mistake, 1);
         return;
     }
-    metric_arena_take(&self->metrics, draft->event.metric_count * sizeof *draft->metrics);
+    memory_arena_take(&self->metrics, draft->event.metric_count * sizeof *draft->metrics);
     event_append(self, &draft->event);
 }
 
@@ -181,7 +181,7 @@ void event_read(struct metric_decoder *self, struct wire_value *map, uint32_t pl
     if (self->model != NULL) {
         draft.event.model = *self->model;
     }
-    draft.metrics = metric_arena_room(&self->metrics, METRIC_EVENT_MAX * sizeof *draft.metrics);
+    draft.metrics = memory_arena_room(&self->metrics, METRIC_EVENT_MAX * sizeof *draft.metrics);
     draft.event.metrics = draft.metrics;
     if (draft.metrics == NULL) {
         reader_no_memory(&self->reader);

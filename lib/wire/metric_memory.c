@@ -5,8 +5,8 @@
 
 #define CHUNK_BYTES (64u * 1024u)
 
-struct metric_arena_chunk {
-    struct metric_arena_chunk *next;
+struct arena_chunk {
+    struct arena_chunk *next;
     size_t bytes;
     _Alignas(max_align_t) unsigned char at[];
 };
@@ -37,19 +37,19 @@ void *memory_trim(void *at, size_t *room, size_t size)
     return NULL;
 }
 
-static void use(struct memory_arena *self, struct metric_arena_chunk *chunk)
+static void use(struct memory_arena *self, struct arena_chunk *chunk)
 {
     self->current = chunk;
     self->at = chunk != NULL ? chunk->at : NULL;
     self->end = chunk != NULL ? chunk->at + chunk->bytes : NULL;
 }
 
-void *metric_arena_more(struct memory_arena *self, size_t bytes)
+void *memory_arena_more(struct memory_arena *self, size_t bytes)
 {
-    struct metric_arena_chunk *next = self->current != NULL ? self->current->next : self->first;
+    struct arena_chunk *next = self->current != NULL ? self->current->next : self->first;
     if (next == NULL || next->bytes < bytes) {
         size_t room = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
-        struct metric_arena_chunk *chunk = malloc(sizeof *chunk + room);
+        struct arena_chunk *chunk = malloc(sizeof *chunk + room);
         if (chunk == NULL) {
             return NULL;
         }
@@ -66,12 +66,12 @@ void *metric_arena_more(struct memory_arena *self, size_t bytes)
     return self->at;
 }
 
-void metric_arena_reset(struct memory_arena *self)
+void memory_arena_reset(struct memory_arena *self)
 {
     size_t kept = 0;
-    struct metric_arena_chunk **next_p = &self->first;
+    struct arena_chunk **next_p = &self->first;
     while (*next_p != NULL) {
-        struct metric_arena_chunk *chunk = *next_p;
+        struct arena_chunk *chunk = *next_p;
         if (kept + chunk->bytes > MEMORY_KEPT) {
             *next_p = chunk->next;
             free(chunk);
@@ -83,10 +83,10 @@ void metric_arena_reset(struct memory_arena *self)
     use(self, self->first);
 }
 
-void metric_arena_free(struct memory_arena *self)
+void memory_arena_free(struct memory_arena *self)
 {
     while (self->first != NULL) {
-        struct metric_arena_chunk *next = self->first->next;
+        struct arena_chunk *next = self->first->next;
         free(self->first);
         self->first = next;
     }

@@ -29,8 +29,8 @@ void metric_decoder_destroy(struct metric_decoder **self_p)
         return;
     }
     reader_free(&self->reader);
-    metric_arena_free(&self->metrics);
-    metric_arena_free(&self->bins);
+    memory_arena_free(&self->metrics);
+    memory_arena_free(&self->bins);
     columns_free(&self->columns);
     free(self->events);
     free(self->topics);
@@ -52,8 +52,8 @@ static void begin(struct metric_decoder *self, const struct model_id *model, dou
     self->events = memory_trim(self->events, &self->event_room, sizeof *self->events);
     columns->cells = memory_trim(columns->cells, &columns->cell_room, sizeof *columns->cells);
     columns->mistakes = memory_trim(columns->mistakes, &columns->mistake_room, sizeof *columns->mistakes);
-    metric_arena_reset(&self->metrics);
-    metric_arena_reset(&self->bins);
+    memory_arena_reset(&self->metrics);
+    memory_arena_reset(&self->bins);
     drop_begin(&self->drops);
 }
 
