@@ -16,7 +16,7 @@
 /* Tracks stand in the order of the monitor's metrics. What changes with each event stands together, apart from the
  * values, of which each event touches one of each metric. */
 struct recorder {
-    float (*tracks)[RECORDER_VALUES]; /* rings */
+    float (*tracks)[RECORDER_VALUES];   /* rings */
     uint8_t next[RECORDER_METRICS_MAX]; /* where the next value goes; plus RECORDER_VALUES once the ring is full */
     uint8_t count;                      /* of tracks */
 };
