@@ -48,7 +48,7 @@ budgets:
     stale_after: 1m
     kpis:
       accuracy:   {{min: {accuracy_min}, over: mean}}
-      latency_ms: {{max: 250, over: p95}}
+      latency_ms: {{max: 250, over: median}}
 
 retraining:
   seed: {seed}
@@ -57,7 +57,7 @@ retraining:
   choose: {choose}
   strategies:
     grid_search: {{gpu_hours: 8, parameters: {{grid: small}}}}
-    bayesian:    {{gpu_hours: 3, parameters: {{trials: 20}}}}
+    bayesian:    {{gpu_hours: 3, parameters: {{trials: {trials}}}}}
     pbt:         {{gpu_hours: 12, parameters: {{population: 8}}}}
 """
 PR_SET_PDEATHSIG = 1
@@ -74,6 +74,7 @@ class Plan:
     good_batches: int = 70
     step_batches: int = 12
     backoff_s: int = 5
+    trials: int = 20           # of the Bayesian optimiser
 
 
 @dataclass
@@ -129,7 +130,7 @@ class Line:
         (self.folder / "driftd.yaml").write_text(CONFIGURATION.format(
             **{name: self.endpoint(name) for name in names}, state=self.folder / "state", window=WINDOW,
             accuracy_min=ACCURACY_MIN[plan.dataset], backoff_s=plan.backoff_s, seed=plan.seed, choose=plan.choose,
-            give_up_after=GIVE_UP_AFTER))
+            trials=plan.trials, give_up_after=GIVE_UP_AFTER))
         (self.folder / "state").mkdir()
         self.metrics = self._subscriber(self.endpoint("watch"), "metrics/")
         self.events = self._subscriber(self.endpoint("events"), "")
