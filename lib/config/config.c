@@ -7,6 +7,7 @@
 
 #include "lib/config/box.h"
 #include "lib/config/check.h"
+#include "lib/config/endpoint.h"
 #include "lib/config/file.h"
 #include "lib/config/mistakes.h"
 #include "lib/config/read.h"
@@ -32,7 +33,7 @@ int config_control_default(char out[CONFIG_ENDPOINT_MAX], const struct config_op
         length = snprintf(out, CONFIG_ENDPOINT_MAX, "ipc://%s/driftd/control.sock", folder);
     else
         length = snprintf(out, CONFIG_ENDPOINT_MAX, "ipc:///tmp/driftd-%u/control.sock", options->uid);
-    return length < CONFIG_ENDPOINT_MAX ? 0 : -ENAMETOOLONG;
+    return length < CONFIG_ENDPOINT_MAX && !endpoint_check(text_of(out), ENDPOINT_CONTROL) ? 0 : -ENAMETOOLONG;
 }
 
 static char *state_default(struct arena *memory, const struct config_options *options)
@@ -114,19 +115,17 @@ static int fill(struct config_box *box, struct text yaml, const struct config_op
     struct mark mark;
     defaults(&reader);
     int error = user_defaults(box, options);
-    if (error == -ENAMETOOLONG) {
-        mistakes_add(mistakes, (struct mark){0}, "control.bind",
-                     "the path in XDG_RUNTIME_DIR is too long for a socket");
-        return -EINVAL;
-    }
     const char *wrong = source_check(source.yaml, &mark);
     if (wrong) {
         mistakes_add(mistakes, mark, "YAML", "%s", wrong);
         return -EINVAL;
     }
-    if (error != 0 || tree_parse(&tree, &source) != 0)
+    if (error == -ENOMEM || tree_parse(&tree, &source) != 0)
         return -ENOMEM;
     read_root(&reader, tree.root);
+    if (error == -ENAMETOOLONG && !record_find(&box->keys, schema_row_of("control.bind")))
+        mistakes_add(mistakes, (struct mark){0}, "control.bind",
+                     "the path in XDG_RUNTIME_DIR is too long for a socket; set control.bind");
     box->config.has_budgets = box->budgets.block_count > 0;
     if (budgets_index(&box->budgets) != 0)
         return -ENOMEM;
@@ -167,7 +166,7 @@ static void tell_file(const char *name, int result, config_error_fn *error, void
         mistakes_add(&mistakes, (struct mark){0}, "", "larger than %d MiB; allowed: a smaller one",
                      SOURCE_BYTES_MAX >> 20);
     else if (result == -ENOENT)
-        mistakes_add(&mistakes, (struct mark){0}, "", "there is no such file; an empty one would do");
+        mistakes_add(&mistakes, (struct mark){0}, "", "there is no such file; an empty one is a valid configuration");
     else
         mistakes_add(&mistakes, (struct mark){0}, "", "cannot be read: %s", strerror(-result));
     mistakes_tell(&mistakes, error, argument);

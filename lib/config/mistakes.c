@@ -96,9 +96,9 @@ const char *mistakes_quote(struct text text, char out[MISTAKES_QUOTE_MAX])
         bool c1 = c == 0xc2 && from < text.len && (unsigned char)text.at[from] < 0xa0;
         if (c == '\n' || c == '\t') {
             out[at++] = '\\';
-            out[at++] = c == '\n' ? 'n' : 't';
+            out[at++] = (char)(c == '\n' ? 'n' : 't');
         } else {
-            out[at++] = c < 0x20 || c == 0x7f || c1 ? '?' : (char)c;
+            out[at++] = (char)(c < 0x20 || c == 0x7f || c1 ? '?' : c);
         }
         from += c1;
     }
@@ -113,4 +113,9 @@ const char *mistakes_quote(struct text text, char out[MISTAKES_QUOTE_MAX])
     }
     out[at] = '\0';
     return out;
+}
+
+const char *mistakes_key(struct text key, char out[MISTAKES_QUOTE_MAX])
+{
+    return key.len > 0 ? mistakes_quote(key, out) : "\"\"";
 }

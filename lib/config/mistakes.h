@@ -44,4 +44,7 @@ void mistakes_tell(struct mistakes *self, config_error_fn *error, void *argument
 /* `text` as it may be shown in a line: cut to about 64 bytes, control characters made visible. Returns `out`. */
 const char *mistakes_quote(struct text text, char out[MISTAKES_QUOTE_MAX]);
 
+/* The same of a key, which is visible even where it is empty. */
+const char *mistakes_key(struct text key, char out[MISTAKES_QUOTE_MAX]);
+
 #endif

@@ -7,7 +7,7 @@
 void read_join(char out[READ_KEY_MAX], const char *above, struct text key)
 {
     char quoted[MISTAKES_QUOTE_MAX];
-    snprintf(out, READ_KEY_MAX, "%s%s%s", above, *above ? "." : "", mistakes_quote(key, quoted));
+    snprintf(out, READ_KEY_MAX, "%s%s%s", above, *above ? "." : "", mistakes_key(key, quoted));
 }
 
 bool read_refuse(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
@@ -80,7 +80,7 @@ static read_fn *const readers[SCHEMA_TYPES] = {
 static const struct schema_row *find_elsewhere(struct text key)
 {
     for (uint32_t i = 0; i < schema_row_count; i++)
-        if (!schema_rows[i].absent && text_is(key, schema_key(&schema_rows[i])))
+        if (!schema_rows[i].absent && *schema_key(&schema_rows[i]) != '<' && text_is(key, schema_key(&schema_rows[i])))
             return &schema_rows[i];
     return NULL;
 }
@@ -163,8 +163,10 @@ void read_defaults(struct reader *self, const char *section, void *base)
         const struct tree_source source = {
             .yaml = text_of(row->standard), .memory = self->scratch, .mistakes = self->mistakes};
         struct tree tree;
-        if (tree_parse(&tree, &source) != 0)
+        if (tree_parse(&tree, &source) != 0) {
+            self->scratch->failed = true;
             return;
+        }
         readers[row->type](self, row, tree.root, row->path, &target);
     }
 }

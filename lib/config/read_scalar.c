@@ -36,8 +36,10 @@ static bool expect_number(struct reader *self, const struct schema_row *row, con
     char quoted[MISTAKES_QUOTE_MAX];
     if (!read_expect(self, row, node, shown, NODE_SCALAR))
         return false;
-    return node->plain || read_refuse(self, row, node, shown, "\"%s\" is a text, because it stands in quotes",
-                                      mistakes_quote(node->written, quoted));
+    /* Between brackets YAML wants quotes around ${NAME}: they do not make a text of it. */
+    return node->plain || node->replaced ||
+           read_refuse(self, row, node, shown, "\"%s\" is a text, because it stands in quotes",
+                       mistakes_quote(node->written, quoted));
 }
 
 static bool refuse_number(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
@@ -134,10 +136,9 @@ bool read_limit(struct reader *self, const struct schema_row *row, const struct 
     char written[2][32] = {"", ""};
     struct schema_row of_metric = *row;
     schema_metric_range(text_of(into->name), &least, &most);
-    if (isfinite(least) || isfinite(most)) {
+    if (isfinite(least)) {
         snprintf(written[0], sizeof(written[0]), "%g", least);
         of_metric.least = written[0];
-        of_metric.most = "more";
     }
     if (isfinite(most)) {
         snprintf(written[1], sizeof(written[1]), "%g", most);

@@ -49,8 +49,9 @@ const struct schema_row *schema_nearest(const char *section, struct text key)
             continue;
         struct text known = text_of(schema_key(row));
         uint32_t distance = nearest_distance(key, known);
-        /* Further than half of the word is no likeness. */
-        if (distance < least && distance <= known.len / 2 + 1 && distance < known.len) {
+        size_t longer = key.len > known.len ? key.len : known.len;
+        /* With more than a third of it changed there is no likeness. */
+        if (distance < least && distance <= (longer + 1) / 3) {
             least = distance;
             nearest = row;
         }
@@ -114,8 +115,10 @@ static void say_amount(struct writer *self, const struct schema_row *row, const 
     if (row->words)
         say_words(self, row->words, true);
     say(self, "%s", kind);
-    if (row->least)
+    if (row->least && row->most)
         say(self, ", %s to %s", row->least, row->most);
+    else if (row->least)
+        say(self, ", %s or more", row->least);
 }
 
 const char *schema_allowed(const struct schema_row *row, char out[SCHEMA_ALLOWED_MAX])

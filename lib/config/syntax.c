@@ -18,6 +18,7 @@ static const char *sentence_of(const char *problem)
         {"did not find expected '-' indicator", "this is indented unlike the '-' items above it"},
         {"did not find expected ',' or ']'", "a '[' whose ']' or a ',' is missing"},
         {"did not find expected ',' or '}'", "a '{' whose '}' or a ',' is missing"},
+        {"did not find expected node content", "a value is missing"},
         {"could not find expected ':'", "a key without its ':'"},
         {"did not find expected <document start>", "text after the end of the document; a file holds one"},
     };
@@ -42,6 +43,13 @@ static bool tab_before_text(struct text yaml, size_t line, size_t *column_p)
     return at < yaml.len && yaml.at[at] == '\t';
 }
 
+static bool line_holds(struct text yaml, size_t line, const char *what)
+{
+    size_t begin = source_line(yaml, (uint32_t)line);
+    struct text rest = {.at = yaml.at + begin, .len = yaml.len - begin};
+    return memmem(rest.at, source_line(rest, 1), what, strlen(what)) != NULL;
+}
+
 struct syntax_mistake syntax_explain(const void *parser_, struct text yaml)
 {
     const yaml_parser_t *parser = parser_;
@@ -59,8 +67,14 @@ struct syntax_mistake syntax_explain(const void *parser_, struct text yaml)
         .resume = opened || mark->column > 0 ? mark->line + 1 : mark->line,
     };
     size_t tab;
+    if (strcmp(problem, "did not find expected <document start>") == 0)
+        mistake.resume = UINT32_MAX;
     if (in_quotes && strcmp(problem, "found unexpected end of stream") == 0) {
         mistake.sentence = "a quote that is never closed";
+    } else if (opened && !in_quotes && line_holds(yaml, parser->problem_mark.line, "${")) {
+        mistake.sentence = "between brackets, \"${NAME}\" stands in quotes";
+        mistake.line = parser->problem_mark.line;
+        mistake.column = parser->problem_mark.column;
     } else if (!opened && tab_before_text(yaml, mark->line, &tab)) {
         mistake.sentence = "a tab in the indentation; indent with spaces";
         mistake.column = tab;

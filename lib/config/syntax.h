@@ -12,7 +12,7 @@
 struct syntax_mistake {
     const char *sentence;
     size_t line, column; /* in the text, from 0 */
-    size_t resume;       /* the line from which on the text may make sense again, from 0 */
+    size_t resume;       /* the line from which on the text may make sense again, from 0; UINT32_MAX: never */
 };
 
 /* `parser` is a yaml_parser_t that has failed on `yaml`. */

@@ -1,20 +1,22 @@
 #include "lib/config/tree.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <yaml.h>
 
 #include "lib/config/source.h"
 #include "lib/config/syntax.h"
 
+#define PATH_MAX_BYTES 320
 #define SYNTAX_MISTAKES_MAX 16 /* each costs another reading of what follows */
 
 /* A list or map that is being read. */
 struct open {
     struct node *node;
-    struct node *key; /* of the member whose value comes next */
-    bool has_key;
-    bool flow; /* written with brackets */
+    struct node *key;   /* of the member that is being read; NULL: none */
+    bool expects_value; /* the key came, its value did not */
+    bool flow;          /* written with brackets */
 };
 
 struct builder {
@@ -42,9 +44,27 @@ static struct mark mark_of(const struct builder *self, const yaml_mark_t *mark)
     return (struct mark){.line = self->first_line + (uint32_t)mark->line + 1, .column = (uint32_t)mark->column + 1};
 }
 
+/* The keys that lead to where reading stands: "budgets[].models". "YAML" where there are none. */
+static const char *path_of(const struct builder *self, char out[PATH_MAX_BYTES])
+{
+    char quoted[MISTAKES_QUOTE_MAX];
+    int length = 0;
+    *out = '\0';
+    for (uint32_t i = 0; i < self->depth && length < PATH_MAX_BYTES - MISTAKES_QUOTE_MAX; i++) {
+        const struct open *open = &self->open[i];
+        if (open->node->kind == NODE_LIST)
+            length += snprintf(out + length, (size_t)(PATH_MAX_BYTES - length), "[]");
+        else if (open->key && open->key->kind == NODE_SCALAR)
+            length += snprintf(out + length, (size_t)(PATH_MAX_BYTES - length), "%s%s", length > 0 ? "." : "",
+                               mistakes_key(open->key->text, quoted));
+    }
+    return length > 0 ? out : "YAML";
+}
+
 static void complain(const struct builder *self, struct mark mark, const char *sentence)
 {
-    mistakes_add(self->source->mistakes, mark, "YAML", "%s", sentence);
+    char path[PATH_MAX_BYTES];
+    mistakes_add(self->source->mistakes, mark, path_of(self, path), "%s", sentence);
 }
 
 static int by_text(const void *a_, const void *b_)
@@ -60,9 +80,9 @@ static int by_text(const void *a_, const void *b_)
 }
 
 /* Tells of keys that stand twice in a map; all but the first become unknown, with their values. */
-static int find_twins(const struct tree_source *source, const struct node *map)
+static int find_twins(const struct builder *self, const struct node *map)
 {
-    char quoted[MISTAKES_QUOTE_MAX];
+    char path[PATH_MAX_BYTES], quoted[MISTAKES_QUOTE_MAX], name[PATH_MAX_BYTES + MISTAKES_QUOTE_MAX];
     if (map->count < 2)
         return 0;
     struct node **members = malloc(map->count * sizeof(struct node *));
@@ -78,8 +98,10 @@ static int find_twins(const struct tree_source *source, const struct node *map)
             first = members[i];
             continue;
         }
-        mistakes_add(source->mistakes, members[i]->key->mark, mistakes_quote(first->key->text, quoted),
-                     "given twice, first in line %u; keep one", first->key->mark.line);
+        const char *above = self->depth > 0 ? path_of(self, path) : "";
+        snprintf(name, sizeof(name), "%s%s%s", above, *above ? "." : "", mistakes_key(first->key->text, quoted));
+        mistakes_add(self->source->mistakes, members[i]->key->mark, name, "given twice, first in line %u; keep one",
+                     first->key->mark.line);
         members[i]->key->unknown = members[i]->unknown = true;
     }
     free(members);
@@ -95,12 +117,12 @@ static void attach(struct builder *self, struct node *node)
     }
     struct open *open = &self->open[self->depth - 1];
     if (open->node->kind == NODE_MAP) {
-        if (!open->has_key) {
+        if (!open->expects_value) {
             open->key = node;
-            open->has_key = true;
+            open->expects_value = true;
             return;
         }
-        open->has_key = false;
+        open->expects_value = false;
         node->key = open->key;
         if (open->key->kind != NODE_SCALAR)
             return;
@@ -116,7 +138,7 @@ static void attach(struct builder *self, struct node *node)
 static bool is_key(const struct builder *self)
 {
     return self->depth > 0 && self->open[self->depth - 1].node->kind == NODE_MAP &&
-           !self->open[self->depth - 1].has_key;
+           !self->open[self->depth - 1].expects_value;
 }
 
 static struct node *node_new(struct builder *self, enum node_kind kind, const yaml_event_t *event,
@@ -143,7 +165,9 @@ static int expand(struct builder *self, struct node *node)
     char why[EXPAND_WHY_MAX];
     switch (expand_text(self->source->expansion, node->written, &node->text, why)) {
     case EXPAND_PLAIN:
+        break;
     case EXPAND_DONE:
+        node->replaced = true;
         break;
     case EXPAND_WRONG:
         complain(self, node->mark, why);
@@ -156,6 +180,13 @@ static int expand(struct builder *self, struct node *node)
         return -ENOMEM;
     }
     return 0;
+}
+
+/* The member whose value was read is no longer where reading stands, unless what was read is a key itself. */
+static void value_ended(struct builder *self)
+{
+    if (self->depth > 0 && !self->open[self->depth - 1].expects_value)
+        self->open[self->depth - 1].key = NULL;
 }
 
 static int take_scalar(struct builder *self, const yaml_event_t *event)
@@ -186,6 +217,7 @@ static int take_scalar(struct builder *self, const yaml_event_t *event)
     self->last = is_key(self) ? NULL : node;
     self->last_end_line = event->end_mark.line;
     attach(self, node);
+    value_ended(self);
     return 0;
 }
 
@@ -218,7 +250,9 @@ static int take_close(struct builder *self)
 {
     const struct node *node = self->open[--self->depth].node;
     /* The outermost map may go on in another piece of the file: its twins are found when all is read. */
-    return node->kind == NODE_MAP && self->depth > 0 ? find_twins(self->source, node) : 0;
+    int error = node->kind == NODE_MAP && self->depth > 0 ? find_twins(self, node) : 0;
+    value_ended(self);
+    return error;
 }
 
 static int take_alias(struct builder *self, const yaml_event_t *event)
@@ -232,6 +266,7 @@ static int take_alias(struct builder *self, const yaml_event_t *event)
     node->text = node->written = text_of("*");
     node->unknown = true;
     attach(self, node);
+    value_ended(self);
     return 0;
 }
 
@@ -371,5 +406,5 @@ int tree_parse(struct tree *out, const struct tree_source *source)
         piece = (struct text){.at = piece.at + skip, .len = piece.len - skip};
         builder.first_line += (uint32_t)line;
     }
-    return out->root && out->root->kind == NODE_MAP ? find_twins(source, out->root) : 0;
+    return out->root && out->root->kind == NODE_MAP ? find_twins(&builder, out->root) : 0;
 }

@@ -18,12 +18,14 @@ static const struct {
     {"object-detector", true},
     {"v1.2.3", true},
     {"two words", true},
-    {"Stra\xc3\x9f" "e", true},
-    {"\xe2\x82\xac", true},          /* U+20AC */
-    {"\xf0\x9f\x93\xb7", true},      /* U+1F4F7 */
-    {"\xf4\x8f\xbf\xbf", true},      /* U+10FFFF */
-    {"\xed\x9f\xbf", true},          /* U+D7FF, the last before the surrogates */
-    {"\xc2\xa0", true},              /* U+00A0: no ASCII space, no control */
+    {"Stra\xc3\x9f"
+     "e",
+     true},
+    {"\xe2\x82\xac", true},     /* U+20AC */
+    {"\xf0\x9f\x93\xb7", true}, /* U+1F4F7 */
+    {"\xf4\x8f\xbf\xbf", true}, /* U+10FFFF */
+    {"\xed\x9f\xbf", true},     /* U+D7FF, the last before the surrogates */
+    {"\xc2\xa0", true},         /* U+00A0: no ASCII space, no control */
     {"a]b", true},
     {"", false},
     {" a", false},
@@ -37,18 +39,18 @@ static const struct {
     {"a\nb", false},
     {"\x1f", false},
     {"a\x7f", false},
-    {"\xc2\x80", false},             /* U+0080 and U+009F: C1 */
+    {"\xc2\x80", false}, /* U+0080 and U+009F: C1 */
     {"a\xc2\x9f", false},
-    {"\x80", false},                 /* a continuation alone */
-    {"\xc0\xaf", false},             /* overlong '/' */
+    {"\x80", false},     /* a continuation alone */
+    {"\xc0\xaf", false}, /* overlong '/' */
     {"\xc1\xbf", false},
-    {"\xe0\x9f\xbf", false},         /* overlong */
-    {"\xf0\x8f\xbf\xbf", false},     /* overlong */
-    {"\xed\xa0\x80", false},         /* U+D800 */
-    {"\xf4\x90\x80\x80", false},     /* U+110000 */
+    {"\xe0\x9f\xbf", false},     /* overlong */
+    {"\xf0\x8f\xbf\xbf", false}, /* overlong */
+    {"\xed\xa0\x80", false},     /* U+D800 */
+    {"\xf4\x90\x80\x80", false}, /* U+110000 */
     {"\xf5\x80\x80\x80", false},
     {"\xff", false},
-    {"a\xe2\x82", false},            /* cut */
+    {"a\xe2\x82", false}, /* cut */
     {"\xe2\x28\xa1", false},
     {"\xe2\x82(", false},
 };
@@ -93,8 +95,8 @@ START_TEST(id_has_three_parts)
 }
 END_TEST
 
-static const char *const no_ids[] = {"", "/", "//", "a", "a/b", "a/b/", "/b/c", "a//c", "a/b/c/", "a/b/c/d", "/a/b/c",
-                                     "a/b/*", "a/b?/c", "a /b/c", "a/b/c\n", "a/\xff/c"};
+static const char *const no_ids[] = {"",       "/",       "//",     "a",     "a/b",    "a/b/",   "/b/c",    "a//c",
+                                     "a/b/c/", "a/b/c/d", "/a/b/c", "a/b/*", "a/b?/c", "a /b/c", "a/b/c\n", "a/\xff/c"};
 
 START_TEST(what_is_no_id_leaves_the_output_alone)
 {
@@ -136,13 +138,13 @@ static const struct {
     {"*/a", "visutility/a/b", true},
     {"*/b", "visutility/a/b", false},
     {"*/*/b", "visutility/a/b", true},
-    {"*a*", "p/a/b", false},              /* '*' stays within its segment */
+    {"*a*", "p/a/b", false}, /* '*' stays within its segment */
     {"p*b", "p/a/b", false},
     {"?", "p/a/b", true},
     {"??", "p/a/b", false},
     {"p/?\?/b", "p/ab/b", true},
     {"p/?\?/b", "p/a/b", false},
-    {"p/?/b", "p/\xe2\x82\xac/b", true},  /* one character of three bytes */
+    {"p/?/b", "p/\xe2\x82\xac/b", true}, /* one character of three bytes */
     {"p/?\?/b", "p/\xe2\x82\xac/b", false},
     {"p/*?/b", "p/\xe2\x82\xac/b", true},
     {"p/*?\?/b", "p/\xe2\x82\xac/b", false},
@@ -153,7 +155,7 @@ static const struct {
     {"p/a*b*c/b", "p/axbxbx/b", false},
     {"p/*ab/b", "p/aab/b", true},
     {"p/*aab/b", "p/aaab/b", true},
-    {"P", "p/a/b", false},                /* case counts */
+    {"P", "p/a/b", false}, /* case counts */
 };
 
 START_TEST(patterns_match)
@@ -165,15 +167,16 @@ START_TEST(patterns_match)
     if (model_pattern_check(pattern, &why) != 0)
         ck_assert(!globs[_i].matches);
     else
-        ck_assert_msg(model_pattern_matches(pattern, &id) == globs[_i].matches, "'%s' '%s'", globs[_i].pattern, globs[_i].id);
+        ck_assert_msg(model_pattern_matches(pattern, &id) == globs[_i].matches, "'%s' '%s'", globs[_i].pattern,
+                      globs[_i].id);
 }
 END_TEST
 
 static const struct {
     const char *pattern, *why; /* a word of the reason */
 } no_patterns[] = {
-    {"", "empty"},         {"a/", "empty"},       {"/", "empty"},       {"a//c", "empty"},    {"a/b/c/d", "three"},
-    {"a/b/c/", "three"},   {" a", "space"},       {"a/b ", "space"},    {"[ab]", "'['"},      {"a\x01", "control"},
+    {"", "empty"},           {"a/", "empty"},     {"/", "empty"},        {"a//c", "empty"}, {"a/b/c/d", "three"},
+    {"a/b/c/", "three"},     {" a", "space"},     {"a/b ", "space"},     {"[ab]", "'['"},   {"a\x01", "control"},
     {"\xc2\x85", "control"}, {"a/\xff", "UTF-8"}, {"\xe2\x82", "UTF-8"},
 };
 

@@ -67,7 +67,8 @@ START_TEST(data_may_lie_anywhere)
     char buffer[64];
     for (size_t shift = 0; shift < 8; shift++) {
         memcpy(buffer + shift, "metrics/visutility/object-detector/v1.2.3", 41);
-        ck_assert_uint_eq(siphash13(&key, buffer + shift, 41), siphash13(&key, "metrics/visutility/object-detector/v1.2.3", 41));
+        ck_assert_uint_eq(siphash13(&key, buffer + shift, 41),
+                          siphash13(&key, "metrics/visutility/object-detector/v1.2.3", 41));
     }
 }
 END_TEST
