@@ -336,11 +336,15 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
         __builtin_prefetch(zmq_msg_data(&frames[i].payload));
     }
     for (uint32_t i = 0; i < count; i++) {
+        if (frames[i].kind == FRAME_METRICS)
+            models_prefetch_head(self->models, frames[i].hash);
+    }
+    for (uint32_t i = 0; i < count; i++) {
         if (frames[i].kind != FRAME_METRICS)
             continue;
         found[i] = models_find(self->models, frames[i].hash, behind_slash(text_of_message(&frames[i].topic)));
         if (found[i])
-            __builtin_prefetch(found[i]->monitor);
+            model_prefetch(found[i]);
     }
     for (uint32_t i = 0; i < count; i++)
         take_frame(self, &frames[i], found[i], now);
