@@ -10,7 +10,7 @@ CC      := gcc
 endif
 
 # What a machine needs, by purpose. `make deps` installs what is missing of all of it.
-DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev
+DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev libmsgpack-dev
 DEPS_CHECK := check python3 python3-zmq python3-msgpack python3-numpy python3-scipy
 DEPS_DEMO  := python3 python3-zmq python3-numpy python3-scipy python3-sklearn dataset-fashion-mnist
 DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang libclang-rt-14-dev
@@ -25,7 +25,7 @@ LDHARDEN ?= -pie -Wl,-z,relro,-z,now
 
 PKGS_LIB    := yaml-0.1 jansson
 PKGS_DAEMON := libczmq libzmq sqlite3 libsystemd
-PKGS_CLI    := libczmq libzmq
+PKGS_CLI    := libzmq msgpack
 pkg_flags    = $(shell pkg-config $(1) $(2) 2>/dev/null)
 
 CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DDRIFT_VERSION='"$(VERSION)"'
