@@ -50,7 +50,7 @@ static bool take_line(struct lines *self, struct text *out)
 
 static void make_room(struct lines *self)
 {
-    if (self->begin) {
+    if (self->begin && self->buffer) {
         memmove(self->buffer, self->buffer + self->begin, self->end - self->begin);
         self->end -= self->begin;
         self->begin = 0;

@@ -157,8 +157,8 @@ static void put_row(const struct table *self, const unsigned *widths, const stru
 
 void table_print(const struct table *self)
 {
-    unsigned widths[TABLE_COLUMNS_MAX];
-    struct cell titles[TABLE_COLUMNS_MAX];
+    unsigned widths[TABLE_COLUMNS_MAX] = {0};
+    struct cell titles[TABLE_COLUMNS_MAX] = {0};
     if (!self->rows)
         return;
     measure(self, widths);
