@@ -73,12 +73,16 @@ static int signals_open(void)
 int main(int argc, char **argv)
 {
     static const struct argp argp = {
-        options, take_option, NULL,
+        options,
+        take_option,
+        NULL,
         "driftd - watches models in production and asks for their retraining\v"
         "Runs in the foreground until SIGTERM or SIGINT.\n\n"
         "Exit status: 0 stopped when asked; 64 wrong usage; 69 an endpoint or the store is taken; 70 our bug; "
         "74 an I/O error; 78 configuration.",
-        NULL, NULL, NULL};
+        NULL,
+        NULL,
+        NULL};
     struct arguments arguments = {.config_file = CONFIG_FILE};
     int signal_fd = signals_open();
     argp_program_version = "driftd " DRIFT_VERSION;

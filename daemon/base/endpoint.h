@@ -14,8 +14,8 @@
 #define ENDPOINT_WHY_MAX 512
 
 /* Binds `socket`. `key` is the configuration's name for it, for the sentence. `actual` gets the endpoint as it stands,
- * with the port that stands for "*". Returns 0; -EADDRINUSE: somebody is there; -EINVAL: no such kind of endpoint; other
- * errors as bind(2) has them. */
+ * with the port that stands for "*". Returns 0; -EADDRINUSE: somebody is there; -EINVAL: no such kind of endpoint;
+ * other errors as bind(2) has them. */
 int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
                   char why[ENDPOINT_WHY_MAX]);
 

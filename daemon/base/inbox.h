@@ -15,9 +15,9 @@
 struct inbox;
 
 struct letter {
-    int kind;                  /* what the body is; enum letter_kind */
+    int kind; /* what the body is; enum letter_kind */
     void *body;
-    void (*drop)(void *body);  /* frees the body; NULL: nothing to free */
+    void (*drop)(void *body); /* frees the body; NULL: nothing to free */
 };
 
 /* Every kind of letter in the daemon. The body's type stands beside it. */

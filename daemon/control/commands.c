@@ -47,8 +47,9 @@ static json_t *begin_models(json_t *ask)
     if (pattern && model_pattern_check(text_of(pattern), &why) < 0)
         return command_refuse("bad_message", why);
     if (state && !state_known(state))
-        return command_refuse("bad_message", "\"state\" must be warming, healthy, failing, drifting, retraining, stale, "
-                                             "silenced or unrecoverable");
+        return command_refuse("bad_message",
+                              "\"state\" must be warming, healthy, failing, drifting, retraining, stale, "
+                              "silenced or unrecoverable");
     json_t *limit = json_object_get(ask, "limit");
     if (!limit)
         json_object_set_new(ask, "limit", json_integer(MODELS_SHOWN));

@@ -17,14 +17,15 @@ enum command_target {
 
 struct command {
     const char *name;
-    int targets; /* enum command_target, or-ed */
+    int targets;  /* enum command_target, or-ed */
     bool partial; /* a reply of some of those asked is worth something */
     merge_fn *merge;
     /* Checks the arguments and completes them; answers by itself where nobody is asked. NULL: go on; else the reply. */
     json_t *(*begin)(json_t *ask);
 };
 
-/* The command of a question, or NULL and the reply: not JSON, no command, an unknown one, one that this release has not. */
+/* The command of a question, or NULL and the reply: not JSON, no command, an unknown one, one that this release has
+ * not. */
 const struct command *command_find(const json_t *ask, json_t **refusal_p);
 
 /* {"ok": false, "error": code, "message": sentence} */

@@ -13,8 +13,8 @@
 #include "daemon/control/envelope.h"
 
 #define ENDPOINTS_MAX 32
-#define PENDING_MAX 64             /* questions at a time; further ones are told "busy" */
-#define QUESTION_MAX 65536         /* bytes */
+#define PENDING_MAX 64     /* questions at a time; further ones are told "busy" */
+#define QUESTION_MAX 65536 /* bytes */
 #define PATIENCE_NS (3 * CLOCK_S_NS)
 #define MESSAGES_A_TURN 64
 #define HANDSHAKE_MS 3000
@@ -196,10 +196,8 @@ static void begin(struct control *self, struct envelope *envelope, json_t *ask, 
         json_decref(ask);
         return;
     }
-    *pending = (struct pending){.id = ++self->last_id,
-                                .command = command,
-                                .ask = ask,
-                                .until_ns = now_ns + PATIENCE_NS};
+    *pending =
+        (struct pending){.id = ++self->last_id, .command = command, .ask = ask, .until_ns = now_ns + PATIENCE_NS};
     envelope_move(&pending->envelope, envelope);
     self->pending_count++;
     ask_all(self, pending);

@@ -3,8 +3,8 @@
  * The envelope is every frame up to and including the first empty one; of a sender that puts no empty frame (a DEALER)
  * it is the routing id alone.
  *
- * Threads: that of the socket. Memory: an envelope owns its frames, at most ENVELOPE_FRAMES_MAX. Failure: a message with
- * more frames, or with another number of frames behind the envelope than one, has no body.
+ * Threads: that of the socket. Memory: an envelope owns its frames, at most ENVELOPE_FRAMES_MAX. Failure: a message
+ * with more frames, or with another number of frames behind the envelope than one, has no body.
  */
 #ifndef DRIFTD_CONTROL_ENVELOPE_H
 #define DRIFTD_CONTROL_ENVELOPE_H

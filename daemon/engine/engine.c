@@ -140,10 +140,8 @@ static int start_requests(struct engine *self)
 static int start_threads(struct engine *self)
 {
     struct control_ports control = engine_control_ports(self);
-    struct ingest_sink sink = {.argument = self->workers,
-                               .take = workers_take,
-                               .turn = workers_turn,
-                               .fd = workers_fd(self->workers)};
+    struct ingest_sink sink = {
+        .argument = self->workers, .take = workers_take, .turn = workers_turn, .fd = workers_fd(self->workers)};
     int rc = observe_start(self->observe);
     if (rc == 0)
         rc = workers_start(self->workers);
@@ -183,8 +181,9 @@ static void say_what_runs(const struct engine *self)
     if (!self->config->has_budgets)
         log_warning("no budgets are configured: models are shown, none is judged");
     if (self->config->jobs.feedback == CONFIG_FEEDBACK_NONE)
-        log_warning("jobs.feedback is none: a job counts as delivered once a trainer's connection took it, at most once; "
-                    "a trainer that dies with it loses it");
+        log_warning(
+            "jobs.feedback is none: a job counts as delivered once a trainer's connection took it, at most once; "
+            "a trainer that dies with it loses it");
 }
 
 /* --- running --- */
@@ -295,7 +294,8 @@ int engine_run(const char *config_file, int signal_fd)
     pthread_mutex_init(&self.settings_mutex, NULL);
     self.started = clock_now();
 
-    int status = inbox_new(&self.inbox) == 0 ? EXIT_STOPPED : fail(EXIT_OUR_BUG, "no memory or descriptor to start with");
+    int status =
+        inbox_new(&self.inbox) == 0 ? EXIT_STOPPED : fail(EXIT_OUR_BUG, "no memory or descriptor to start with");
     prepare_folders(self.config);
     if (status == EXIT_STOPPED)
         status = open_sockets(&self);

@@ -107,8 +107,9 @@ static void add_facts(void *argument, json_t *status)
     json_object_set_new(status, "config", json_string(self->config_file));
     json_object_set_new(status, "workers", json_integer(workers_threads(self->workers)));
     json_object_set_new(status, "received", json_integer((json_int_t)ingest_messages(self->ingest)));
-    json_object_set_new(status, "observers", json_pack("{s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe),
-                                                       "dropped", (json_int_t)observe_dropped(self->observe)));
+    json_object_set_new(status, "observers",
+                        json_pack("{s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe), "dropped",
+                                  (json_int_t)observe_dropped(self->observe)));
     json_object_set_new(status, "log_lost", json_integer((json_int_t)log_lost()));
     json_object_set_new(status, "endpoints", all_endpoints(self));
     json_object_set_new(status, "reload", json_pack("{s:b, s:n, s:[]}", "ok", 1, "at", "errors"));
@@ -116,11 +117,8 @@ static void add_facts(void *argument, json_t *status)
 
 struct shard_ports engine_shard_ports(struct engine *self)
 {
-    return (struct shard_ports){.argument = self,
-                                .settings = settings_for,
-                                .notice = put_notice,
-                                .event = put_event,
-                                .source = self->source};
+    return (struct shard_ports){
+        .argument = self, .settings = settings_for, .notice = put_notice, .event = put_event, .source = self->source};
 }
 
 struct requests_ports engine_requests_ports(struct engine *self)

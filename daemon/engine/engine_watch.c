@@ -4,9 +4,9 @@
 #include "daemon/base/notify.h"
 #include "daemon/engine/inside.h"
 
-/* What the watchdog proves: that the main loop turns, and that the loop of every station has turned within the last half
- * of the interval, by a counter that each turn raises. A turn of the requests station ends with its commit, so that a disk
- * that hangs is found out too. It does not prove that frames arrive. */
+/* What the watchdog proves: that the main loop turns, and that the loop of every station has turned within the last
+ * half of the interval, by a counter that each turn raises. A turn of the requests station ends with its commit, so
+ * that a disk that hangs is found out too. It does not prove that frames arrive. */
 
 #define STATUS_EVERY_NS (5 * CLOCK_S_NS)
 #define LOOK_EVERY_NS CLOCK_S_NS

@@ -32,7 +32,7 @@ struct engine {
     struct config *config;
     const char *config_file;
     int signal_fd;
-    struct inbox *inbox; /* alarms */
+    struct inbox *inbox;       /* alarms */
     char source[HOST_MAX + 8]; /* "driftd/<host>" */
     struct now started;
 

@@ -9,8 +9,8 @@
 #include "daemon/base/log.h"
 
 #define ENDPOINTS_MAX 64
-#define QUIET_MS 20                         /* a drain ends when nothing came for so long, */
-#define DRAIN_MAX_NS (2 * CLOCK_S_NS)       /* or after this */
+#define QUIET_MS 20                   /* a drain ends when nothing came for so long, */
+#define DRAIN_MAX_NS (2 * CLOCK_S_NS) /* or after this */
 #define KEEPALIVE_IDLE_S 60
 #define KEEPALIVE_INTERVAL_S 10
 #define KEEPALIVE_PROBES 3
@@ -41,8 +41,8 @@ static int bind_all(struct ingest *self, const struct ingest_options *options, c
     zsock_set_heartbeat_ivl(self->socket, HEARTBEAT_MS);
     zsock_set_heartbeat_timeout(self->socket, HEARTBEAT_TIMEOUT_MS);
     for (uint32_t i = 0; i < options->bind_count && self->endpoint_count < ENDPOINTS_MAX; i++) {
-        int rc = endpoint_bind(self->socket, "metrics.bind", options->bind[i], self->endpoints[self->endpoint_count],
-                               why);
+        int rc =
+            endpoint_bind(self->socket, "metrics.bind", options->bind[i], self->endpoints[self->endpoint_count], why);
         if (rc < 0)
             return rc;
         self->bound_count = ++self->endpoint_count;
@@ -137,8 +137,8 @@ static int receive_part(void *handle, zmq_msg_t *part)
     return rc;
 }
 
-/* One message; false when none waits. libzmq hands a message out whole: once there is a first part, the others are here.
- * What is more than two is received and let go, part by part, so it takes no memory of ours. */
+/* One message; false when none waits. libzmq hands a message out whole: once there is a first part, the others are
+ * here. What is more than two is received and let go, part by part, so it takes no memory of ours. */
 static bool receive(struct ingest *self, struct frame *frame)
 {
     if (receive_part(self->handle, &frame->topic) < 0)

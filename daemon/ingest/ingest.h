@@ -3,8 +3,8 @@
  * One thread with a SUB socket that binds, connects or both. It never waits for a disk; when who takes the frames is
  * behind, it waits, libzmq's queue fills, and publishers drop.
  *
- * How large a message may be: a payload above max_message is handed on to be counted `too_large`; libzmq itself ends the
- * connection that sends a frame of more than INGEST_FRAME_FACTOR times that, so that nobody makes us hold it.
+ * How large a message may be: a payload above max_message is handed on to be counted `too_large`; libzmq itself ends
+ * the connection that sends a frame of more than INGEST_FRAME_FACTOR times that, so that nobody makes us hold it.
  *
  * Threads: everything by the engine but ingest_heart() and ingest_hasten(). Memory: the sink must outlive the station.
  * Failure: ingest_new() says in a sentence which endpoint could not be had.

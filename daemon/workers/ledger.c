@@ -164,8 +164,7 @@ static struct stream *stream_find(struct ledger *self, uint64_t topic, struct te
     *fresh_p = stream->name == 0;
     if (*fresh_p) {
         uint32_t account;
-        bool full = self->used >= self->streams_max ||
-                    (self->used >= self->size / 4 * 3 && !streams_grow(self));
+        bool full = self->used >= self->streams_max || (self->used >= self->size / 4 * 3 && !streams_grow(self));
         if (full || !node_find(self, node, &account)) {
             self->not_followed++;
             return NULL;

@@ -5,8 +5,8 @@
  * numbers it names, so that a lost tail comes to light. A stream without a boot that goes back has started anew; with a
  * boot, a number that comes again is a repetition.
  *
- * Streams and nodes are bounded. Beyond the bound new streams are not followed, and new nodes share one account, without
- * a name; both are counted. A stream that was silent for an hour is forgotten.
+ * Streams and nodes are bounded. Beyond the bound new streams are not followed, and new nodes share one account,
+ * without a name; both are counted. A stream that was silent for an hour is forgotten.
  *
  * Threads: one. Memory: grows up to the bounds. Failure: where memory is short a stream is not followed, and counted.
  */
@@ -26,7 +26,7 @@ struct ledger;
 struct ledger_node {
     char *name; /* "": unnamed */
     uint64_t messages, lost, before_joining, repeated, restarts;
-    uint64_t lost_told;   /* of `lost`, what ledger_untold() has handed out */
+    uint64_t lost_told; /* of `lost`, what ledger_untold() has handed out */
     int64_t told_ns;
 };
 

@@ -50,12 +50,11 @@ static json_t *kpi_json(const struct model *model, const struct kpi_budget *kpi,
     bool judged = window && !isnan(observed) && window_total(window) >= settings->min_events;
     bool violated = judged && ((!isnan(kpi->min) && window_below(observed, kpi->min)) ||
                                (!isnan(kpi->max) && window_above(observed, kpi->max)));
-    return json_pack("{s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:I, s:o}", "name", kpi->metric, "over",
-                     window_stat_name(kpi->over), "observed", figure(observed), "min", figure(kpi->min), "max",
-                     figure(kpi->max), "judged", (int)judged, "violated", (int)violated, "n",
-                     (json_int_t)(window ? window_count(window) : 0), "recent",
-                     place < 0 ? json_array()
-                               : recent_json(model, (uint32_t)place, whole ? RECORDER_VALUES : RECENT_IN_LISTS));
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:I, s:o}", "name", kpi->metric, "over", window_stat_name(kpi->over),
+        "observed", figure(observed), "min", figure(kpi->min), "max", figure(kpi->max), "judged", (int)judged,
+        "violated", (int)violated, "n", (json_int_t)(window ? window_count(window) : 0), "recent",
+        place < 0 ? json_array() : recent_json(model, (uint32_t)place, whole ? RECORDER_VALUES : RECENT_IN_LISTS));
 }
 
 static json_t *kpis_json(const struct model *model, bool whole)
@@ -72,13 +71,11 @@ static json_t *metrics_json(const struct model *model)
     json_t *list = json_array();
     for (uint32_t i = 0; i < monitor_metric_count(model->monitor); i++) {
         const struct window *window = monitor_metric_window(model->monitor, i);
-        json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:I, s:I, s:o}", "name",
-                                              monitor_metric_name(model->monitor, i), "last",
-                                              figure(window_get(window, WINDOW_LAST)), "mean",
-                                              figure(window_get(window, WINDOW_MEAN)), "n",
-                                              (json_int_t)window_count(window), "total",
-                                              (json_int_t)window_total(window), "recent",
-                                              recent_json(model, i, RECORDER_VALUES)));
+        json_array_append_new(
+            list, json_pack("{s:s, s:o, s:o, s:I, s:I, s:o}", "name", monitor_metric_name(model->monitor, i), "last",
+                            figure(window_get(window, WINDOW_LAST)), "mean", figure(window_get(window, WINDOW_MEAN)),
+                            "n", (json_int_t)window_count(window), "total", (json_int_t)window_total(window), "recent",
+                            recent_json(model, i, RECORDER_VALUES)));
     }
     return list;
 }
@@ -109,9 +106,8 @@ json_t *model_json(const struct model *model, struct now now, bool whole)
         model_state_name(model_state(model, now.steady_ns)), "failures", (json_int_t)monitor_failures(monitor),
         "consecutive_failures", (json_int_t)monitor_settings_of(monitor)->consecutive_failures, "episode",
         (json_int_t)model->episode, "episode_open", (int)monitor_episode_open(monitor), "request_live",
-        (int)model->live, "backoff_left_s",
-        round((double)monitor_backoff_left_ns(monitor, now.steady_ns) / 1e6) / 1e3, "events",
-        (json_int_t)monitor_events(monitor), "last_event_s",
+        (int)model->live, "backoff_left_s", round((double)monitor_backoff_left_ns(monitor, now.steady_ns) / 1e6) / 1e3,
+        "events", (json_int_t)monitor_events(monitor), "last_event_s",
         model->heard ? figure((double)(now.steady_ns - model->heard_ns) / 1e9) : json_null(), "kpis",
         kpis_json(model, whole));
     if (!json || !whole)

@@ -40,6 +40,17 @@ void models_prefetch(const struct models *self, uint64_t hash)
     __builtin_prefetch(&self->slots[(uint32_t)hash & (self->size - 1)]);
 }
 
+void models_prefetch_head(const struct models *self, uint64_t hash)
+{
+    const struct slot *slot = &self->slots[(uint32_t)hash & (self->size - 1)];
+    if (!slot->place || slot->tag != (uint32_t)(hash >> 32))
+        return;
+    const struct model *model = self->at[slot->place - 1];
+    __builtin_prefetch(model);
+    __builtin_prefetch((const char *)model + 64);
+    __builtin_prefetch((const char *)model + 128);
+}
+
 struct model *models_find(const struct models *self, uint64_t hash, struct text id)
 {
     uint32_t tag = (uint32_t)(hash >> 32);

@@ -33,8 +33,10 @@ struct models;
 
 int models_new(struct models **self_p);
 
-/* Asks the processor to have the place of `hash` at hand soon. */
+/* Asks the processor to have at hand soon where `hash` is looked up; and, once that is there, the model that may be
+ * found. */
 void models_prefetch(const struct models *self, uint64_t hash);
+void models_prefetch_head(const struct models *self, uint64_t hash);
 
 /* The model called `id`, or NULL. */
 struct model *models_find(const struct models *self, uint64_t hash, struct text id);
@@ -47,5 +49,14 @@ uint32_t models_count(const struct models *self);
 struct model *models_at(const struct models *self, uint32_t place);
 
 void models_destroy(struct models **self_p);
+
+/* And what the next event of a model needs. */
+static inline void model_prefetch(const struct model *model)
+{
+    __builtin_prefetch(model->monitor);
+    __builtin_prefetch((const char *)model->monitor + 64);
+    for (uint32_t i = 0; i < model->recorder.count; i++)
+        __builtin_prefetch(&model->recorder.tracks[i][model->recorder.next[i] % RECORDER_VALUES], 1);
+}
 
 #endif

@@ -22,12 +22,11 @@ static bool make_room(struct recorder *self, uint32_t count)
 {
     if (count <= self->count)
         return true;
-    struct recorder_track *tracks = realloc(self->tracks, count * sizeof *tracks);
+    float(*tracks)[RECORDER_VALUES] = realloc(self->tracks, count * sizeof *tracks);
     if (!tracks)
         return false;
-    memset(tracks + self->count, 0, (count - self->count) * sizeof *tracks);
     self->tracks = tracks;
-    self->count = count;
+    self->count = (uint8_t)count;
     return true;
 }
 
@@ -40,10 +39,10 @@ void recorder_add(struct recorder *self, const struct monitor *monitor, const st
         int at = track_of(monitor, event->metrics[i].name, after);
         if (at < 0 || !make_room(self, (uint32_t)at + 1))
             continue;
-        struct recorder_track *track = &self->tracks[at];
-        track->values[track->taken % RECORDER_VALUES] = (float)event->metrics[i].number;
-        if (++track->taken == 2 * RECORDER_VALUES)
-            track->taken = RECORDER_VALUES; /* the same place in the ring, and still full */
+        uint8_t *next = &self->next[at];
+        self->tracks[at][*next % RECORDER_VALUES] = (float)event->metrics[i].number;
+        if (++*next == 2 * RECORDER_VALUES)
+            *next = RECORDER_VALUES; /* the same place in the ring, and still full */
         after = (uint32_t)at + 1;
     }
 }
@@ -52,11 +51,11 @@ uint32_t recorder_recent(const struct recorder *self, uint32_t index, float *out
 {
     if (index >= self->count)
         return 0;
-    const struct recorder_track *track = &self->tracks[index];
-    uint32_t kept = track->taken < RECORDER_VALUES ? track->taken : RECORDER_VALUES;
+    uint32_t next = self->next[index];
+    uint32_t kept = next < RECORDER_VALUES ? next : RECORDER_VALUES;
     uint32_t count = kept < most ? kept : most;
     for (uint32_t i = 0; i < count; i++)
-        out[i] = track->values[(track->taken - count + i) % RECORDER_VALUES];
+        out[i] = self->tracks[index][(next - count + i) % RECORDER_VALUES];
     return count;
 }
 

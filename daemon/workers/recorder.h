@@ -13,15 +13,12 @@
 #define RECORDER_VALUES 32
 #define RECORDER_METRICS_MAX 16 /* the first ones that a model showed */
 
-struct recorder_track {
-    float values[RECORDER_VALUES]; /* a ring */
-    uint32_t taken;                /* where the next goes, modulo the ring; at least RECORDER_VALUES once it is full */
-};
-
-/* Tracks stand in the order of the monitor's metrics. */
+/* Tracks stand in the order of the monitor's metrics. What changes with each event stands together, apart from the
+ * values, of which each event touches one of each metric. */
 struct recorder {
-    struct recorder_track *tracks;
-    uint32_t count;
+    float (*tracks)[RECORDER_VALUES];   /* rings */
+    uint8_t next[RECORDER_METRICS_MAX]; /* where the next value goes; plus RECORDER_VALUES once the ring is full */
+    uint8_t count;                      /* of tracks */
 };
 
 /* Takes the numbers of an event that the monitor has taken. */

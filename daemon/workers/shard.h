@@ -3,9 +3,9 @@
  * A shard owns its models outright. Who runs it, ingest itself or a thread of its own, makes no difference to it: it
  * waits for nothing, reads no clock and is handed the time.
  *
- * Threads: shard_new(), and shard_inbox(), shard_events() from any; the rest by the one thread that runs it. Memory: grows
- * with the models, up to the bound that all shards share. Failure: an event for which there is no memory is left out
- * and counted.
+ * Threads: shard_new(), and shard_inbox(), shard_events() from any; the rest by the one thread that runs it. Memory:
+ * grows with the models, up to the bound that all shards share. Failure: an event for which there is no memory is left
+ * out and counted.
  */
 #ifndef DRIFTD_WORKERS_SHARD_H
 #define DRIFTD_WORKERS_SHARD_H
@@ -22,13 +22,13 @@
 #include "lib/siphash.h"
 
 struct shard_options {
-    uint32_t number, shards;   /* which one of how many */
-    struct siphash_key key;    /* the same for all of them */
-    uint64_t run;              /* a number that this run of the daemon alone has, for ids */
+    uint32_t number, shards; /* which one of how many */
+    struct siphash_key key;  /* the same for all of them */
+    uint64_t run;            /* a number that this run of the daemon alone has, for ids */
     uint64_t max_message_bytes;
     double max_future_s;
-    uint32_t max_models;       /* of all shards together */
-    atomic_uint *model_count;  /* of all shards together; outlives them */
+    uint32_t max_models;      /* of all shards together */
+    atomic_uint *model_count; /* of all shards together; outlives them */
 };
 
 /* How a shard reaches others. All functions may be called from any shard's thread at the same time. */

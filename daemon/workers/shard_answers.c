@@ -14,7 +14,8 @@ static void answer(struct shard *self, struct question *question, json_t *json)
     question->answer = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(json);
     if (!question->answer)
-        question->answer = strdup("{\"ok\":false,\"error\":\"no_memory\",\"message\":\"there is no memory for the answer\"}");
+        question->answer =
+            strdup("{\"ok\":false,\"error\":\"no_memory\",\"message\":\"there is no memory for the answer\"}");
     question->from = (int)self->options.number;
     struct letter letter = {.kind = LETTER_ANSWER, .body = question, .drop = question_drop};
     if (inbox_put(question->reply_to, letter) < 0)
@@ -72,12 +73,11 @@ static json_t *status_json(const struct shard *self, const struct walk *walk, st
             json_object_set_new(states, model_state_name((enum model_state)i),
                                 json_integer((json_int_t)walk->states[i]));
     }
-    json_t *status = json_pack("{s:b, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:I}", "ok", 1, "events",
-                               (json_int_t)self->events, "messages", (json_int_t)self->messages, "beacons",
-                               (json_int_t)self->beacons, "ignored", (json_int_t)self->ignored, "no_memory",
-                               (json_int_t)self->no_memory, "events_per_s", shard_rate(self, now.steady_ns),
-                               "dropped", dropped_json(self), "models", states, "streams_not_followed",
-                               (json_int_t)ledger_not_followed(self->ledger));
+    json_t *status = json_pack(
+        "{s:b, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:I}", "ok", 1, "events", (json_int_t)self->events, "messages",
+        (json_int_t)self->messages, "beacons", (json_int_t)self->beacons, "ignored", (json_int_t)self->ignored,
+        "no_memory", (json_int_t)self->no_memory, "events_per_s", shard_rate(self, now.steady_ns), "dropped",
+        dropped_json(self), "models", states, "streams_not_followed", (json_int_t)ledger_not_followed(self->ledger));
     if (status)
         add_nodes(self, status);
     return status;
@@ -95,10 +95,9 @@ static json_t *rejects_json(const struct shard *self)
         rejects_visible(reject->payload, reject->payload_len, payload, sizeof payload);
         rejects_visible(reject->detail, strlen(reject->detail), detail, sizeof detail);
         json_array_append_new(list, json_pack("{s:s, s:I, s:{s:f, s:s, s:s, s:s, s:I}}", "reason",
-                                              metric_drop_name((enum metric_drop)i), "count",
-                                              (json_int_t)reject->count, "last", "at_s", reject->at_s, "topic", topic,
-                                              "detail", detail, "payload", payload, "payload_bytes",
-                                              (json_int_t)reject->payload_bytes));
+                                              metric_drop_name((enum metric_drop)i), "count", (json_int_t)reject->count,
+                                              "last", "at_s", reject->at_s, "topic", topic, "detail", detail, "payload",
+                                              payload, "payload_bytes", (json_int_t)reject->payload_bytes));
     }
     return json_pack("{s:b, s:o}", "ok", 1, "rejects", list);
 }

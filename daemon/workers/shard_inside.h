@@ -36,7 +36,7 @@ struct shard {
     struct rejects rejects;
 
     uint64_t messages, events, beacons, ignored, no_memory;
-    uint64_t events_told; /* cloud events, for their ids */
+    uint64_t events_told;             /* cloud events, for their ids */
     atomic_uint_fast64_t events_seen; /* `events`, for other threads */
     struct {
         int64_t at_ns;
@@ -44,11 +44,11 @@ struct shard {
     } samples[RATE_SAMPLES];
     uint32_t sample_count;
 
-    int64_t second_ns;   /* when the last round began */
-    int64_t log_ns;      /* when the log was last told of drops */
-    bool round;          /* a round over the models is under way, */
-    uint32_t round_at;   /* and goes on here */
-    uint32_t silent;     /* models that it has found to have fallen silent */
+    int64_t second_ns; /* when the last round began */
+    int64_t log_ns;    /* when the log was last told of drops */
+    bool round;        /* a round over the models is under way, */
+    uint32_t round_at; /* and goes on here */
+    uint32_t silent;   /* models that it has found to have fallen silent */
     const char *silent_example;
 
     struct walk *walks, *walks_last;

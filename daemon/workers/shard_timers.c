@@ -3,7 +3,7 @@
 #include "daemon/base/log.h"
 #include "daemon/workers/shard_inside.h"
 
-#define ROUND_SLICE 512          /* models looked at in one turn: some ten microseconds */
+#define ROUND_SLICE 512 /* models looked at in one turn: some ten microseconds */
 #define STREAMS_SLICE 2048
 #define LOSSES_A_ROUND 16
 #define LOST_EVERY_NS (10 * CLOCK_S_NS) /* one report of losses a node */

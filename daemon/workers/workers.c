@@ -126,7 +126,8 @@ static void put(struct worker *worker, struct frame *frame)
         ;
 }
 
-/* A batch or a beacon concerns models of any shard: each gets a copy that shares the bytes, the owner answers for it. */
+/* A batch or a beacon concerns models of any shard: each gets a copy that shares the bytes, the owner answers for it.
+ */
 static void put_to_all(struct workers *self, struct frame *frame, uint32_t owner)
 {
     struct frame copy;

@@ -29,7 +29,8 @@ int workers_new(struct workers **self_p, const struct workers_options *options, 
 /* Starts the threads, if any. */
 int workers_start(struct workers *self);
 
-/* Hands up to FRAME_BATCH_MAX frames to the shards they belong to. The frames stay initialised; what they hold may be gone. */
+/* Hands up to FRAME_BATCH_MAX frames to the shards they belong to. The frames stay initialised; what they hold may be
+ * gone. */
 void workers_take(void *self, struct frame *frames, uint32_t count, struct now now);
 
 /* Without threads: lets the shard do whatever is not frames; true when there is more to do at once. */

@@ -21,6 +21,14 @@ BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 DRIFTD = os.path.join(BUILD, "driftd")
 PATIENCE_S = 60
 
+
+def sanitized():
+    """Whether the daemon was built with a sanitizer, whose own memory says nothing about the daemon's."""
+    with open(DRIFTD, "rb") as file:
+        code = file.read()
+    return b"__asan_init" in code or b"__tsan_init" in code
+
+
 CONFIG = """
 metrics: {{bind: [{metrics}]{metrics_more}}}
 jobs: {{bind: [{jobs}]{jobs_more}}}

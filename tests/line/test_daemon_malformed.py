@@ -91,7 +91,8 @@ class Malformed(unittest.TestCase):
             status = self.wait(daemon, expected)
             daemon.wait_status(lambda status: status["events"] == 4)
             self.assertEqual(sum(status["models"].values()), 3)
-            self.assertLess(resident_kib(daemon.process), resident + 4096, "memory has grown")
+            if not line.sanitized():
+                self.assertLess(resident_kib(daemon.process), resident + 4096, "memory has grown")
             rejects = {reject["reason"]: reject for reject in daemon.ask("rejects")["rejects"]}
             self.assertEqual({name: reject["count"] for name, reject in rejects.items()}, dict(expected))
             for reject in rejects.values():

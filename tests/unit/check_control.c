@@ -106,12 +106,14 @@ START_TEST(status_is_added_up)
 {
     ask("{\"do\":\"status\"}");
     say(asked(ports.shards[1]), 1,
-        "{\"ok\":true,\"events\":5,\"events_per_s\":1.5,\"dropped\":{\"range\":1},\"lost\":{\"a\":2},\"models\":{\"healthy\":3},"
+        "{\"ok\":true,\"events\":5,\"events_per_s\":1.5,\"dropped\":{\"range\":1},\"lost\":{\"a\":2},\"models\":{"
+        "\"healthy\":3},"
         "\"nodes\":[{\"node\":\"a\",\"lost\":2,\"messages\":4}]}");
     say(asked(ports.requests), -1, "{\"ok\":true,\"requests\":{\"PENDING\":4}}");
     say(asked(ports.shards[0]), 0,
         "{\"ok\":true,\"events\":6,\"events_per_s\":1,\"dropped\":{\"range\":2,\"type\":1},\"lost\":{\"a\":1},"
-        "\"models\":{\"stale\":1},\"nodes\":[{\"node\":\"b\",\"lost\":0,\"messages\":1},{\"node\":\"a\",\"lost\":1,\"messages\":1}]}");
+        "\"models\":{\"stale\":1},\"nodes\":[{\"node\":\"b\",\"lost\":0,\"messages\":1},{\"node\":\"a\",\"lost\":1,"
+        "\"messages\":1}]}");
     json_t *status = answer();
     int events, range, type, lost, healthy, stale, pending;
     double rate;
@@ -206,9 +208,8 @@ START_TEST(rejects_are_put_together)
     json_t *reply = answer();
     int count;
     const char *detail;
-    ck_assert_int_eq(json_unpack(reply, "{s:[{s:i, s:{s:s}}, {} !]}", "rejects", "count", &count, "last", "detail",
-                                 &detail),
-                     0);
+    ck_assert_int_eq(
+        json_unpack(reply, "{s:[{s:i, s:{s:s}}, {} !]}", "rejects", "count", &count, "last", "detail", &detail), 0);
     ck_assert_int_eq(count, 5);
     ck_assert_str_eq(detail, "new");
     json_decref(reply);
@@ -225,7 +226,8 @@ START_TEST(refusals)
         {"[1]", "bad_message", "{\"do\": \"<command>\", ...}"},
         {"{\"do\": 5}", "bad_message", "one JSON object"},
         {"{\"do\":\"status\",\"do\":\"models\"}", "bad_message", "duplicate"},
-        {"{\"do\":\"dance\"}", "unknown_command", "status, models, model, requests, request, retrain, cancel, requeue, rejects, log_level"},
+        {"{\"do\":\"dance\"}", "unknown_command",
+         "status, models, model, requests, request, retrain, cancel, requeue, rejects, log_level"},
         {"{\"do\":\"reload\"}", "not_built", "\"reload\" is not in this release"},
         {"{\"do\":\"explain\"}", "not_built", "explain"},
         {"{\"do\":\"silence\",\"pattern\":\"a\"}", "not_built", "silence"},

@@ -230,11 +230,11 @@ START_TEST(an_endpoint_that_is_taken)
     begin(&(struct ingest_options){.bind = bind, .bind_count = 1, .queue = 1000, .max_message_bytes = 1000});
     strcpy(endpoint, ingest_endpoint(ingest, 0));
     struct ingest *second;
-    ck_assert_int_eq(ingest_new(&second,
-                                &(struct ingest_options){
-                                    .bind = same, .bind_count = 1, .queue = 1000, .max_message_bytes = 1000},
-                                why),
-                     -EADDRINUSE);
+    ck_assert_int_eq(
+        ingest_new(&second,
+                   &(struct ingest_options){.bind = same, .bind_count = 1, .queue = 1000, .max_message_bytes = 1000},
+                   why),
+        -EADDRINUSE);
     ck_assert_ptr_null(second);
     ck_assert_ptr_eq(strstr(why, "metrics.bind: tcp://127.0.0.1:"), why);
     end();

@@ -66,7 +66,8 @@ START_TEST(a_subscriber_gets_topic_and_json)
 }
 END_TEST
 
-/* The station does not run yet: what waits is bounded, the rest is dropped and counted. What waits goes out at the end. */
+/* The station does not run yet: what waits is bounded, the rest is dropped and counted. What waits goes out at the end.
+ */
 START_TEST(what_waits_is_bounded)
 {
     for (unsigned i = 0; i < OBSERVE_WAITING_MAX + 5; i++)

@@ -363,7 +363,8 @@ START_TEST(a_model_given_up)
 }
 END_TEST
 
-/* Known from the store, never heard: after stale_after it counts as silent, so that its successor can take its place. */
+/* Known from the store, never heard: after stale_after it counts as silent, so that its successor can take its place.
+ */
 START_TEST(a_model_that_never_came_back)
 {
     update("p/n/v", false, 1, 100 * S, 200 * S);

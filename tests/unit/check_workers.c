@@ -56,11 +56,8 @@ static void enter(void)
 {
     static const struct shard_ports ports = {
         .settings = settings_for, .notice = take_notice, .event = take_event, .source = "driftd/test"};
-    struct workers_options options = {.threads = THREADS,
-                                      .key = {3, 4},
-                                      .max_message_bytes = 100000,
-                                      .max_future_s = 300,
-                                      .max_models = MODELS};
+    struct workers_options options = {
+        .threads = THREADS, .key = {3, 4}, .max_message_bytes = 100000, .max_future_s = 300, .max_models = MODELS};
     triggered = serving = 0;
     ck_assert_int_eq(inbox_new(&replies), 0);
     ck_assert_int_eq(workers_new(&workers, &options, &ports), 0);
@@ -115,8 +112,8 @@ START_TEST(a_batch_is_shared_out)
     for (int seq = 0; seq < 20; seq++) {
         if (seq == 5 || seq == 6)
             continue;
-        int used = snprintf(batch, sizeof batch, "[{\"model\":\"p/m0/v\",\"accuracy\":7,\"node\":\"n\",\"boot\":1,\"seq\":%d}",
-                            seq);
+        int used = snprintf(batch, sizeof batch,
+                            "[{\"model\":\"p/m0/v\",\"accuracy\":7,\"node\":\"n\",\"boot\":1,\"seq\":%d}", seq);
         for (int i = 0; i < MODELS; i++)
             used += snprintf(batch + used, sizeof batch - (size_t)used, ",{\"model\":\"p/m%d/v\",\"accuracy\":0.9}", i);
         snprintf(batch + used, sizeof batch - (size_t)used, "]");
