@@ -1,4 +1,4 @@
-"""line.py - the whole line on this machine: driftd, a serving node and a trainer, as three processes.
+"""processes.py - the whole line on this machine: driftd, a serving node and a trainer, as three processes.
 
 Everything lives in one temporary folder: configuration, store, models, images and Unix sockets, so it runs beside an installed
 driftd and beside other runs. stop() leaves nothing behind; should this process be killed, the three get SIGTERM from the kernel.
