@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""trainer.py - a trainer in thirty lines: takes jobs from driftd and reports what became of them. Put your own training in train()."""
+"""trainer.py - a trainer in forty lines: takes jobs from driftd and says what became of them. Put your own in train()."""
 import sys
 import time
 

@@ -137,8 +137,11 @@ class Story:
         old = self.accuracy.get(self.first, [])
         good = old[:self.bad_from[1]] if self.bad_from else old
         new = self.accuracy.get(self.serving, []) if self.serving != self.first else []
-        mean = lambda values: sum(values) / len(values) if values else None
-        return {"before": mean(good), "drifted": mean(old[-self.window:]), "after": mean(new)}
+        return {"before": mean_of(good), "drifted": mean_of(old[-self.window:]), "after": mean_of(new)}
+
+
+def mean_of(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None
 
 
 def tell(story: Story, line, interrupted: Interrupted) -> None:
@@ -160,17 +163,16 @@ def tell(story: Story, line, interrupted: Interrupted) -> None:
 def summary(story: Story, line, screen, plan) -> None:
     figures, requests = story.figures(), line.requests()
     bad_s, bad_batch = story.bad_from
-    three = lambda value: "-" if value is None else f"{value:.3f}"
     lines = ["", f"What happened ({plan.dataset}, {plan.camera}, seed {plan.seed}; accuracy is measured on images no trainer ever saw)",
-             f"  accuracy before          {three(figures['before'])}",
-             f"  accuracy drifted         {three(figures['drifted'])}   budget: at least {story.budget} over {story.window} batches"]
+             f"  accuracy before          {figures['before']:.3f}",
+             f"  accuracy drifted         {figures['drifted']:.3f}   budget: at least {story.budget} over {story.window} batches"]
     if plan.camera == "capped":
         batches = len(story.accuracy[story.first]) - bad_batch
         lines += [f"  bad batches              {batches}: a request for each three of them would have been {batches // 3}",
                   f"  requests made            {len(requests)}: held by a back-off of {plan.backoff_s} s and given up after "
                   f"{line.give_up_after} in vain"]
     else:
-        lines += [f"  accuracy after           {three(figures['after'])}   {story.serving}",
+        lines += [f"  accuracy after           {figures['after']:.3f}   {story.serving}",
                   f"  bad picture to trigger   {story.triggered_s - bad_s:.1f} s",
                   f"  bad picture to recovery  {story.recovered_s - bad_s:.1f} s",
                   f"  requests made            {len(requests)} ({', '.join(one['strategy'] for one in requests)})"]
@@ -183,7 +185,7 @@ def what_next(screen, line, stays: bool, build: str) -> None:
             ("python3 examples/vision/demo.py --camera capped", "a drift no training can cure: no storm of requests"),
             ("python3 examples/vision/demo.py --stay", "keeps the line running, to look at it with driftc"),
             (f"{build}/driftd --help; cat conf/driftd.yaml", "a daemon of your own"),
-            ("cat examples/minimal/node.py examples/minimal/trainer.py", "your own node and trainer, in thirty lines"),
+            ("cat examples/minimal/node.py examples/minimal/trainer.py", "your own node and trainer, a screenful each"),
             ("make check", "every test")]
     if stays:
         socket = line.endpoint("control")
@@ -212,7 +214,7 @@ def parse(datasets: list[str], cameras: list[str]) -> argparse.Namespace:
 def run(interrupted: Interrupted) -> int:
     use_a_python_that_can()
     import images
-    from line import ACCURACY_MIN, ROOT, WINDOW, ChildDied, Line, Plan
+    from processes import ACCURACY_MIN, ROOT, WINDOW, ChildDied, Line, Plan
     from screen import Screen
     arguments = parse(images.available(), ["rotation", "blur", "darkness", "capped"])
     name = os.environ.get("BUILD", "build")

@@ -171,7 +171,7 @@ def main() -> int:
         print("waiting for jobs", flush=True)
         while True:
             job = driftd.next_job()
-            print(f"job: attempt {job['attempt']} for {model_of(job)}, strategy {job['strategy']}: {job['strategy_reason']}",
+            print(f"job: attempt {job['attempt']} for {model_of(job)}, strategy {job['strategy']} ({job['strategy_reason']})",
                   flush=True)
             try:
                 Training(driftd, job, arguments.work, arguments.dataset, arguments.seed).run()

@@ -3,17 +3,21 @@
 
 On scikit-learn's digits, for speed; every figure is measured on images that no trainer ever saw.
 """
+import contextlib
 import datetime
 import importlib.util
 import io
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 from pathlib import Path
+from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.dont_write_bytecode = True
@@ -29,8 +33,11 @@ if not MISSING:
 
     import demo
     import images
-    import line
+    import processes
+    import node
     import strategies
+    import trainer
+    import zmq
     from camera import KINDS, Camera
     from model import Network, Settings, first_version
     from recent import RecentImages
@@ -204,15 +211,89 @@ class Registers(unittest.TestCase):
 
 
 @needs_modules
+class OnTheWire(unittest.TestCase):
+    """What node and trainer say, heard by sockets of our own."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.context = zmq.Context()
+
+    def tearDown(self):
+        self.context.destroy(linger=0)
+        self.folder.cleanup()
+
+    def test_the_node_numbers_its_messages_by_topic_and_tells_the_last_in_its_beacon(self):
+        publisher = node.Publisher("n1", f"ipc://{self.folder.name}/nowhere", f"ipc://{self.folder.name}/watch")
+        sub = self.context.socket(zmq.SUB)
+        sub.connect(f"ipc://{self.folder.name}/watch")
+        sub.subscribe("")
+        self.addCleanup(sub.close)
+        while not sub.poll(10):  # until the subscription has arrived
+            publisher.metrics("p/m/v1", {"accuracy": 0.9})
+        first = json.loads(sub.recv_multipart()[1])["seq"]
+        publisher.metrics("p/m/v1", {"accuracy": 0.9})
+        publisher.metrics("p/m/v2", {"accuracy": 0.8})
+        publisher.beacon()
+        heard = [sub.recv_multipart() for _ in range(3)]
+        publisher.socket.close(linger=0)
+        events = [json.loads(body) for _, body in heard]
+        self.assertEqual([topic for topic, _ in heard], [b"metrics/p/m/v1", b"metrics/p/m/v2", b"beacon/n1"])
+        self.assertEqual([event["seq"] for event in events[:2]], [first + 1, 0])
+        self.assertEqual(events[2]["topics"], {"p/m/v1": first + 1, "p/m/v2": 0})
+        self.assertEqual(len({(event["node"], event["boot"]) for event in events}), 1)
+
+    def answer(self, router, replies):
+        """Answers one message after the other; a reply of None is none. Leaves what was said in self.said."""
+        for reply in replies:
+            frames = router.recv_multipart()
+            self.said.append(json.loads(frames[-1]))
+            if reply:
+                router.send_multipart(frames[:-1] + [json.dumps(reply).encode()])
+
+    def converse(self, replies, say, **members):
+        self.said = []
+        router = self.context.socket(zmq.ROUTER)
+        router.bind(f"ipc://{self.folder.name}/feedback")
+        client = trainer.Driftd(f"ipc://{self.folder.name}/jobs", f"ipc://{self.folder.name}/feedback", "t1")
+        thread = threading.Thread(target=self.answer, args=(router, replies))
+        thread.start()
+        try:
+            with mock.patch.object(trainer, "REPLY_WITHIN_S", 0.2), contextlib.redirect_stdout(io.StringIO()):
+                return client.say({"request": "r1", "attempt": 2}, say, **members)
+        finally:
+            thread.join()
+            client.jobs.close(linger=0)
+            client.feedback.close(linger=0)
+            router.close(linger=0)
+
+    def test_without_a_reply_the_same_message_is_said_again(self):
+        reply = self.converse([None, None, {"ok": True, "lease_s": 5}], "progress", fraction=0.5, note="half")
+        self.assertEqual(reply, {"ok": True, "lease_s": 5})
+        self.assertEqual(self.said, 3 * [{"say": "progress", "request": "r1", "attempt": 2, "trainer": "t1", "fraction": 0.5,
+                                          "note": "half"}])
+
+    def test_unavailable_is_tried_again(self):
+        unavailable = {"ok": False, "error": "unavailable", "message": "the disk is full"}
+        self.assertTrue(self.converse([unavailable, {"ok": True}], "done", version="v2")["ok"])
+
+    def test_stale_ended_and_cancelled_stop_the_work(self):
+        for reply in ({"ok": False, "error": "stale_attempt", "message": "no"}, {"ok": False, "error": "ended", "message": "no"},
+                      {"ok": True, "lease_s": 5, "cancel": True}):
+            with self.assertRaises(trainer.Stopped):
+                self.converse([reply], "progress", fraction=0.1, note="")
+            self.assertEqual(len(self.said), 1)
+
+
+@needs_modules
 class WholeLine(unittest.TestCase):
     def run_line(self, plan):
         """Runs the story to its end; returns the story, driftd's list of requests, and the output for a failure's sake."""
         self.assertTrue((BUILD / "driftd").exists(), f"{BUILD}/driftd is not built")
         output = io.StringIO()
-        budget = line.ACCURACY_MIN[plan.dataset]
-        whole = line.Line(BUILD, plan)
-        story = demo.Story(whole, Screen(budget, output), budget, line.WINDOW)
-        until = time.monotonic() + 60
+        budget = processes.ACCURACY_MIN[plan.dataset]
+        whole = processes.Line(BUILD, plan)
+        story = demo.Story(whole, Screen(budget, output), budget, processes.WINDOW)
+        until = time.monotonic() + 120
         try:
             whole.start()
             while not story.ended():
@@ -225,8 +306,8 @@ class WholeLine(unittest.TestCase):
             self.assertFalse(whole.folder.exists())
 
     def plan(self, camera):
-        return line.Plan(dataset="digits", camera=camera, seed=SEED, interval_s=0.03, good_batches=40, step_batches=10,
-                         backoff_s=2)
+        return processes.Plan(dataset="digits", camera=camera, seed=SEED, interval_s=0.03, good_batches=40, step_batches=10,
+                         backoff_s=2, trials=8)
 
     def test_drift_one_request_a_new_version_and_accuracy_is_back(self):
         story, requests, output = self.run_line(self.plan("rotation"))
@@ -234,32 +315,32 @@ class WholeLine(unittest.TestCase):
         self.assertEqual(len(story.requested), 1, output)
         self.assertEqual(requests[0]["state"], "DONE", output)
         self.assertEqual(requests[0]["strategy"], "bayesian", output)
-        self.assertEqual(requests[0]["model"], f"{line.MODEL}/v1", output)
-        self.assertEqual(story.serving, f"{line.MODEL}/v2", output)
+        self.assertEqual(requests[0]["model"], f"{processes.MODEL}/v1", output)
+        self.assertEqual(story.serving, f"{processes.MODEL}/v2", output)
         figures = story.figures()
         self.assertGreater(figures["before"], 0.9, output)
         self.assertLess(figures["drifted"], 0.5, output)
-        self.assertGreater(figures["after"], line.ACCURACY_MIN["digits"], output)
+        self.assertGreater(figures["after"], processes.ACCURACY_MIN["digits"], output)
 
     def test_what_no_training_can_cure_makes_no_storm(self):
         story, requests, output = self.run_line(self.plan("capped"))
-        self.assertEqual(story.unrecoverable, f"{line.MODEL}/v1", output)
-        self.assertEqual(len(requests), line.GIVE_UP_AFTER, output)
+        self.assertEqual(story.unrecoverable, f"{processes.MODEL}/v1", output)
+        self.assertEqual(len(requests), processes.GIVE_UP_AFTER, output)
         self.assertTrue(all(request["state"] == "DEAD" for request in requests), output)
         # And they keep apart by the back-off, in an order that created_at tells.
         made = sorted(datetime.datetime.fromisoformat(request["created_at"]).timestamp() for request in requests)
         self.assertTrue(all(later - earlier >= 2 for earlier, later in zip(made, made[1:])), made)
-        self.assertEqual(story.serving, f"{line.MODEL}/v1", output)
+        self.assertEqual(story.serving, f"{processes.MODEL}/v1", output)
 
     def test_a_child_that_dies_is_named_with_its_last_lines(self):
-        whole = line.Line(BUILD, self.plan("rotation"))
+        whole = processes.Line(BUILD, self.plan("rotation"))
         try:
             whole.start()
             while not any(news.kind == "metrics" for news in whole.news(0.1)):
                 pass
             [trainer] = [child for child in whole.children if child.name == "trainer"]
             trainer.process.kill()
-            with self.assertRaises(line.ChildDied) as caught:
+            with self.assertRaises(processes.ChildDied) as caught:
                 for _ in range(50):
                     whole.news(0.1)
             self.assertIn("trainer was ended by SIGKILL", str(caught.exception))

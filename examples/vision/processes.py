@@ -1,4 +1,4 @@
-"""line.py - the whole line on this machine: driftd, a serving node and a trainer, as three processes.
+"""processes.py - the whole line on this machine: driftd, a serving node and a trainer, as three processes.
 
 Everything lives in one temporary folder: configuration, store, models, images and Unix sockets, so it runs beside an installed
 driftd and beside other runs. stop() leaves nothing behind; should this process be killed, the three get SIGTERM from the kernel.
@@ -48,7 +48,7 @@ budgets:
     stale_after: 1m
     kpis:
       accuracy:   {{min: {accuracy_min}, over: mean}}
-      latency_ms: {{max: 250, over: p95}}
+      latency_ms: {{max: 250, over: median}}
 
 retraining:
   seed: {seed}
@@ -57,7 +57,7 @@ retraining:
   choose: {choose}
   strategies:
     grid_search: {{gpu_hours: 8, parameters: {{grid: small}}}}
-    bayesian:    {{gpu_hours: 3, parameters: {{trials: 20}}}}
+    bayesian:    {{gpu_hours: 3, parameters: {{trials: {trials}}}}}
     pbt:         {{gpu_hours: 12, parameters: {{population: 8}}}}
 """
 PR_SET_PDEATHSIG = 1
@@ -74,6 +74,7 @@ class Plan:
     good_batches: int = 70
     step_batches: int = 12
     backoff_s: int = 5
+    trials: int = 20           # of the Bayesian optimiser
 
 
 @dataclass
@@ -129,7 +130,7 @@ class Line:
         (self.folder / "driftd.yaml").write_text(CONFIGURATION.format(
             **{name: self.endpoint(name) for name in names}, state=self.folder / "state", window=WINDOW,
             accuracy_min=ACCURACY_MIN[plan.dataset], backoff_s=plan.backoff_s, seed=plan.seed, choose=plan.choose,
-            give_up_after=GIVE_UP_AFTER))
+            trials=plan.trials, give_up_after=GIVE_UP_AFTER))
         (self.folder / "state").mkdir()
         self.metrics = self._subscriber(self.endpoint("watch"), "metrics/")
         self.events = self._subscriber(self.endpoint("events"), "")
@@ -160,7 +161,7 @@ class Line:
     def _spawn(self, name: str, command: list[str]) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         environment.pop("NOTIFY_SOCKET", None)  # whoever started us awaits no word from this driftd
-        # A session of its own: Ctrl-C reaches this process only, which ends the others in order.
+        # Away from our terminal: Ctrl-C reaches this process only, which ends the others in order.
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    start_new_session=True, env=environment, preexec_fn=_die_with_parent)
         os.set_blocking(process.stdout.fileno(), False)
