@@ -25,9 +25,9 @@ START_TEST(pieces_stay_in_their_place)
     for (int round = 0; round < 3; round++) {
         for (size_t i = 0; i < 3000; i++) {
             size_t words = 1 + i % 700 + (i % 500 == 0 ? 20000 : 0); /* now and then more than a chunk */
-            pieces[i] = arena_room(&arena, words * 8);
-            ck_assert_ptr_eq(arena_room(&arena, words * 8), pieces[i]);
-            arena_take(&arena, words * 8);
+            pieces[i] = memory_arena_room(&arena, words * 8);
+            ck_assert_ptr_eq(memory_arena_room(&arena, words * 8), pieces[i]);
+            memory_arena_take(&arena, words * 8);
             for (size_t j = 0; j < words; j++)
                 pieces[i][j] = i;
         }
@@ -35,9 +35,9 @@ START_TEST(pieces_stay_in_their_place)
             for (size_t j = 0; j < 1 + i % 700; j++)
                 if (pieces[i][j] != i)
                     ck_abort_msg("piece %zu", i);
-        arena_reset(&arena);
+        memory_arena_reset(&arena);
     }
-    arena_free(&arena);
+    memory_arena_free(&arena);
     ck_assert_ptr_null(arena.first);
 }
 END_TEST
