@@ -214,7 +214,7 @@ def parse(datasets: list[str], cameras: list[str]) -> argparse.Namespace:
 def run(interrupted: Interrupted) -> int:
     use_a_python_that_can()
     import images
-    from line import ACCURACY_MIN, ROOT, WINDOW, ChildDied, Line, Plan
+    from processes import ACCURACY_MIN, ROOT, WINDOW, ChildDied, Line, Plan
     from screen import Screen
     arguments = parse(images.available(), ["rotation", "blur", "darkness", "capped"])
     name = os.environ.get("BUILD", "build")
