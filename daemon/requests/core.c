@@ -131,7 +131,7 @@ static void take_feedback(struct core *self)
     for (int i = 0; i < CORE_LETTERS_A_TURN; i++) {
         if (!port->take(port->argument, &letter))
             return;
-        hear(self, &letter);
+        hear_feedback(self, &letter);
     }
     self->again = true;
 }

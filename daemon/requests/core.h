@@ -210,7 +210,7 @@ struct new_request {
 struct live *episodes_open(struct core *self, const struct new_request *request);
 
 /* hear.c: one message of a trainer. */
-void hear(struct core *self, const struct feedback_letter *letter);
+void hear_feedback(struct core *self, const struct feedback_letter *letter);
 
 /* offers.c */
 void offers_timers(struct core *self);

@@ -6,7 +6,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/requests/core.h"
-#include "lib/retrain/episode.h"
+#include "lib/retrain/patience.h"
 #include "lib/wire/job.h"
 
 static void read_failed(struct core *self, int rc)
@@ -134,9 +134,9 @@ static void join(struct core *self, struct live *live, const struct retrain_noti
     heard(self, live, notice->model, false);
 }
 
-static struct episode_past past_of(struct core *self, const struct store_family *row, const char *model)
+static struct patience_past past_of(struct core *self, const struct store_family *row, const char *model)
 {
-    struct episode_past past = {
+    struct patience_past past = {
         .fruitless = row->fruitless, .unrecoverable = row->unrecoverable, .recovered = row->recovered};
     struct request last;
     int rc = *row->last_request ? store_get_request(self->store, row->last_request, &last) : 0;
@@ -224,18 +224,18 @@ static void triggered_idle(struct core *self, const struct retrain_notice *notic
     struct text family = step_family(notice->model);
     struct store_family row = family_row(self, family);
     struct store_model model = model_row(self, notice->model, notice);
-    struct episode_past past = past_of(self, &row, notice->model);
+    struct patience_past past = past_of(self, &row, notice->model);
     /* Both are times of the events themselves, which need not be those of their arrival. */
     double ago_s = notice->trigger.window_end_s - notice->trigger.change_at_s;
     int64_t change_ns = ago_s > 0 && ago_s < 1e8 ? notice->at_ns - (int64_t)(ago_s * 1e9) : notice->at_ns;
-    enum episode_verdict verdict =
-        episode_judge(&past, change_ns, model.served.steady_ns, self->options.give_up_after, &row.fruitless);
-    if (verdict == EPISODE_OPENS) {
+    enum patience_verdict verdict =
+        patience_judge(&past, change_ns, model.served.steady_ns, self->options.give_up_after, &row.fruitless);
+    if (verdict == PATIENCE_GOES_ON) {
         store_put_model(self->store, &model); /* with what the notice says of its first appearance */
         open_episode(self, notice, row.fruitless);
         return;
     }
-    if (verdict == EPISODE_GIVES_UP)
+    if (verdict == PATIENCE_ENDS)
         give_up(self, notice, &row);
     model.triggered = moment_of(self, notice);
     store_put_model(self->store, &model);
