@@ -4,8 +4,13 @@
  * and the episode. It reads no clock: the time of arrival comes with each event, in nanoseconds of a clock that does
  * not jump (any origin), and as seconds since the epoch for what people read.
  *
+ * One event is at most one evaluation. A KPI is judged by the events that carry its metric, from the min_events-th
+ * value on, and stays violated or not until it is judged again. An event that finds a KPI violated is failing; one that
+ * judges a KPI and leaves none violated is healthy; any other is no evaluation, and the count of failures stays.
+ *
  * Threads: an instance belongs to one thread; two instances share only settings, which do not change. Memory: windows
- * are taken when a metric is first seen; monitor_add() returns -ENOMEM then, and has taken nothing of the event.
+ * are taken when a metric is first seen, room for weights and for the first trigger when they come near;
+ * monitor_add() returns -ENOMEM then, and has taken nothing of the event.
  */
 #ifndef DRIFT_LIB_MONITOR_MONITOR_H
 #define DRIFT_LIB_MONITOR_MONITOR_H
@@ -31,21 +36,24 @@ struct monitor_settings {
     uint32_t consecutive_failures; /* >= 1 */
     uint32_t recover_after;        /* healthy evaluations in a row, >= 1 */
     int64_t backoff_ns;
-    int64_t stale_after_ns;
+    int64_t stale_after_ns;        /* 0: silence is not reported */
     const struct kpi_budget *kpis; /* in the order of the configuration */
-    uint32_t kpi_count;
+    uint32_t kpi_count;            /* at most MONITOR_METRICS_MAX */
 };
 
-/* What made a monitor ask for retraining: names and figures, by value. */
+/* What made a monitor ask for retraining: names and figures, by value. It names the first KPI, in the order of the
+ * configuration, that the event which triggered found violated. Times are the events' own timestamps, and times of
+ * arrival where there is none (or one that is decades off). */
 struct trigger {
     char rule[MONITOR_RULE_MAX];       /* "accuracy mean < 0.8" */
     char metric[METRIC_NAME_MAX + 1];
     double observed, limit;
-    double severity;                   /* (observed - limit) / |limit| in the harmful direction, the largest of all that are violated */
+    double severity;                   /* (observed - limit) / |limit| in the harmful direction (limit 0: the difference
+                                          itself), the largest of all that this event found violated */
     uint32_t window;                   /* values that were judged */
     uint32_t failures;                 /* evaluations in a row */
-    double change_at_s;                /* when the failures began, seconds since the epoch */
-    double window_start_s, window_end_s;
+    double change_at_s;                /* the first failing evaluation since a healthy one, seconds since the epoch */
+    double window_start_s, window_end_s; /* the oldest and the newest value that were judged */
 };
 
 enum model_state { MODEL_WARMING, MODEL_HEALTHY, MODEL_FAILING, MODEL_DRIFTING, MODEL_RETRAINING, MODEL_STALE,
@@ -58,23 +66,29 @@ struct verdict {
     enum evaluation evaluation;
     bool violation_began; /* the first failing evaluation of a run: driftd.budget.violated */
     bool triggered;       /* monitor_trigger() has the figures, until the next event */
-    bool recovered;       /* recover_after was reached while an episode was open */
+    bool recovered;       /* recover_after healthy evaluations in a row while an episode was open, which ends here */
+    bool held;            /* the KPI that opened the episode kept its budget in recover_after evaluations of its own,
+                             while an episode is open or a request live: what was asked for its sake is not needed any
+                             more. After a restart, which forgets that KPI: recovered */
 };
 
 struct monitor;
 
+/* Returns 0, -ENOMEM, or -EINVAL where a setting is out of its range; on failure *self_p is NULL. */
 int monitor_new(struct monitor **self_p, const struct monitor_settings *settings);
 
-/* Takes one event. now_ns: time of arrival on the steady clock; now_s: the same as seconds since the epoch. */
+/* Takes one event. now_ns: time of arrival on the steady clock; now_s: the same as seconds since the epoch. Returns 0,
+ * or -ENOMEM: *out is then all zero. */
 int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
                 struct verdict *out);
 
-/* The figures of the last trigger; borrowed, valid until the next monitor_add(). */
+/* The figures of the last trigger; borrowed, valid until the next monitor_add(). NULL before the first one. */
 const struct trigger *monitor_trigger(const struct monitor *self);
 
 /* What the life of its requests tells a monitor. `live`: a request for the model is under way. Its end begins the
  * back-off anew; the episode closes with the back-off. `since_ns` may lie before the monitor was made: after a restart
- * the store tells when the last trigger was. */
+ * the store tells when the last trigger was. A trigger that is news opens an episode; one that is known, or older than
+ * the last, changes nothing. */
 void monitor_triggered_at(struct monitor *self, int64_t since_ns);
 void monitor_request_live(struct monitor *self, bool live, int64_t since_ns);
 
@@ -82,11 +96,11 @@ void monitor_request_live(struct monitor *self, bool live, int64_t since_ns);
 enum model_state monitor_state(const struct monitor *self, int64_t now_ns);
 
 uint32_t monitor_failures(const struct monitor *self);
-bool monitor_episode_open(const struct monitor *self);
+bool monitor_episode_open(const struct monitor *self); /* as of the last event: time alone closes one too */
 int64_t monitor_backoff_left_ns(const struct monitor *self, int64_t now_ns);
-int64_t monitor_last_event_ns(const struct monitor *self);
+int64_t monitor_last_event_ns(const struct monitor *self); /* INT64_MIN before the first */
 uint64_t monitor_events(const struct monitor *self);
-uint64_t monitor_metrics_left_out(const struct monitor *self);
+uint64_t monitor_metrics_left_out(const struct monitor *self); /* values, not names */
 
 /* The metrics seen so far, in the order they came. */
 uint32_t monitor_metric_count(const struct monitor *self);

@@ -1,10 +1,13 @@
 /* window.h - the last values of one metric, with weights, and what is asked of them.
  *
- * Values are kept in single precision (24 bits), sums in double: what the window says is good to one part in 10^7, and
- * whoever compares it with a limit uses window_below() and window_above(), which count what is equal in single
- * precision as equal. A magnitude beyond FLT_MAX saturates.
+ * Values are kept in single precision (24 bits) and summed exactly: the mean is that of the values kept, to one part
+ * in 2^50, however many have come and gone. So what the window says is good to one part in 10^7, and whoever compares
+ * it with a limit uses window_below() and window_above(), which count what is equal in single precision as equal. A
+ * magnitude beyond FLT_MAX saturates. Weights are whole up to 2^24, good to 24 bits beyond, and saturate at 2^36.
  *
- * Threads: an instance belongs to one thread. Memory: all of it is taken in window_new(); window_add() cannot fail.
+ * Threads: an instance belongs to one thread. Memory: all of it is taken in window_new(), that of weights in
+ * window_reserve_weights(): 4 bytes a value, as much again for an order, and both again for weights. window_add()
+ * cannot fail.
  */
 #ifndef DRIFT_LIB_STATS_WINDOW_H
 #define DRIFT_LIB_STATS_WINDOW_H
@@ -34,7 +37,11 @@ struct window;
 #define WINDOW_CAPACITY_MAX 1000000
 int window_new(struct window **self_p, uint32_t capacity, bool ordered);
 
-/* Takes a finite value of weight >= 1. */
+/* Takes the memory that weights other than 1 need: a window that never meets one does without. Returns 0 or -ENOMEM:
+ * nothing has changed then. Costs nothing from the second time on. */
+int window_reserve_weights(struct window *self);
+
+/* Takes a finite value of weight >= 1; other than 1 only after window_reserve_weights(). */
 void window_add(struct window *self, double value, uint64_t weight);
 
 /* One statistic; NAN while the window is empty, or where it needs an order that is not kept. */
@@ -48,7 +55,9 @@ uint32_t window_capacity(const struct window *self);
 /* Copies the newest values, oldest first, at most `most`, and returns how many. */
 uint32_t window_recent(const struct window *self, float *out, uint32_t most);
 
-/* Whether an observed statistic is below (above) a limit by more than single precision can blur. */
+/* Whether an observed statistic is below (above) a limit by more than single precision can blur: |limit| * 2^-24, half
+ * a unit of a float's last place. A value on the limit that was rounded to a float, and a mean of such values of one
+ * sign, lie within it. */
 bool window_below(double observed, double limit);
 bool window_above(double observed, double limit);
 

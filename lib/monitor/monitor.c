@@ -1,0 +1,406 @@
+#include "lib/monitor/monitor.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "lib/monitor/budget.h"
+#include "lib/monitor/metric_table.h"
+
+#define NEVER_NS INT64_MIN
+#define NO_KPI UINT32_MAX
+
+/* How one KPI stands. */
+struct kpi_state {
+    uint32_t row;  /* of its metric; METRIC_TABLE_NONE until it is seen */
+    uint32_t held; /* evaluations in a row that found it within its budget */
+    bool violated; /* by its latest evaluation */
+};
+
+struct monitor {
+    const struct monitor_settings *settings;
+    struct metric_table metrics;
+    uint64_t events, left_out;
+    int64_t last_event_ns, last_trigger_ns, request_end_ns; /* NEVER_NS */
+    double violated_since_s;
+    uint32_t violated;    /* KPIs whose latest evaluation found them so */
+    uint32_t kpis_unseen; /* metrics of KPIs that have no row yet: rows are kept free for them */
+    uint32_t failures;    /* evaluations in a row; a trigger begins them anew */
+    uint32_t healthy;     /* evaluations in a row */
+    uint32_t episode_kpi; /* what opened the latest episode; NO_KPI when that is not known */
+    bool judged, episode_open, request_live;
+    struct trigger *trigger;
+    struct kpi_state kpis[];
+};
+
+/* Where the metrics of one event belong. */
+struct placing {
+    uint32_t row[METRIC_EVENT_MAX]; /* METRIC_TABLE_NONE: not taken */
+    uint64_t carried;               /* a bit for each row */
+    uint32_t left_out;
+};
+
+static_assert(MONITOR_METRICS_MAX <= 64, "one bit of placing.carried for each row");
+
+const char *model_state_name(enum model_state state)
+{
+    static const char *const names[MODEL_STATES] = {
+        [MODEL_WARMING] = "warming",       [MODEL_HEALTHY] = "healthy",
+        [MODEL_FAILING] = "failing",       [MODEL_DRIFTING] = "drifting",
+        [MODEL_RETRAINING] = "retraining", [MODEL_STALE] = "stale",
+        [MODEL_SILENCED] = "silenced",     [MODEL_UNRECOVERABLE] = "unrecoverable",
+    };
+    assert(state >= 0 && state < MODEL_STATES);
+    return names[state];
+}
+
+/* The first KPI of a metric, or NO_KPI. */
+static uint32_t kpi_of(const struct monitor_settings *settings, struct text metric)
+{
+    for (uint32_t k = 0; k < settings->kpi_count; k++)
+        if (text_is(metric, settings->kpis[k].metric))
+            return k;
+    return NO_KPI;
+}
+
+static bool settings_valid(const struct monitor_settings *s)
+{
+    for (uint32_t k = 0; k < s->kpi_count && k < MONITOR_METRICS_MAX; k++)
+        if (s->kpis[k].over < 0 || s->kpis[k].over >= WINDOW_STATS || isinf(s->kpis[k].min) || isinf(s->kpis[k].max))
+            return false;
+    return s->window >= 1 && s->window <= WINDOW_CAPACITY_MAX && s->consecutive_failures >= 1 &&
+           s->recover_after >= 1 && s->backoff_ns >= 0 && s->stale_after_ns >= 0 && s->kpi_count <= MONITOR_METRICS_MAX;
+}
+
+int monitor_new(struct monitor **self_p, const struct monitor_settings *settings)
+{
+    *self_p = NULL;
+    if (!settings_valid(settings))
+        return -EINVAL;
+    struct monitor *self = calloc(1, sizeof *self + settings->kpi_count * sizeof self->kpis[0]);
+    if (!self)
+        return -ENOMEM;
+    self->settings = settings;
+    self->last_event_ns = self->last_trigger_ns = self->request_end_ns = NEVER_NS;
+    self->episode_kpi = NO_KPI;
+    for (uint32_t k = 0; k < settings->kpi_count; k++) {
+        self->kpis[k].row = METRIC_TABLE_NONE;
+        if (kpi_of(settings, text_of(settings->kpis[k].metric)) == k)
+            self->kpis_unseen++;
+    }
+    *self_p = self;
+    return 0;
+}
+
+/* Nanoseconds from `then` to `now`; NEVER_NS is as long ago as there is. */
+static int64_t since_ns(int64_t now_ns, int64_t then_ns)
+{
+    int64_t passed;
+    if (__builtin_sub_overflow(now_ns, then_ns, &passed))
+        return then_ns < now_ns ? INT64_MAX : INT64_MIN;
+    return passed;
+}
+
+/* Where the back-off runs from: the last trigger or, if later, the end of the last request. */
+static int64_t backoff_from_ns(const struct monitor *self)
+{
+    return self->last_trigger_ns > self->request_end_ns ? self->last_trigger_ns : self->request_end_ns;
+}
+
+static bool backoff_passed(const struct monitor *self, int64_t now_ns)
+{
+    return since_ns(now_ns, backoff_from_ns(self)) >= self->settings->backoff_ns;
+}
+
+static bool episode_open_at(const struct monitor *self, int64_t now_ns)
+{
+    return self->episode_open && (self->request_live || !backoff_passed(self, now_ns));
+}
+
+/* Whether the metric's window has to keep an order: some KPI asks for a statistic that needs one. */
+static bool needs_order(const struct monitor_settings *settings, struct text metric)
+{
+    for (uint32_t k = 0; k < settings->kpi_count; k++)
+        if (settings->kpis[k].over >= WINDOW_MIN && settings->kpis[k].over <= WINDOW_P99 &&
+            text_is(metric, settings->kpis[k].metric))
+            return true;
+    return false;
+}
+
+/* A row for a metric that is seen for the first time. METRIC_TABLE_NONE in *row_p: there is no room for it. */
+static int place_new(struct monitor *self, struct text name, uint32_t *row_p)
+{
+    const struct monitor_settings *settings = self->settings;
+    const bool judged = kpi_of(settings, name) != NO_KPI;
+    *row_p = METRIC_TABLE_NONE;
+    if (!judged && self->metrics.count + self->kpis_unseen >= MONITOR_METRICS_MAX)
+        return 0;
+    const struct metric_keep keep = {settings->window, needs_order(settings, name), judged};
+    if (metric_table_put(&self->metrics, name, &keep) != 0)
+        return -ENOMEM;
+    *row_p = self->metrics.count - 1;
+    self->kpis_unseen -= judged;
+    return 0;
+}
+
+/* Finds a row for each number of the event; histograms and categories have none: no rule asks for them. */
+static int place(struct monitor *self, const struct metric_event *event, struct placing *out)
+{
+    uint32_t guess = 0;
+    for (uint32_t i = 0; i < event->metric_count; i++) {
+        const struct metric *metric = &event->metrics[i];
+        out->row[i] = METRIC_TABLE_NONE;
+        if (metric->kind != METRIC_NUMBER)
+            continue;
+        uint32_t row = metric_table_find(&self->metrics, metric->name, guess);
+        if (row == METRIC_TABLE_NONE && place_new(self, metric->name, &row) != 0)
+            return -ENOMEM;
+        if (row == METRIC_TABLE_NONE) {
+            out->left_out++;
+            continue;
+        }
+        if (event->n != 1 && metric_table_reserve_weights(&self->metrics, row) != 0)
+            return -ENOMEM;
+        out->row[i] = row;
+        out->carried |= UINT64_C(1) << row;
+        guess = row + 1;
+    }
+    return 0;
+}
+
+/* Takes all the memory that the event may need, so that nothing can fail once a value has been taken. */
+static int prepare(struct monitor *self, const struct metric_event *event, struct placing *out)
+{
+    const struct monitor_settings *settings = self->settings;
+    const uint32_t rows = self->metrics.count, unseen = self->kpis_unseen;
+    if (!self->trigger && settings->kpi_count && self->failures + 1 >= settings->consecutive_failures &&
+        !(self->trigger = calloc(1, sizeof *self->trigger)))
+        return -ENOMEM;
+    if (place(self, event, out) != 0) {
+        metric_table_cut(&self->metrics, rows);
+        self->kpis_unseen = unseen;
+        return -ENOMEM;
+    }
+    if (self->kpis_unseen != unseen)
+        for (uint32_t k = 0; k < settings->kpi_count; k++)
+            self->kpis[k].row = metric_table_find(&self->metrics, text_of(settings->kpis[k].metric), 0);
+    return 0;
+}
+
+/* When the event was measured. A timestamp is evidence for people, no more: where it is decades off, it is none. */
+static double measured_at(const struct metric_event *event, double now_s)
+{
+    return fabs(event->timestamp_s - now_s) < 1e9 ? event->timestamp_s : now_s;
+}
+
+static uint32_t one_more(uint32_t count)
+{
+    return count < UINT32_MAX ? count + 1 : count;
+}
+
+static void trigger_pull(struct monitor *self, uint32_t k, const struct breach *b, double severity, int64_t now_ns)
+{
+    const struct kpi_budget *kpi = &self->settings->kpis[k];
+    const uint32_t row = self->kpis[k].row;
+    struct trigger *t = self->trigger;
+    *t = (struct trigger){
+        .observed = b->observed,
+        .limit = b->limit,
+        .severity = severity,
+        .window = window_count(metric_table_window(&self->metrics, row)),
+        .failures = self->failures,
+        .change_at_s = self->violated_since_s,
+        .window_start_s = metric_table_start_s(&self->metrics, row),
+        .window_end_s = metric_table_end_s(&self->metrics, row),
+    };
+    memcpy(t->metric, kpi->metric, sizeof t->metric);
+    budget_rule(kpi, b, t->rule);
+    self->last_trigger_ns = now_ns;
+    self->failures = 0;
+    if (!self->episode_open)
+        self->episode_kpi = k;
+    self->episode_open = true;
+}
+
+/* Judges every KPI that the event carries. */
+static void judge(struct monitor *self, uint64_t carried, int64_t now_ns, double at_s, struct verdict *out)
+{
+    const struct monitor_settings *settings = self->settings;
+    const uint32_t violated_before = self->violated;
+    uint32_t first = NO_KPI, evaluated = 0;
+    struct breach first_breach = {0};
+    double severity = 0;
+    for (uint32_t k = 0; k < settings->kpi_count; k++) {
+        struct kpi_state *kpi = &self->kpis[k];
+        if (kpi->row == METRIC_TABLE_NONE || !(carried >> kpi->row & 1))
+            continue;
+        const struct window *window = metric_table_window(&self->metrics, kpi->row);
+        if (window_total(window) < settings->min_events)
+            continue;
+        struct breach b = budget_judge(&settings->kpis[k], window);
+        evaluated++;
+        self->violated = self->violated - kpi->violated + b.violated;
+        kpi->violated = b.violated;
+        kpi->held = b.violated ? 0 : one_more(kpi->held);
+        severity = fmax(severity, b.severity);
+        if (b.violated && first == NO_KPI) {
+            first = k;
+            first_breach = b;
+        }
+    }
+    if (evaluated == 0)
+        return;
+    self->judged = true;
+    if (first != NO_KPI) {
+        out->evaluation = EVALUATION_FAILING;
+        out->violation_began = violated_before == 0;
+        if (out->violation_began)
+            self->violated_since_s = at_s;
+        self->healthy = 0;
+        self->failures = one_more(self->failures);
+        out->triggered = self->failures >= settings->consecutive_failures && backoff_passed(self, now_ns);
+        if (out->triggered)
+            trigger_pull(self, first, &first_breach, severity, now_ns);
+    } else if (self->violated == 0) {
+        out->evaluation = EVALUATION_HEALTHY;
+        self->failures = 0;
+        self->healthy = one_more(self->healthy);
+    }
+}
+
+/* Whether the drift is over: for the model, which closes the episode, and for the KPI that opened it. */
+static void judge_recovery(struct monitor *self, uint64_t carried, struct verdict *out)
+{
+    const uint32_t k = self->episode_kpi;
+    out->recovered =
+        self->episode_open && out->evaluation == EVALUATION_HEALTHY && self->healthy >= self->settings->recover_after;
+    if (k == NO_KPI)
+        out->held = out->recovered;
+    else if (self->episode_open || self->request_live)
+        out->held = self->kpis[k].held == self->settings->recover_after && (carried >> self->kpis[k].row & 1);
+    if (out->recovered)
+        self->episode_open = false;
+}
+
+int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
+                struct verdict *out)
+{
+    assert(event->metric_count <= METRIC_EVENT_MAX && event->n >= 1);
+    struct placing placing;
+    placing.carried = 0;
+    placing.left_out = 0;
+    *out = (struct verdict){0};
+    int error = prepare(self, event, &placing);
+    if (error)
+        return error;
+
+    const double at_s = measured_at(event, now_s);
+    for (uint32_t i = 0; i < event->metric_count; i++)
+        if (placing.row[i] != METRIC_TABLE_NONE)
+            metric_table_add(&self->metrics, placing.row[i], event->metrics[i].number, event->n, at_s);
+    self->left_out += placing.left_out;
+    self->events++;
+    self->last_event_ns = now_ns;
+    self->episode_open = episode_open_at(self, now_ns);
+    judge(self, placing.carried, now_ns, at_s, out);
+    judge_recovery(self, placing.carried, out);
+    return 0;
+}
+
+const struct trigger *monitor_trigger(const struct monitor *self)
+{
+    return self->trigger && self->trigger->failures ? self->trigger : NULL; /* room alone is no trigger */
+}
+
+void monitor_triggered_at(struct monitor *self, int64_t since)
+{
+    if (since <= self->last_trigger_ns)
+        return;
+    self->last_trigger_ns = since;
+    if (!self->episode_open)
+        self->episode_kpi = NO_KPI;
+    self->episode_open = true;
+}
+
+void monitor_request_live(struct monitor *self, bool live, int64_t since)
+{
+    self->request_live = live;
+    if (!live && since > self->request_end_ns)
+        self->request_end_ns = since;
+}
+
+enum model_state monitor_state(const struct monitor *self, int64_t now_ns)
+{
+    const struct monitor_settings *settings = self->settings;
+    if (self->events && settings->stale_after_ns && since_ns(now_ns, self->last_event_ns) >= settings->stale_after_ns)
+        return MODEL_STALE;
+    if (self->request_live)
+        return MODEL_RETRAINING;
+    if (episode_open_at(self, now_ns))
+        return MODEL_DRIFTING;
+    if (self->violated)
+        return MODEL_FAILING;
+    return self->judged || (self->events && settings->kpi_count == 0) ? MODEL_HEALTHY : MODEL_WARMING;
+}
+
+uint32_t monitor_failures(const struct monitor *self)
+{
+    return self->failures;
+}
+
+bool monitor_episode_open(const struct monitor *self)
+{
+    return self->episode_open;
+}
+
+int64_t monitor_backoff_left_ns(const struct monitor *self, int64_t now_ns)
+{
+    int64_t left = since_ns(self->settings->backoff_ns, since_ns(now_ns, backoff_from_ns(self)));
+    return left > 0 ? left : 0;
+}
+
+int64_t monitor_last_event_ns(const struct monitor *self)
+{
+    return self->last_event_ns;
+}
+
+uint64_t monitor_events(const struct monitor *self)
+{
+    return self->events;
+}
+
+uint64_t monitor_metrics_left_out(const struct monitor *self)
+{
+    return self->left_out;
+}
+
+uint32_t monitor_metric_count(const struct monitor *self)
+{
+    return self->metrics.count;
+}
+
+const char *monitor_metric_name(const struct monitor *self, uint32_t index)
+{
+    return metric_table_name(&self->metrics, index);
+}
+
+const struct window *monitor_metric_window(const struct monitor *self, uint32_t index)
+{
+    return metric_table_window(&self->metrics, index);
+}
+
+const struct monitor_settings *monitor_settings_of(const struct monitor *self)
+{
+    return self->settings;
+}
+
+void monitor_destroy(struct monitor **self_p)
+{
+    if (!*self_p)
+        return;
+    metric_table_clear(&(*self_p)->metrics);
+    free((*self_p)->trigger);
+    free(*self_p);
+    *self_p = NULL;
+}
