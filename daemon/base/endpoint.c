@@ -1,0 +1,94 @@
+#include "daemon/base/endpoint.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* What to do about it, for the errors that people meet. */
+static const char *advice(int error)
+{
+    switch (error) {
+    case EADDRINUSE:
+        return "is taken: another process listens there";
+    case ENODEV:
+    case EADDRNOTAVAIL:
+        return "is not an address of this machine";
+    case EACCES:
+    case EPERM:
+        return "is not permitted to this user";
+    case ENOENT:
+        return "is in a folder that does not exist";
+    case ENAMETOOLONG:
+        return "is longer than a Unix socket's path can be (107 bytes)";
+    case EINVAL:
+    case EPROTONOSUPPORT:
+    case ENOCOMPATPROTO:
+        return "is no endpoint that can be used here";
+    default:
+        return zmq_strerror(error);
+    }
+}
+
+static int refuse(int error, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX])
+{
+    snprintf(why, ENDPOINT_WHY_MAX, "%s: %s %s", key, endpoint, advice(error));
+    return error == EPROTONOSUPPORT || error == ENOCOMPATPROTO ? -EINVAL : -error;
+}
+
+/* Whether libzmq may replace what stands at a Unix socket's path: 0 when nothing is there or only the socket file of a
+ * process that is gone, -EADDRINUSE when somebody listens, -EEXIST when it is no socket. */
+static int path_is_free(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat st;
+    if (strlen(path) >= sizeof address.sun_path)
+        return -ENAMETOOLONG;
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    if (!S_ISSOCK(st.st_mode))
+        return -EEXIST;
+    strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -errno;
+    int rc = connect(fd, (const struct sockaddr *)&address, sizeof address);
+    int error = rc < 0 ? errno : 0;
+    close(fd);
+    if (error == ECONNREFUSED || error == ENOENT)
+        return 0;
+    return error == EACCES || error == EPERM ? -error : -EADDRINUSE;
+}
+
+int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
+                  char why[ENDPOINT_WHY_MAX])
+{
+    static const char ipc[] = "ipc://";
+    const char *path = strncmp(endpoint, ipc, sizeof ipc - 1) == 0 ? endpoint + sizeof ipc - 1 : NULL;
+    if (path && *path != '@' && *path != '*') {
+        int rc = path_is_free(path);
+        if (rc == -EEXIST) {
+            snprintf(why, ENDPOINT_WHY_MAX, "%s: %s is a file that is no socket; it is left alone", key, path);
+            return rc;
+        }
+        if (rc < 0)
+            return refuse(-rc, key, endpoint, why);
+    }
+    void *handle = zsock_resolve(socket);
+    if (zmq_bind(handle, endpoint) < 0)
+        return refuse(zmq_errno(), key, endpoint, why);
+    size_t size = ENDPOINT_MAX;
+    if (zmq_getsockopt(handle, ZMQ_LAST_ENDPOINT, actual, &size) < 0)
+        snprintf(actual, ENDPOINT_MAX, "%s", endpoint);
+    return 0;
+}
+
+int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX])
+{
+    if (zmq_connect(zsock_resolve(socket), endpoint) < 0)
+        return refuse(zmq_errno(), key, endpoint, why);
+    return 0;
+}

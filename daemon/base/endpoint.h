@@ -1,0 +1,25 @@
+/* endpoint.h - binds and connects the daemon's sockets, and says in a sentence why it cannot.
+ *
+ * Of ipc:// endpoints libzmq takes away whatever file stands at the path, be it another daemon's socket; here a file
+ * whose owner still listens, or that is no socket, is left alone and refused.
+ *
+ * Threads: whoever owns the socket. Memory: none. Failure: a negative error and the sentence.
+ */
+#ifndef DRIFTD_BASE_ENDPOINT_H
+#define DRIFTD_BASE_ENDPOINT_H
+
+#include <czmq.h>
+
+#define ENDPOINT_MAX 256
+#define ENDPOINT_WHY_MAX 512
+
+/* Binds `socket`. `key` is the configuration's name for it, for the sentence. `actual` gets the endpoint as it stands,
+ * with the port that stands for "*". Returns 0; -EADDRINUSE: somebody is there; -EINVAL: no such kind of endpoint; other
+ * errors as bind(2) has them. */
+int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
+                  char why[ENDPOINT_WHY_MAX]);
+
+/* The same for connecting, which succeeds before anybody is there. */
+int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX]);
+
+#endif

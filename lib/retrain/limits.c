@@ -1,0 +1,356 @@
+#include "lib/retrain/limits.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "lib/retrain/map.h"
+
+/* What the fleet or a project uses now, against what it may. */
+struct use {
+    struct limit_set set;
+    uint32_t running, starts;
+    int64_t micro_gpu_hours;
+};
+
+struct limit_account {
+    struct map_link link;
+    struct use use;
+    bool eased;
+    struct limit_account *next_eased;
+    void *shelf;
+    char name[];
+};
+
+/* A project/name that has started requests in the last 24 hours. */
+struct family {
+    struct map_link link;
+    struct limit_ticket *oldest, *newest;
+    uint32_t starts;
+    char name[];
+};
+
+struct limit_ticket {
+    int64_t at_ns;
+    int64_t micro_gpu_hours; /* of an attempt */
+    struct family *family;   /* of a start; NULL: of an attempt */
+    struct limit_account *account;
+    struct limit_ticket **owner;
+    struct limit_ticket *older, *newer;               /* of all, in the order of at_ns */
+    struct limit_ticket *family_older, *family_newer; /* of the family's starts */
+};
+
+struct limits {
+    struct use fleet;
+    struct map accounts, families;
+    struct limit_project *projects; /* copies; names are owned */
+    uint32_t project_count;
+    struct limit_ticket *oldest, *newest;
+    struct limit_account *eased;
+};
+
+int64_t limits_micro(double gpu_hours)
+{
+    if (!(gpu_hours > 0))
+        return 0;
+    return gpu_hours < 1e9 ? llround(gpu_hours * 1e6) : INT64_C(1000000000000000);
+}
+
+const char *limit_kind_name(enum limit_kind kind)
+{
+    switch (kind) {
+    case LIMIT_NONE:
+        break;
+    case LIMIT_CONCURRENT:
+        return "concurrent";
+    case LIMIT_PER_DAY:
+        return "per_day";
+    case LIMIT_GPU_HOURS:
+        return "gpu_hours_per_day";
+    case LIMIT_PER_MODEL:
+        return "per_model_per_day";
+    }
+    return "";
+}
+
+int limits_new(struct limits **self_p, const struct limit_set *fleet, const struct limit_project *projects,
+               uint32_t count, const struct siphash_key *key)
+{
+    *self_p = NULL;
+    struct limits *self = calloc(1, sizeof *self);
+    if (!self)
+        return -ENOMEM;
+    self->fleet.set = *fleet;
+    self->projects = calloc(count ? count : 1, sizeof *self->projects);
+    if (!self->projects || map_init(&self->accounts, key) < 0 || map_init(&self->families, key) < 0) {
+        limits_destroy(&self);
+        return -ENOMEM;
+    }
+    for (; self->project_count < count; self->project_count++) {
+        struct limit_project *project = &self->projects[self->project_count];
+        project->set = projects[self->project_count].set;
+        project->project = strdup(projects[self->project_count].project);
+        if (!project->project) {
+            limits_destroy(&self);
+            return -ENOMEM;
+        }
+    }
+    *self_p = self;
+    return 0;
+}
+
+void limits_destroy(struct limits **self_p)
+{
+    struct limits *self = *self_p;
+    if (!self)
+        return;
+    for (struct limit_ticket *ticket = self->oldest, *newer; ticket; ticket = newer) {
+        newer = ticket->newer;
+        if (ticket->owner)
+            *ticket->owner = NULL;
+        free(ticket);
+    }
+    for (struct map_link *link; (link = map_take(&self->accounts));)
+        free(MAP_THING(link, struct limit_account, link));
+    for (struct map_link *link; (link = map_take(&self->families));)
+        free(MAP_THING(link, struct family, link));
+    map_free(&self->accounts);
+    map_free(&self->families);
+    for (uint32_t i = 0; i < self->project_count; i++)
+        free((char *)(uintptr_t)self->projects[i].project);
+    free(self->projects);
+    free(self);
+    *self_p = NULL;
+}
+
+struct limit_account *limits_account(struct limits *self, struct text project)
+{
+    struct map_link *link = map_get(&self->accounts, project);
+    if (link)
+        return MAP_THING(link, struct limit_account, link);
+    struct limit_account *account = calloc(1, sizeof *account + project.len + 1);
+    if (!account)
+        return NULL;
+    memcpy(account->name, project.at, project.len);
+    for (uint32_t i = 0; i < self->project_count; i++) {
+        if (text_is(project, self->projects[i].project))
+            account->use.set = self->projects[i].set;
+    }
+    map_put(&self->accounts, &account->link, (struct text){account->name, project.len});
+    return account;
+}
+
+static enum limit_kind judge(const struct use *use, bool first, int64_t micro_gpu_hours)
+{
+    const struct limit_set *set = &use->set;
+    if (set->concurrent && use->running >= set->concurrent)
+        return LIMIT_CONCURRENT;
+    if (first && set->per_day && use->starts >= set->per_day)
+        return LIMIT_PER_DAY;
+    if (set->micro_gpu_hours_per_day && use->micro_gpu_hours + micro_gpu_hours > set->micro_gpu_hours_per_day)
+        return LIMIT_GPU_HOURS;
+    return LIMIT_NONE;
+}
+
+struct limit_hold limits_judge_fleet(const struct limits *self, bool first, int64_t micro_gpu_hours)
+{
+    return (struct limit_hold){.kind = judge(&self->fleet, first, micro_gpu_hours)};
+}
+
+struct limit_hold limits_judge_project(const struct limit_account *account, bool first, int64_t micro_gpu_hours)
+{
+    return (struct limit_hold){.kind = judge(&account->use, first, micro_gpu_hours), .of_project = true};
+}
+
+int64_t limits_model_free_ns(const struct limits *self, const struct limit_account *account, struct text family)
+{
+    uint32_t fleet = self->fleet.set.per_model_per_day, project = account->use.set.per_model_per_day;
+    uint32_t most = fleet && project ? (fleet < project ? fleet : project) : fleet + project;
+    const struct map_link *link = most ? map_get(&self->families, family) : NULL;
+    if (!link)
+        return INT64_MIN;
+    const struct family *entry = MAP_THING(link, const struct family, link);
+    if (entry->starts < most)
+        return INT64_MIN;
+    const struct limit_ticket *ticket = entry->oldest;
+    for (uint32_t over = entry->starts - most; over > 0; over--)
+        ticket = ticket->family_newer;
+    return ticket->at_ns + LIMITS_DAY_NS;
+}
+
+static void ease(struct limits *self, struct limit_account *account)
+{
+    if (account->eased)
+        return;
+    account->eased = true;
+    account->next_eased = self->eased;
+    self->eased = account;
+}
+
+void limits_enter(struct limits *self, struct limit_account *account)
+{
+    self->fleet.running++;
+    account->use.running++;
+}
+
+void limits_leave(struct limits *self, struct limit_account *account)
+{
+    assert(account->use.running > 0);
+    self->fleet.running--;
+    account->use.running--;
+    ease(self, account);
+}
+
+static struct limit_ticket *ticket_new(struct limits *self, struct limit_account *account, int64_t at_ns,
+                                       struct limit_ticket **owner)
+{
+    struct limit_ticket *ticket = calloc(1, sizeof *ticket);
+    if (!ticket)
+        return NULL;
+    *ticket = (struct limit_ticket){.at_ns = at_ns, .account = account, .owner = owner};
+    /* Nearly always the newest; after a restart they come as the store has them. */
+    struct limit_ticket *older = self->newest;
+    while (older && older->at_ns > at_ns)
+        older = older->older;
+    ticket->older = older;
+    ticket->newer = older ? older->newer : self->oldest;
+    *(older ? &older->newer : &self->oldest) = ticket;
+    *(ticket->newer ? &ticket->newer->older : &self->newest) = ticket;
+    return ticket;
+}
+
+static struct family *family_of(struct limits *self, struct text name)
+{
+    struct map_link *link = map_get(&self->families, name);
+    if (link)
+        return MAP_THING(link, struct family, link);
+    struct family *family = calloc(1, sizeof *family + name.len + 1);
+    if (!family)
+        return NULL;
+    memcpy(family->name, name.at, name.len);
+    map_put(&self->families, &family->link, (struct text){family->name, name.len});
+    return family;
+}
+
+static void family_free_when_empty(struct limits *self, struct family *family)
+{
+    if (family->starts)
+        return;
+    map_remove(&self->families, &family->link);
+    free(family);
+}
+
+int limits_start(struct limits *self, struct limit_account *account, struct text family, int64_t at_ns,
+                 struct limit_ticket **ticket_p)
+{
+    struct family *entry = family_of(self, family);
+    if (!entry)
+        return -ENOMEM;
+    struct limit_ticket *ticket = ticket_new(self, account, at_ns, ticket_p);
+    if (!ticket) {
+        family_free_when_empty(self, entry);
+        return -ENOMEM;
+    }
+    ticket->family = entry;
+    struct limit_ticket *older = entry->newest;
+    while (older && older->at_ns > at_ns)
+        older = older->family_older;
+    ticket->family_older = older;
+    ticket->family_newer = older ? older->family_newer : entry->oldest;
+    *(older ? &older->family_newer : &entry->oldest) = ticket;
+    *(ticket->family_newer ? &ticket->family_newer->family_older : &entry->newest) = ticket;
+    entry->starts++;
+    account->use.starts++;
+    self->fleet.starts++;
+    *ticket_p = ticket;
+    return 0;
+}
+
+int limits_spend(struct limits *self, struct limit_account *account, int64_t micro_gpu_hours, int64_t at_ns,
+                 struct limit_ticket **ticket_p)
+{
+    struct limit_ticket *ticket = ticket_new(self, account, at_ns, ticket_p);
+    if (!ticket)
+        return -ENOMEM;
+    *ticket_p = ticket;
+    limits_correct(self, ticket, micro_gpu_hours);
+    return 0;
+}
+
+void limits_correct(struct limits *self, struct limit_ticket *ticket, int64_t micro_gpu_hours)
+{
+    int64_t more = micro_gpu_hours - ticket->micro_gpu_hours;
+    ticket->micro_gpu_hours = micro_gpu_hours;
+    self->fleet.micro_gpu_hours += more;
+    ticket->account->use.micro_gpu_hours += more;
+    if (more < 0)
+        ease(self, ticket->account);
+}
+
+static void ticket_remove(struct limits *self, struct limit_ticket *ticket)
+{
+    struct family *family = ticket->family;
+    limits_correct(self, ticket, 0);
+    if (family) {
+        *(ticket->family_older ? &ticket->family_older->family_newer : &family->oldest) = ticket->family_newer;
+        *(ticket->family_newer ? &ticket->family_newer->family_older : &family->newest) = ticket->family_older;
+        family->starts--;
+        family_free_when_empty(self, family);
+        ticket->account->use.starts--;
+        self->fleet.starts--;
+        ease(self, ticket->account);
+    }
+    *(ticket->older ? &ticket->older->newer : &self->oldest) = ticket->newer;
+    *(ticket->newer ? &ticket->newer->older : &self->newest) = ticket->older;
+    if (ticket->owner)
+        *ticket->owner = NULL;
+    free(ticket);
+}
+
+void limits_refund(struct limits *self, struct limit_ticket **ticket_p)
+{
+    if (*ticket_p)
+        ticket_remove(self, *ticket_p);
+}
+
+void limits_let_go(struct limit_ticket **ticket_p)
+{
+    if (*ticket_p)
+        (*ticket_p)->owner = NULL;
+    *ticket_p = NULL;
+}
+
+void limits_expire(struct limits *self, int64_t now_ns)
+{
+    while (self->oldest && self->oldest->at_ns + LIMITS_DAY_NS <= now_ns)
+        ticket_remove(self, self->oldest);
+}
+
+int64_t limits_next_expiry_ns(const struct limits *self)
+{
+    return self->oldest ? self->oldest->at_ns + LIMITS_DAY_NS : INT64_MAX;
+}
+
+struct limit_account *limits_take_eased(struct limits *self)
+{
+    struct limit_account *account = self->eased;
+    if (account) {
+        self->eased = account->next_eased;
+        account->eased = false;
+    }
+    return account;
+}
+
+void **limits_shelf(struct limit_account *account)
+{
+    return &account->shelf;
+}
+
+void limits_each(struct limits *self, void (*visit)(void *, struct limit_account *), void *argument)
+{
+    for (size_t i = 0; i <= self->accounts.mask; i++) {
+        for (struct map_link *link = self->accounts.slots[i]; link; link = link->next)
+            visit(argument, MAP_THING(link, struct limit_account, link));
+    }
+}

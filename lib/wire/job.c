@@ -1,0 +1,175 @@
+#include "lib/wire/job.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "lib/wire/cloud_event.h"
+
+static void write_member(struct json_write *out, const char *key, double number)
+{
+    json_write_key(out, key);
+    json_write_measure(out, number);
+}
+
+static void write_time(struct json_write *out, const char *key, double seconds)
+{
+    json_write_key(out, key);
+    json_write_time(out, seconds);
+}
+
+static void write_string(struct json_write *out, const char *key, const char *string)
+{
+    json_write_key(out, key);
+    json_write_string(out, string);
+}
+
+static void write_integer(struct json_write *out, const char *key, int64_t number)
+{
+    json_write_key(out, key);
+    json_write_integer(out, number);
+}
+
+char *job_trigger_json(const struct job_trigger *trigger)
+{
+    struct json_write out = {.at = NULL};
+    bool by_hand = !trigger->metric || !*trigger->metric;
+    json_write_bracket(&out, '{');
+    write_string(&out, "rule", trigger->rule);
+    write_string(&out, "metric", by_hand ? NULL : trigger->metric);
+    write_member(&out, "observed", trigger->observed);
+    write_member(&out, "limit", trigger->limit);
+    write_integer(&out, "window", trigger->window);
+    write_integer(&out, "failures", trigger->failures);
+    write_time(&out, "change_at", trigger->change_at_s);
+    json_write_key(&out, "evidence");
+    json_write_bracket(&out, '{');
+    if (!by_hand) {
+        write_member(&out, "statistic", trigger->observed);
+        write_member(&out, "threshold", trigger->limit);
+        write_integer(&out, "n", trigger->window);
+        write_member(&out, "severity", trigger->severity);
+    }
+    json_write_bracket(&out, '}');
+    write_time(&out, "window_start", trigger->window_start_s);
+    write_time(&out, "window_end", trigger->window_end_s);
+    json_write_bracket(&out, '}');
+    return json_write_take(&out);
+}
+
+static void write_measures(struct json_write *out, json_t *value)
+{
+    const char *key;
+    json_t *member;
+    size_t index;
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        json_write_bracket(out, '{');
+        json_object_foreach (value, key, member) {
+            json_write_key(out, key);
+            write_measures(out, member);
+        }
+        json_write_bracket(out, '}');
+        break;
+    case JSON_ARRAY:
+        json_write_bracket(out, '[');
+        json_array_foreach (value, index, member)
+            write_measures(out, member);
+        json_write_bracket(out, ']');
+        break;
+    case JSON_STRING:
+        json_write_text(out, (struct text){json_string_value(value), json_string_length(value)});
+        break;
+    case JSON_INTEGER:
+        json_write_integer(out, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        json_write_measure(out, json_real_value(value));
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        json_write_bool(out, json_is_true(value));
+        break;
+    case JSON_NULL:
+        json_write_null(out);
+        break;
+    }
+}
+
+char *job_metrics_json(struct text json)
+{
+    struct json_write out = {.at = NULL};
+    json_t *metrics = json.len ? json_loadb(json.at, json.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    if (json_is_object(metrics))
+        write_measures(&out, metrics);
+    else
+        json_write_raw(&out, text_of("{}"));
+    json_decref(metrics);
+    return json_write_take(&out);
+}
+
+static void write_previous(struct json_write *out, const struct job *job)
+{
+    json_write_key(out, "previous");
+    json_write_bracket(out, '[');
+    for (uint32_t i = 0; i < job->previous_count; i++) {
+        const struct job_previous *previous = &job->previous[i];
+        json_write_bracket(out, '{');
+        write_string(out, "request", previous->request);
+        write_string(out, "strategy", previous->strategy);
+        write_string(out, "outcome", previous->outcome);
+        write_member(out, "gain", previous->gain);
+        json_write_key(out, "gpu_hours");
+        json_write_number(out, previous->gpu_hours);
+        json_write_bracket(out, '}');
+    }
+    json_write_bracket(out, ']');
+}
+
+static void write_data(struct json_write *out, const struct job *job)
+{
+    const struct model_id *model = &job->model;
+    json_write_bracket(out, '{');
+    write_string(out, "request", job->request);
+    write_integer(out, "attempt", job->attempt);
+    json_write_key(out, "model");
+    json_write_bracket(out, '{');
+    json_write_key(out, "project");
+    json_write_text(out, model->project);
+    json_write_key(out, "name");
+    json_write_text(out, model->name);
+    json_write_key(out, "version");
+    json_write_text(out, model->version);
+    json_write_bracket(out, '}');
+    write_time(out, "created_at", job->created_s);
+    write_string(out, "strategy", job->strategy);
+    write_string(out, "strategy_reason", job->strategy_reason);
+    json_write_key(out, "accept_within_s");
+    json_write_number(out, (double)job->accept_within_ns / 1e9);
+    json_write_key(out, "lease_s");
+    json_write_number(out, (double)job->lease_ns / 1e9);
+    json_write_key(out, "trigger");
+    json_write_raw(out, text_of(job->trigger_json));
+    json_write_key(out, "metrics");
+    json_write_raw(out, text_of(job->metrics_json));
+    write_previous(out, job);
+    json_write_key(out, "parameters");
+    json_write_raw(out, text_of(job->parameters_json));
+    json_write_bracket(out, '}');
+}
+
+char *job_text(const struct job *job)
+{
+    char id[80], subject[MODEL_ID_MAX + 1];
+    snprintf(id, sizeof id, "%s/%u", job->request, job->attempt);
+    snprintf(subject, sizeof subject, "%.*s", (int)job->model.whole.len, job->model.whole.at);
+    struct json_write out = {.at = NULL};
+    cloud_event_open(&out, &(struct cloud_event_head){.type = "driftd.retraining.requested",
+                                                      .source = job->source,
+                                                      .id = id,
+                                                      .subject = subject,
+                                                      .time_s = job->time_s});
+    write_data(&out, job);
+    json_write_bracket(&out, '}');
+    return json_write_take(&out);
+}

@@ -1,0 +1,243 @@
+#include "lib/wire/json_write.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void append(struct json_write *self, const char *bytes, size_t len)
+{
+    if (self->failed)
+        return;
+    if (self->len + len + 1 > self->room) {
+        size_t room = self->room ? self->room * 2 : 512;
+        while (room < self->len + len + 1)
+            room *= 2;
+        char *at = realloc(self->at, room);
+        if (!at) {
+            self->failed = true;
+            return;
+        }
+        self->at = at;
+        self->room = room;
+    }
+    memcpy(self->at + self->len, bytes, len);
+    self->len += len;
+}
+
+/* A value or a key follows another unless a bracket was just opened or a key was just written. */
+static void separate(struct json_write *self)
+{
+    char last = self->len ? self->at[self->len - 1] : '[';
+    if (last != '[' && last != '{' && last != ':')
+        append(self, ",", 1);
+}
+
+void json_write_bracket(struct json_write *self, char bracket)
+{
+    if (bracket == '{' || bracket == '[')
+        separate(self);
+    append(self, &bracket, 1);
+}
+
+/* Bytes of the well-formed UTF-8 character at the front of `text`, 0 where there is none (RFC 3629, section 4). */
+static size_t character(struct text text)
+{
+    const unsigned char *s = (const unsigned char *)text.at;
+    unsigned char low = 0x80, high = 0xbf;
+    size_t bytes;
+    if (s[0] < 0x80)
+        return 1;
+    if (s[0] >= 0xc2 && s[0] <= 0xdf)
+        bytes = 2;
+    else if (s[0] >= 0xe0 && s[0] <= 0xef)
+        bytes = 3;
+    else if (s[0] >= 0xf0 && s[0] <= 0xf4)
+        bytes = 4;
+    else
+        return 0;
+    if (s[0] == 0xe0)
+        low = 0xa0;
+    else if (s[0] == 0xed)
+        high = 0x9f;
+    else if (s[0] == 0xf0)
+        low = 0x90;
+    else if (s[0] == 0xf4)
+        high = 0x8f;
+    if (text.len < bytes || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < bytes; i++) {
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    return bytes;
+}
+
+static void append_quoted(struct json_write *self, struct text text)
+{
+    append(self, "\"", 1);
+    while (text.len) {
+        size_t bytes = character(text);
+        unsigned char c = (unsigned char)text.at[0];
+        char escape[8];
+        if (bytes == 0) {
+            append(self, "\xef\xbf\xbd", 3);
+            bytes = 1;
+        } else if (c == '"' || c == '\\') {
+            escape[0] = '\\';
+            escape[1] = (char)c;
+            append(self, escape, 2);
+        } else if (c < 0x20 || c == 0x7f) {
+            snprintf(escape, sizeof escape, "\\u%04x", c);
+            append(self, escape, 6);
+        } else {
+            append(self, text.at, bytes);
+        }
+        text.at += bytes;
+        text.len -= bytes;
+    }
+    append(self, "\"", 1);
+}
+
+void json_write_key(struct json_write *self, const char *key)
+{
+    separate(self);
+    append_quoted(self, text_of(key));
+    append(self, ":", 1);
+}
+
+void json_write_text(struct json_write *self, struct text text)
+{
+    separate(self);
+    append_quoted(self, text);
+}
+
+void json_write_string(struct json_write *self, const char *string)
+{
+    if (string)
+        json_write_text(self, text_of(string));
+    else
+        json_write_null(self);
+}
+
+void json_write_raw(struct json_write *self, struct text json)
+{
+    separate(self);
+    append(self, json.at, json.len);
+}
+
+void json_write_null(struct json_write *self)
+{
+    json_write_raw(self, text_of("null"));
+}
+
+void json_write_bool(struct json_write *self, bool truth)
+{
+    json_write_raw(self, text_of(truth ? "true" : "false"));
+}
+
+void json_write_integer(struct json_write *self, int64_t number)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)number);
+    json_write_raw(self, text_of(text));
+}
+
+/* Written without a point: 300, not 3e+02. */
+static bool is_plain_integer(double number, double below)
+{
+    return fabs(number) < below && !(floor(number) < number);
+}
+
+void json_write_number(struct json_write *self, double number)
+{
+    if (!isfinite(number)) {
+        json_write_null(self);
+        return;
+    }
+    char text[32];
+    if (is_plain_integer(number, 1e15)) {
+        json_write_integer(self, (int64_t)number);
+        return;
+    }
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        double back = strtod(text, NULL);
+        if (!(back < number) && !(back > number))
+            break;
+    }
+    json_write_raw(self, text_of(text));
+}
+
+void json_write_measure(struct json_write *self, double number)
+{
+    if (!isfinite(number)) {
+        json_write_null(self);
+        return;
+    }
+    char text[32];
+    if (is_plain_integer(number, 1e8)) {
+        json_write_integer(self, (int64_t)number);
+        return;
+    }
+    float wanted = (float)number;
+    for (int digits = 1; digits <= 8; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, number);
+        float back = (float)strtod(text, NULL);
+        if (!(back < wanted) && !(back > wanted))
+            break;
+    }
+    json_write_raw(self, text_of(text));
+}
+
+static int days_of_month(int64_t year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return days[month - 1] + (month == 2 && leap);
+}
+
+/* The date of a day that is counted from 1970-01-01. 400 years are 146097 days; the rest is counted off. */
+static void date_of(int64_t days, int *year_p, int *month_p, int *day_p)
+{
+    int64_t cycles = (days >= 0 ? days : days - 146096) / 146097;
+    int64_t year = 1970 + 400 * cycles;
+    int month = 1;
+    days -= cycles * 146097;
+    for (int64_t len; days >= (len = 337 + days_of_month(year, 2)); year++)
+        days -= len;
+    for (int64_t len; days >= (len = days_of_month(year, month)); month++)
+        days -= len;
+    *year_p = (int)year;
+    *month_p = month;
+    *day_p = (int)days + 1;
+}
+
+void json_write_time(struct json_write *self, double seconds)
+{
+    if (!(seconds > -62167219200.0 && seconds < 253402300799.0)) {
+        json_write_null(self);
+        return;
+    }
+    int64_t ms = (int64_t)floor(seconds * 1e3 + 0.5);
+    int64_t days = (ms >= 0 ? ms : ms - 86399999) / 86400000;
+    int of_day = (int)(ms - days * 86400000), year, month, day;
+    date_of(days, &year, &month, &day);
+    char text[64];
+    snprintf(text, sizeof text, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", year, month, day, of_day / 3600000,
+             of_day / 60000 % 60, of_day / 1000 % 60, of_day % 1000);
+    json_write_raw(self, text_of(text));
+}
+
+char *json_write_take(struct json_write *self)
+{
+    append(self, "", 0);
+    char *at = self->at;
+    if (self->failed) {
+        free(at);
+        at = NULL;
+    } else {
+        at[self->len] = '\0';
+    }
+    *self = (struct json_write){.at = NULL};
+    return at;
+}
