@@ -13,7 +13,8 @@ static const uint8_t save_magic[4] = {'D', 'R', 'D', 'T'};
 static const struct detector *const table[] = {
     &detector_evidence, &detector_cusum,  &detector_ewma,   &detector_shewhart,    &detector_page_hinkley,
     &detector_adwin,    &detector_ddm,    &detector_eddm,   &detector_hddm_a,      &detector_hddm_w,
-    &detector_kswin,
+    &detector_kswin,    &detector_psi,    &detector_ks,     &detector_js,          &detector_wasserstein,
+    &detector_chi2,
 };
 
 struct detect {
