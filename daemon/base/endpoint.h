@@ -19,7 +19,10 @@
 int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
                   char why[ENDPOINT_WHY_MAX]);
 
-/* The same for connecting, which succeeds before anybody is there. */
+/* Gives an endpoint up that endpoint_bind() returned as `actual`; a Unix socket's file goes with it. */
+void endpoint_unbind(zsock_t *socket, const char *actual);
+
+/* As endpoint_bind() for connecting, which succeeds before anybody is there. */
 int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX]);
 
 #endif

@@ -36,7 +36,7 @@ struct question {
     unsigned long long id;
     char *ask;
     char *answer; /* NULL until answered */
-    int from;     /* who answered: a shard's number, or -1 */
+    int from;     /* who is asked: a shard's number, or -1; comes back as it was */
     struct inbox *reply_to;
 };
 void question_drop(void *question);

@@ -101,14 +101,16 @@ static const struct command commands[] = {
     {"model", ASK_SHARDS, false, merge_model, begin_model},
     {"requests", ASK_REQUESTS, false, merge_only, NULL},
     {"request", ASK_REQUESTS, false, merge_only, begin_request},
+    {"retrain", ASK_REQUESTS, false, merge_only, begin_model},
+    {"cancel", ASK_REQUESTS, false, merge_only, begin_request},
+    {"requeue", ASK_REQUESTS, false, merge_only, begin_request},
     {"rejects", ASK_SHARDS, true, merge_rejects, NULL},
     {"log_level", ASK_NOBODY, false, NULL, begin_log_level},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* Commands of the protocol that this release does not have. */
-static const char *const not_built[] = {"explain", "reload",  "retrain",   "cancel",
-                                        "requeue", "silence", "unsilence", "checkpoint"};
+static const char *const not_built[] = {"explain", "reload", "silence", "unsilence", "checkpoint"};
 #define NOT_BUILT (sizeof not_built / sizeof *not_built)
 
 static json_t *refuse_unknown(const char *name)

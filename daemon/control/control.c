@@ -145,7 +145,7 @@ static void finish(struct control *self, struct pending *pending)
 
 /* --- questions --- */
 
-static void ask_one(struct control *self, struct pending *pending, struct inbox *inbox, const char *text)
+static void ask_one(struct control *self, struct pending *pending, struct inbox *inbox, int from, const char *text)
 {
     struct question *question = calloc(1, sizeof *question);
     pending->asked++;
@@ -153,6 +153,7 @@ static void ask_one(struct control *self, struct pending *pending, struct inbox 
         return; /* it will be missing in the reply */
     question->id = pending->id;
     question->ask = strdup(text);
+    question->from = from;
     question->reply_to = self->inbox;
     struct letter letter = {.kind = LETTER_QUESTION, .body = question, .drop = question_drop};
     if (!question->ask || inbox_put(inbox, letter) < 0)
@@ -164,10 +165,10 @@ static void ask_all(struct control *self, struct pending *pending)
     char *text = json_dumps(pending->ask, JSON_COMPACT);
     if (pending->command->targets & ASK_SHARDS) {
         for (uint32_t i = 0; i < self->ports.shard_count; i++)
-            ask_one(self, pending, self->ports.shards[i], text ? text : "{}");
+            ask_one(self, pending, self->ports.shards[i], (int)i, text ? text : "{}");
     }
     if (pending->command->targets & ASK_REQUESTS)
-        ask_one(self, pending, self->ports.requests, text ? text : "{}");
+        ask_one(self, pending, self->ports.requests, FROM_REQUESTS, text ? text : "{}");
     free(text);
 }
 
@@ -343,6 +344,8 @@ void control_destroy(struct control **self_p)
             json_decref(pending->answers[j]);
         json_decref(pending->ask);
     }
+    for (uint32_t i = 0; i < self->endpoint_count; i++)
+        endpoint_unbind(self->socket, self->endpoints[i]);
     zsock_destroy(&self->socket);
     inbox_destroy(&self->inbox);
     free(self);

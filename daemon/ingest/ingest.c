@@ -45,9 +45,8 @@ static int bind_all(struct ingest *self, const struct ingest_options *options, c
                                why);
         if (rc < 0)
             return rc;
-        self->endpoint_count++;
+        self->bound_count = ++self->endpoint_count;
     }
-    self->bound_count = self->endpoint_count;
     return 0;
 }
 
@@ -204,15 +203,21 @@ static void wait_for_more(struct ingest *self, int timeout_ms)
     zmq_poll(items, self->sink.fd >= 0 ? 3 : 2, timeout_ms);
 }
 
-/* The endpoints are given up first, so that what can still come is what libzmq has received already. */
-static void drain(struct ingest *self)
+static void give_endpoints_up(struct ingest *self)
 {
     for (uint32_t i = 0; i < self->endpoint_count; i++) {
         if (i < self->bound_count)
-            zmq_unbind(self->handle, self->endpoints[i]);
+            endpoint_unbind(self->socket, self->endpoints[i]);
         else
             zmq_disconnect(self->handle, self->endpoints[i]);
     }
+    self->endpoint_count = self->bound_count = 0;
+}
+
+/* The endpoints are given up first, so that what can still come is what libzmq has received already. */
+static void drain(struct ingest *self)
+{
+    give_endpoints_up(self);
     int64_t until_ns = clock_now().steady_ns + DRAIN_MAX_NS;
     bool more = true;
     while (!atomic_load(&self->hasten) && clock_now().steady_ns < until_ns) {
@@ -293,6 +298,7 @@ void ingest_destroy(struct ingest **self_p)
         return;
     for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
         frame_close(&self->frames[i]);
+    give_endpoints_up(self);
     zsock_destroy(&self->socket);
     inbox_destroy(&self->inbox);
     free(self);

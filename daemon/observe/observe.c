@@ -154,6 +154,8 @@ void observe_destroy(struct observe **self_p)
     *self_p = NULL;
     if (!self)
         return;
+    for (uint32_t i = 0; i < self->endpoint_count; i++)
+        endpoint_unbind(self->socket, self->endpoints[i]);
     zsock_destroy(&self->socket);
     inbox_destroy(&self->inbox);
     free(self);

@@ -12,10 +12,10 @@ number of the shot alone, so that a run can be repeated.
 import numpy as np
 from scipy import ndimage
 
-STEPS = {"rotation": ("degrees", (12.0, 24.0, 36.0, 45.0)),
-         "blur": ("of the side", (0.03, 0.06, 0.09, 0.11)),
-         "darkness": ("of the light", (0.5, 0.25, 0.12, 0.067)),
-         "capped": ("of the light", (0.0,)),
+STEPS = {"rotation": ("turned by {:g} degrees", (12.0, 24.0, 36.0, 45.0)),
+         "blur": ("blurred over {:g} of the picture's side", (0.03, 0.06, 0.09, 0.11)),
+         "darkness": ("{:g} of the light is left", (0.5, 0.25, 0.12, 0.067)),
+         "capped": ("the lens cap is on", (0.0,)),
          "steady": ("", ())}
 KINDS = tuple(STEPS)
 TREMBLE_DEGREES = 2.0
@@ -27,7 +27,7 @@ class Camera:
         self.kind = kind
         self.good_shots = good_shots
         self.shots_per_step = shots_per_step
-        self.unit, self.levels = STEPS[kind]
+        self.words, self.levels = STEPS[kind]
         self.random = np.random.default_rng(seed)
 
     def step(self, shot: int) -> int:
@@ -38,7 +38,7 @@ class Camera:
 
     def describe(self, shot: int) -> str:
         step = self.step(shot)
-        return f"{self.kind} {self.levels[step - 1]:g} {self.unit} (step {step} of {len(self.levels)})" if step else "good"
+        return self.words.format(self.levels[step - 1]) + f" (step {step} of {len(self.levels)})" if step else "good"
 
     def take(self, pixels: np.ndarray, shot: int) -> np.ndarray:
         """One shot of a batch of scenes: uint8 in, uint8 out."""

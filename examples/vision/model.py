@@ -13,6 +13,7 @@ from sklearn.neural_network import MLPClassifier
 LARGE_SIDE = 16  # pictures with longer sides are averaged by 2 x 2 pixels first
 COMPONENTS = 40
 COMPONENTS_FROM = 2000  # images
+BATCH = 100
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,11 @@ class Network:
     def __init__(self, settings: Settings, seed: int):
         self.settings = settings
         # warm_start makes fit() go on from the weights that are there, with the settings as they are by then.
-        self.net = MLPClassifier((settings.hidden,), batch_size=100, warm_start=True, random_state=seed,
-                                 n_iter_no_change=10**6)
+        self.net = MLPClassifier((settings.hidden,), warm_start=True, random_state=seed, n_iter_no_change=10**6)
 
     def train(self, features: np.ndarray, labels: np.ndarray, epochs: int) -> None:
-        self.net.set_params(learning_rate_init=self.settings.learning_rate, alpha=self.settings.l2, max_iter=epochs)
+        self.net.set_params(learning_rate_init=self.settings.learning_rate, alpha=self.settings.l2, max_iter=epochs,
+                            batch_size=min(BATCH, len(labels)))
         with warnings.catch_warnings():
             # We stop after a number of epochs on purpose; that it could go on converging is no news.
             warnings.simplefilter("ignore", ConvergenceWarning)

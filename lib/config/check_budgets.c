@@ -3,8 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 
-/* Makes a model that stands for all that a pattern matches: its segments as they are written, "*" for those it leaves
- * out. Whatever pattern matches it matches all of them, but for a '?' that meets a '*'. */
+/* Makes a model that a pattern matches: '*' and '?' are taken for characters, and "*" for what the pattern leaves out.
+ * No pattern spells these characters out, so this model meets exactly the blocks that some real model meets, and what
+ * it comes to is what that one would come to. */
 static bool stand_in(struct text pattern, struct arena *memory, struct model_id *out)
 {
     char *whole = arena_take(memory, pattern.len + sizeof("/*/*"), 1);
@@ -30,21 +31,6 @@ static bool stand_in(struct text pattern, struct arena *memory, struct model_id 
     return true;
 }
 
-/* The blocks that hold for every model that `block` holds for: fills budgets->matching, itself among them. */
-static uint32_t covering(struct config_budgets *budgets, uint32_t block, struct arena *memory)
-{
-    struct model_id model;
-    if (!stand_in(text_of(budgets->blocks[block].models), memory, &model))
-        return 0;
-    uint32_t count = budgets_match(budgets, &model), kept = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        const char *pattern = budgets->blocks[budgets->matching[i]].models;
-        if (!strchr(pattern, '?') || strcmp(pattern, budgets->blocks[block].models) == 0)
-            budgets->matching[kept++] = budgets->matching[i];
-    }
-    return kept;
-}
-
 static void check_limits(struct checker *self, const struct budget_kpi *kpi)
 {
     char name[METRIC_NAME_MAX + 32];
@@ -57,13 +43,13 @@ static void check_limits(struct checker *self, const struct budget_kpi *kpi)
     snprintf(name, sizeof(name), "budgets[].kpis.%s.%s", kpi->budget.metric, min_later ? "min" : "max");
     if (min_later)
         mistakes_add(self->mistakes, min->mark, name,
-                     "%g is above the max %g of line %u, which holds for these models "
-                     "too; allowed: a min up to the max",
+                     "%g is above the max %g of line %u, which holds for some of the same "
+                     "models; allowed: a min up to the max",
                      kpi->budget.min, kpi->budget.max, max->mark.line);
     else
         mistakes_add(self->mistakes, max->mark, name,
-                     "%g is below the min %g of line %u, which holds for these models "
-                     "too; allowed: a max from the min on",
+                     "%g is below the min %g of line %u, which holds for some of the same "
+                     "models; allowed: a max from the min on",
                      kpi->budget.max, kpi->budget.min, min->mark.line);
 }
 
@@ -110,7 +96,9 @@ void check_budgets(struct checker *self)
             continue;
         struct arena memory = {0};
         struct budget_set set;
-        uint32_t count = covering(budgets, i, &memory);
+        struct model_id model;
+        bool made = stand_in(text_of(budgets->blocks[i].models), &memory, &model);
+        uint32_t count = made ? budgets_match(budgets, &model) : 0;
         if (count > 1 && budgets_merge(budgets, &memory, budgets->matching, count, &set) == 0)
             for (uint32_t k = 0; k < set.settings.kpi_count; k++)
                 check_limits(self, &set.kpis[k]);

@@ -96,9 +96,9 @@ const char *mistakes_quote(struct text text, char out[MISTAKES_QUOTE_MAX])
         bool c1 = c == 0xc2 && from < text.len && (unsigned char)text.at[from] < 0xa0;
         if (c == '\n' || c == '\t') {
             out[at++] = '\\';
-            out[at++] = c == '\n' ? 'n' : 't';
+            out[at++] = (char)(c == '\n' ? 'n' : 't');
         } else {
-            out[at++] = c < 0x20 || c == 0x7f || c1 ? '?' : (char)c;
+            out[at++] = (char)(c < 0x20 || c == 0x7f || c1 ? '?' : c);
         }
         from += c1;
     }

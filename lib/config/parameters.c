@@ -60,7 +60,7 @@ static int based(struct text text, uint64_t *out)
     uint64_t value = 0;
     bool over = false;
     for (size_t i = 2; i < text.len; i++) {
-        char c = text.at[i] >= 'A' && text.at[i] <= 'F' ? (char)(text.at[i] - 'A' + 'a') : text.at[i];
+        int c = text.at[i] >= 'A' && text.at[i] <= 'F' ? text.at[i] - 'A' + 'a' : text.at[i];
         const char *digit = memchr(digits, c, base);
         if (!digit)
             return -EINVAL;

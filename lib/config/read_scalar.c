@@ -37,8 +37,9 @@ static bool expect_number(struct reader *self, const struct schema_row *row, con
     if (!read_expect(self, row, node, shown, NODE_SCALAR))
         return false;
     /* Between brackets YAML wants quotes around ${NAME}: they do not make a text of it. */
-    return node->plain || node->replaced || read_refuse(self, row, node, shown, "\"%s\" is a text, because it stands in quotes",
-                                      mistakes_quote(node->written, quoted));
+    return node->plain || node->replaced ||
+           read_refuse(self, row, node, shown, "\"%s\" is a text, because it stands in quotes",
+                       mistakes_quote(node->written, quoted));
 }
 
 static bool refuse_number(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,

@@ -12,10 +12,10 @@
 #define IN_PROJECT(field) .offset = offsetof(struct config_project_limits, limits.field)
 #define IN_STRATEGY(field) .offset = offsetof(struct strategy, field)
 #define NOWHERE .offset = SCHEMA_NOWHERE
-#define RANGE(from, to) .least = from, .most = to
-#define DEFAULT(text) .standard = text
-#define WORDS(list) .words = list
-#define ABSENT(why) .absent = why
+#define RANGE(from, to) .least = (from), .most = (to)
+#define DEFAULT(text) .standard = (text)
+#define WORDS(list) .words = (list)
+#define ABSENT(why) .absent = (why)
 
 static const struct schema_word feedback_words[] = {
     {"required", CONFIG_FEEDBACK_REQUIRED, NULL}, {"none", CONFIG_FEEDBACK_NONE, NULL}, {0}};

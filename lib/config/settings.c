@@ -8,7 +8,7 @@
 #define DEFAULT_MIN_EVENTS 16
 #define DEFAULT_FAILURES 3
 #define DEFAULT_RECOVER_AFTER 32
-#define SECOND_NS INT64_C(1000000000)
+#define MINUTE_NS INT64_C(60000000000)
 
 int config_settings_for(struct config *self, const struct model_id *model, const struct monitor_settings **out_p)
 {
@@ -27,8 +27,8 @@ const struct monitor_settings *config_settings_default(void)
         .min_events = DEFAULT_MIN_EVENTS,
         .consecutive_failures = DEFAULT_FAILURES,
         .recover_after = DEFAULT_RECOVER_AFTER,
-        .backoff_ns = 30 * 60 * SECOND_NS,
-        .stale_after_ns = 10 * 60 * SECOND_NS,
+        .backoff_ns = 30 * MINUTE_NS,
+        .stale_after_ns = 10 * MINUTE_NS,
     };
     return &settings;
 }

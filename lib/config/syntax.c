@@ -18,6 +18,7 @@ static const char *sentence_of(const char *problem)
         {"did not find expected '-' indicator", "this is indented unlike the '-' items above it"},
         {"did not find expected ',' or ']'", "a '[' whose ']' or a ',' is missing"},
         {"did not find expected ',' or '}'", "a '{' whose '}' or a ',' is missing"},
+        {"did not find expected node content", "a value is missing"},
         {"could not find expected ':'", "a key without its ':'"},
         {"did not find expected <document start>", "text after the end of the document; a file holds one"},
     };

@@ -21,9 +21,9 @@ enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
 struct node {
     enum node_kind kind;
-    bool plain;   /* a scalar without quotes */
+    bool plain;    /* a scalar without quotes */
     bool replaced; /* a scalar that held variables */
-    bool unknown; /* its value cannot be known, or was told to be wrong already: nothing more is said about it */
+    bool unknown;  /* its value cannot be known, or was told to be wrong already: nothing more is said about it */
     struct mark mark;
     struct text text;    /* of a scalar, variables replaced; a NUL stands behind it, none within */
     struct text written; /* the same as it stands in the file: fit to be shown, it holds no secret of the environment */

@@ -59,9 +59,19 @@ static void expect_defaults(const struct config *c)
 START_TEST(nothing_is_a_configuration)
 {
     static const char *const empty[] = {
-        "", "\n\n", "# only a comment", "---\n...\n", "---\n", "\xef\xbb\xbf", "\xef\xbb\xbf# marked\r\n", "{}", "~", "metrics:\n",
+        "",
+        "\n\n",
+        "# only a comment",
+        "---\n...\n",
+        "---\n",
+        "\xef\xbb\xbf",
+        "\xef\xbb\xbf# marked\r\n",
+        "{}",
+        "~",
+        "metrics:\n",
         "metrics: {}\njobs:\n  # nothing\nbudgets:\nretraining: {limits: {projects: }, strategies: {}}",
         "budgets: []",
+        "budgets:\n  # - models: a\n",
     };
     for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++) {
         struct config *config = parse_good(empty[i]);
@@ -201,7 +211,7 @@ START_TEST(parameters_are_canonical_json)
         "      parameters:\n"
         "        zeta: [1, -2, +3, 007, 0x1F, 0o17, 9223372036854775807, -9223372036854775808]\n"
         "        reals: [1.5, .5, 5., 1e3, -2.5E-3, 0.1, 3.141592653589793, 1e-7]\n"
-        "        words: [true, True, FALSE, null, Null, ~, yes, off, on, 1_000, 1:30, 0x, -0x1, .e1]\n"
+        "        words: [true, True, FALSE, null, Null, ~, yes, off, on, 1_000, 1:30, 0x, 0xg, 0o8, +-1, -0x1, .e1]\n"
         "        quoted: ['1', \"true\", \"\", \"a\\n\\u00e9\\\"\"]\n"
         "        nested: {b: {}, a: [{x: []}]}\n"
         "        block: |\n"
@@ -213,7 +223,7 @@ START_TEST(parameters_are_canonical_json)
                      "\"quoted\":[\"1\",\"true\",\"\",\"a\\n\xc3\xa9\\\"\"],"
                      "\"reals\":[1.5,0.5,5.0,1000.0,-0.0025,0.1,3.141592653589793,1e-7],"
                      "\"words\":[true,true,false,null,null,null,\"yes\",\"off\",\"on\",\"1_000\",\"1:30\",\"0x\","
-                     "\"-0x1\",\".e1\"],"
+                     "\"0xg\",\"0o8\",\"+-1\",\"-0x1\",\".e1\"],"
                      "\"zeta\":[1,-2,3,7,31,15,9223372036854775807,-9223372036854775808]}");
     config_destroy(&c);
     c = parse_good("retraining: {strategies: {s: {parameters: {exact: 0.30000000000000004, b: }}}}");
@@ -250,8 +260,7 @@ START_TEST(variables_are_replaced)
     ck_assert_uint_eq(c->metrics.queue, 50);
     ck_assert_int_eq(c->metrics.max_future_ns, 3 * SECOND_NS);
     ck_assert_str_eq(c->state.dir, "/x/$HOME/${N}/5/$");
-    ck_assert_str_eq(c->retraining.strategies[0].parameters_json,
-                     "{\"a\":\"${N} 5\",\"b\":\"5\",\"d\":\"a: b # c\"}");
+    ck_assert_str_eq(c->retraining.strategies[0].parameters_json, "{\"a\":\"${N} 5\",\"b\":\"5\",\"d\":\"a: b # c\"}");
     ck_assert_str_eq(c->retraining.strategies[1].parameters_json, "{\"${N}\":\"key\",\"c\":5}");
     ck_assert_double_eq(c->retraining.strategies[1].gpu_hours, 5);
     ck_assert_int_eq(c->workers, 5);
@@ -277,6 +286,21 @@ START_TEST(what_is_not_known_is_not_judged)
     ck_assert_uint_eq(c->metrics.queue, 1000);
     ck_assert_uint_eq(c->metrics.max_models, 5);
     ck_assert_str_eq(c->retraining.strategies[0].parameters_json, "{\"a\":null}");
+    config_destroy(&c);
+    /* Nor does it take the place of what is known. */
+    ck_assert_int_eq(parse_with(&c,
+                                "budgets:\n"
+                                "  - {models: a, window: 7, kpis: {accuracy: {min: 0.5}, recall: {max: 0.5}}}\n"
+                                "  - {models: a, window: '${W}', kpis: {accuracy: {min: '${M}'}, recall: '${R}'}}\n",
+                                &options, &told),
+                     0);
+    struct model_id model;
+    const struct monitor_settings *settings = NULL;
+    ck_assert_int_eq(model_id_parse(&model, text_of("a/b/c")), 0);
+    ck_assert_int_eq(config_settings_for(c, &model, &settings), 0);
+    ck_assert_uint_eq(settings->window, 7);
+    ck_assert_uint_eq(settings->kpi_count, 2);
+    ck_assert_double_eq(settings->kpis[0].min, 0.5);
     config_destroy(&c);
 }
 END_TEST
@@ -339,8 +363,9 @@ START_TEST(tools_find_the_control_socket)
     struct config *config = NULL;
     struct told told;
     ck_assert_int_eq(parse_with(&config, "", &options, &told), -EINVAL);
-    ck_assert_str_eq(told.lines[0],
-                     "driftd.yaml: control.bind: the path in XDG_RUNTIME_DIR is too long for a socket; set control.bind");
+    ck_assert_str_eq(
+        told.lines[0],
+        "driftd.yaml: control.bind: the path in XDG_RUNTIME_DIR is too long for a socket; set control.bind");
     told_free(&told);
     ck_assert_int_eq(parse_with(&config, "control: {bind: ipc:///c}", &options, &told), 0);
     config_destroy(&config);

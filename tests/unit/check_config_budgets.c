@@ -110,6 +110,10 @@ START_TEST(no_block_no_settings)
     ck_assert_ptr_null(settings_of(config, "b/b/v1"));
     ck_assert_ptr_nonnull(settings_of(config, "a/b/v1"));
     config_destroy(&config);
+    config = parse_good("budgets: [{models: \"*\", kpis: }]");
+    ck_assert(config->has_budgets);
+    expect_kpis(config, "a/b/c", "");
+    config_destroy(&config);
     config = parse_good("");
     ck_assert(!config->has_budgets);
     ck_assert_ptr_null(settings_of(config, "a/c/v1"));
@@ -162,20 +166,28 @@ START_TEST(limits_of_two_blocks)
                 "  - {models: \"*\", kpis: {accuracy: {max: 0.8}}}\n"
                 "  - {models: a/b, kpis: {accuracy: {min: 0.9}}}\n"
                 "  - {models: a/b/c, kpis: {recall: {min: 0.9}}}\n",
-                "3:42: budgets[].kpis.accuracy.min: 0.9 is above the max 0.8 of line 2, which holds for these models too; "
+                "3:42: budgets[].kpis.accuracy.min: 0.9 is above the max 0.8 of line 2, which holds for some of the "
+                "same models; "
                 "allowed: a min up to the max");
-    expect_told("budgets:\n"
-                "  - {models: a/*, kpis: {latency_ms: {min: 5}}}\n"
-                "  - {models: a/b?, kpis: {latency_ms: {max: 4}}}\n",
-                "3:45: budgets[].kpis.latency_ms.max: 4 is below the min 5 of line 2, which holds for these models too; "
-                "allowed: a max from the min on");
+    expect_told(
+        "budgets:\n"
+        "  - {models: a/*, kpis: {latency_ms: {min: 5}}}\n"
+        "  - {models: a/b?, kpis: {latency_ms: {max: 4}}}\n",
+        "3:45: budgets[].kpis.latency_ms.max: 4 is below the min 5 of line 2, which holds for some of the same models; "
+        "allowed: a max from the min on");
     /* Found where the two meet in a third. */
     expect_told("budgets:\n"
                 "  - {models: \"*/b\", kpis: {accuracy: {max: 0.5}}}\n"
                 "  - {models: a, kpis: {accuracy: {min: 0.6}}}\n"
                 "  - {models: a/b/c, window: 3}\n",
-                "3:40: budgets[].kpis.accuracy.min: 0.6 is above the max 0.5 of line 2, which holds for these models too; "
+                "3:40: budgets[].kpis.accuracy.min: 0.6 is above the max 0.5 of line 2, which holds for some of the "
+                "same models; "
                 "allowed: a min up to the max");
+    expect_told("budgets:\n"
+                "  - {models: \"?a*\", kpis: {latency_ms: {max: 4}}}\n"
+                "  - {models: \"*a\", kpis: {latency_ms: {min: 5}}}\n",
+                "3:45: budgets[].kpis.latency_ms.min: 5 is above the max 4 of line 2, which holds for some of the same "
+                "models; allowed: a min up to the max");
     /* Blocks that hold for others, and a later block that sets it right. */
     struct config *config = parse_good("budgets:\n"
                                        "  - {models: a, kpis: {accuracy: {max: 0.8}}}\n"

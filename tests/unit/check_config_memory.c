@@ -28,33 +28,43 @@ void *__libc_calloc(size_t count, size_t bytes);
 void *__libc_realloc(void *at, size_t bytes);
 void __libc_free(void *at);
 
-void *malloc(size_t bytes)
+/* Seen by the shared libraries too. */
+#define EXPORTED __attribute__((visibility("default")))
+
+EXPORTED void *malloc(size_t bytes)
 {
     void *at = refused() ? NULL : __libc_malloc(bytes);
     live += counting && at;
     return at;
 }
 
-void *calloc(size_t count, size_t bytes)
+EXPORTED void *calloc(size_t count, size_t bytes)
 {
     void *at = refused() ? NULL : __libc_calloc(count, bytes);
     live += counting && at;
     return at;
 }
 
-void *realloc(void *old, size_t bytes)
+EXPORTED void *realloc(void *old, size_t bytes)
 {
     void *at = refused() ? NULL : __libc_realloc(old, bytes);
     live += counting && at && !old;
     return at;
 }
 
-void free(void *at)
+EXPORTED void free(void *at)
 {
     live -= counting && at;
     __libc_free(at);
 }
 #endif
+
+/* Whether our functions stand in for those of the C library: valgrind puts its own before them. */
+static bool in_charge(void)
+{
+    const char *preloaded = getenv("LD_PRELOAD");
+    return OWN_MALLOC && !(preloaded && strstr(preloaded, "vgpreload"));
+}
 
 static void count_line(void *argument, const char *line)
 {
@@ -96,7 +106,7 @@ static void refuse_each(const char *yaml, int expected)
     long allocation = 0;
     while (parse_refused(yaml, &options, allocation, expected))
         allocation++;
-    ck_assert(!OWN_MALLOC || allocation > 50);
+    ck_assert(!in_charge() || allocation > 50);
 }
 
 START_TEST(a_good_file)
@@ -148,7 +158,7 @@ START_TEST(the_settings_of_a_model)
         ck_assert_uint_eq(settings->kpi_count, 2);
         config_destroy(&config);
         if (taken <= allocation) {
-            ck_assert(!OWN_MALLOC || allocation > 4);
+            ck_assert(!in_charge() || allocation > 4);
             break;
         }
     }

@@ -45,9 +45,10 @@ END_TEST
 
 START_TEST(numbers)
 {
-    static const char *const good[] = {"0", "-1.5", "+.5", "5.", "1e3", "1E-3", "2.5e+10", "007", "1.7976931348623157e308"};
-    static const char *const bad[] = {"",    ".",   "e1",  "1e",  "1e+", "0x1", "inf", "nan", ".inf",
-                                      "1,5", "1_0", "1 ",  "1.2.3", "0.9x", "--1"};
+    static const char *const good[] = {
+        "0", "-1.5", "+.5", "5.", "1e3", "1E-3", "2.5e+10", "007", "1.7976931348623157e308"};
+    static const char *const bad[] = {"",     ".",   "e1",  "1e", "1e+",   "0x1",  "inf", "nan",
+                                      ".inf", "1,5", "1_0", "1 ", "1.2.3", "0.9x", "--1"};
     double value;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         ck_assert_int_eq(scalar_number(text_of(good[i]), &value), 0);
@@ -70,12 +71,20 @@ START_TEST(durations)
         const char *text;
         int64_t ns;
     } good[] = {
-        {"0s", 0},           {"1us", 1000},          {"250ms", 250000000},
-        {"1s", 1000000000},  {"30m", 1800000000000}, {"12h", 43200000000000},
-        {"1d", 86400000000000}, {"1.5h", 5400000000000}, {"0.001us", 1},
-        {"106751d", INT64_C(9223286400000000000)}, {"00.50s", 500000000},
+        {"0s", 0},
+        {"1us", 1000},
+        {"250ms", 250000000},
+        {"1s", 1000000000},
+        {"30m", 1800000000000},
+        {"12h", 43200000000000},
+        {"1d", 86400000000000},
+        {"1.5h", 5400000000000},
+        {"0.001us", 1},
+        {"106751d", INT64_C(9223286400000000000)},
+        {"00.50s", 500000000},
     };
-    static const char *const bad[] = {"", "s", "-1s", "+1s", "1S", "1 s", "1sec", "1h30m", "1.s", ".5s", "1e3s", "1ns", "off"};
+    static const char *const bad[] = {"",      "s",   "-1s", "+1s",  "1S",  "1 s", "1sec",
+                                      "1h30m", "1.s", ".5s", "1e3s", "1ns", "off"};
     static const char *const far[] = {"106752d", "0.0001us", "99999999999999999999999d", "1.00000000000000000001s"};
     int64_t ns = 0;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -112,8 +121,8 @@ START_TEST(likeness)
         const char *a, *b;
         uint32_t distance;
     } cases[] = {
-        {"", "", 0},           {"abc", "", 3},    {"kitten", "sitting", 3}, {"bind", "bnid", 1},
-        {"queue", "quue", 1},  {"ca", "abc", 3},  {"window", "widnow", 1},  {"abcd", "badc", 2},
+        {"", "", 0},          {"abc", "", 3},   {"kitten", "sitting", 3}, {"bind", "bnid", 1},
+        {"queue", "quue", 1}, {"ca", "abc", 3}, {"window", "widnow", 1},  {"abcd", "badc", 2},
     };
     char word[65];
     memset(word, 'a', 65);
@@ -128,13 +137,15 @@ END_TEST
 
 START_TEST(endpoints_that_zeromq_takes)
 {
-    static const char *const bind[] = {"tcp://127.0.0.1:5570", "tcp://*:*",        "tcp://eth0:1",     "tcp://[::]:65535",
-                                       "tcp://[::1%lo]:1",     "ipc:///run/a b",   "ipc://*",          "ipc://@abstract",
+    static const char *const bind[] = {"tcp://127.0.0.1:5570", "tcp://*:*",        "tcp://eth0:1", "tcp://[::]:65535",
+                                       "tcp://[::1%lo]:1",     "ipc:///run/a b",   "ipc://*",      "ipc://@abstract",
                                        "inproc://x",           "tcp://localhost:*"};
-    static const char *const bad[] = {"",           "tcp://",       "tcp://h:",     "tcp://h:x",  "tcp://h:-1", "tcp://h:123456",
-                                      "tcp://[::1", "tcp://[::1]",  "tcp://[]:1",   "tcp://[g]:1", "ipc://",     "ipc://@",
-                                      "inproc://",  "TCP://h:1",    "tcp:/h:1",     "pgm://h:1",  "ipc://a\nb", "tcp://[::1%]:1",
-                                      "tcp://a;b:1", "tcp://h/x:1", "tcp://::1"};
+    static const char *const bad[] = {"",           "tcp://",         "tcp://h:",    "tcp://h:x",
+                                      "tcp://h:-1", "tcp://h:123456", "tcp://[::1",  "tcp://[::1]",
+                                      "tcp://[]:1", "tcp://[g]:1",    "ipc://",      "ipc://@",
+                                      "inproc://",  "TCP://h:1",      "tcp:/h:1",    "pgm://h:1",
+                                      "ipc://a\nb", "tcp://[::1%]:1", "tcp://a;b:1", "tcp://h/x:1",
+                                      "tcp://::1"};
     for (size_t i = 0; i < sizeof(bind) / sizeof(bind[0]); i++)
         ck_assert_msg(!endpoint_check(text_of(bind[i]), ENDPOINT_BIND), "%s", bind[i]);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -158,9 +169,9 @@ END_TEST
 
 START_TEST(endpoints_of_control)
 {
-    static const char *const good[] = {"ipc:///run/c", "inproc://c", "tcp://127.0.0.1:1", "tcp://127.9.9.9:*",
-                                       "tcp://localhost:1", "tcp://[::1]:1"};
-    static const char *const bad[] = {"tcp://*:1", "tcp://0.0.0.0:1", "tcp://10.0.0.1:1", "tcp://127.evil.org:1",
+    static const char *const good[] = {"ipc:///run/c",      "inproc://c",        "tcp://127.0.0.1:1",
+                                       "tcp://127.9.9.9:*", "tcp://localhost:1", "tcp://[::1]:1"};
+    static const char *const bad[] = {"tcp://*:1",    "tcp://0.0.0.0:1", "tcp://10.0.0.1:1", "tcp://127.evil.org:1",
                                       "tcp://[::]:1", "tcp://eth0:1"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         ck_assert_msg(!endpoint_check(text_of(good[i]), ENDPOINT_CONTROL), "%s", good[i]);
@@ -171,7 +182,10 @@ END_TEST
 
 START_TEST(lines_are_counted_as_yaml_does)
 {
-    struct text text = text_of("a\nb\r\nc\rd\xc2\x85" "e\xe2\x80\xa8" "f\xe2\x80\xa9" "g");
+    struct text text = text_of("a\nb\r\nc\rd\xc2\x85"
+                               "e\xe2\x80\xa8"
+                               "f\xe2\x80\xa9"
+                               "g");
     for (uint32_t line = 0; line < 7; line++)
         ck_assert_int_eq(text.at[source_line(text, line)], "abcdefg"[line]);
     ck_assert_uint_eq(source_line(text, 7), text.len);
@@ -242,7 +256,8 @@ END_TEST
 START_TEST(the_schema_agrees_with_the_rest)
 {
     int words = 0;
-    for (const struct schema_word *word = schema_row_of("budgets[].kpis.<metric>.over")->words; word->word; word++, words++) {
+    for (const struct schema_word *word = schema_row_of("budgets[].kpis.<metric>.over")->words; word->word;
+         word++, words++) {
         enum window_stat stat;
         ck_assert_int_eq(window_stat_of(text_of(word->word), &stat), 0);
         ck_assert_int_eq((int)stat, word->value);

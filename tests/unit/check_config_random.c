@@ -29,9 +29,10 @@ static void insert(char *text, size_t *length, size_t at, const char *what, size
 static void break_once(char *text, size_t *length)
 {
     static const char *const pieces[] = {
-        "\n",   "\t",  ": ",   "- ",  "[",    "]",       "{",           "}",      ",",  "'",     "\"",        "#",
-        "&a ",  "*a ", "!!x ", "<<:", "|\n",  ">\n",     "---\n",       "...\n",  "? ", "${A}",  "${B:-",     "\\x00",
-        "1e400", "-1", "0x1", "off", "\xff", "\xc3\xa9", "\xe2\x80\xa8", "%YAML 1.3\n", "\0", "budgets:\n", "kpis: {", "  ",
+        "\n",    "\t",    ": ",       "- ",           "[",           "]",     "{",          "}",       ",",
+        "'",     "\"",    "#",        "&a ",          "*a ",         "!!x ",  "<<:",        "|\n",     ">\n",
+        "---\n", "...\n", "? ",       "${A}",         "${B:-",       "\\x00", "1e400",      "-1",      "0x1",
+        "off",   "\xff",  "\xc3\xa9", "\xe2\x80\xa8", "%YAML 1.3\n", "\0",    "budgets:\n", "kpis: {", "  ",
     };
     size_t at = random_below((uint32_t)*length + 1), bytes = random_below(30);
     char copy[30];
@@ -65,8 +66,10 @@ static void break_once(char *text, size_t *length)
 static void check_once(const char *text, size_t length, uint32_t round)
 {
     static const char *const variables[] = {"A=1", "AB=x: [y", NULL};
-    const struct config_options options = {
-        .no_env = round % 2, .as_user = round % 3 == 0, .getenv = told_getenv, .getenv_argument = (void *)(uintptr_t)variables};
+    const struct config_options options = {.no_env = round % 2,
+                                           .as_user = round % 3 == 0,
+                                           .getenv = told_getenv,
+                                           .getenv_argument = (void *)(uintptr_t)variables};
     struct config *config = NULL;
     struct told told = {.count = 0};
     char *exact = malloc(length + 1); /* as long as it is, so that a sanitizer sees its end */

@@ -180,13 +180,18 @@ END_TEST
 
 START_TEST(requests_pass_through)
 {
-    ask("{\"do\":\"request\",\"request\":\"abc\"}");
-    struct question *question = asked(ports.requests);
-    ck_assert_ptr_nonnull(strstr(question->ask, "\"abc\""));
-    say(question, -1, "{\"ok\":true,\"id\":\"abc\"}");
-    json_t *reply = answer();
-    ck_assert_str_eq(member(reply, "id"), "abc");
-    json_decref(reply);
+    static const char *const questions[] = {
+        "{\"do\":\"request\",\"request\":\"abc\"}", "{\"do\":\"cancel\",\"request\":\"abc\",\"reason\":\"why\"}",
+        "{\"do\":\"requeue\",\"request\":\"abc\"}", "{\"do\":\"retrain\",\"model\":\"abc/d/e\"}"};
+    for (int i = 0; i < 4; i++) {
+        ask(questions[i]);
+        struct question *question = asked(ports.requests);
+        ck_assert_ptr_nonnull(strstr(question->ask, "\"abc"));
+        say(question, -1, "{\"ok\":true,\"id\":\"abc\"}");
+        json_t *reply = answer();
+        ck_assert_str_eq(member(reply, "id"), "abc");
+        json_decref(reply);
+    }
 }
 END_TEST
 
@@ -220,10 +225,12 @@ START_TEST(refusals)
         {"[1]", "bad_message", "{\"do\": \"<command>\", ...}"},
         {"{\"do\": 5}", "bad_message", "one JSON object"},
         {"{\"do\":\"status\",\"do\":\"models\"}", "bad_message", "duplicate"},
-        {"{\"do\":\"dance\"}", "unknown_command", "status, models, model, requests, request, rejects, log_level"},
+        {"{\"do\":\"dance\"}", "unknown_command", "status, models, model, requests, request, retrain, cancel, requeue, rejects, log_level"},
         {"{\"do\":\"reload\"}", "not_built", "\"reload\" is not in this release"},
         {"{\"do\":\"explain\"}", "not_built", "explain"},
-        {"{\"do\":\"retrain\",\"model\":\"a/b/c\"}", "not_built", "retrain"},
+        {"{\"do\":\"silence\",\"pattern\":\"a\"}", "not_built", "silence"},
+        {"{\"do\":\"retrain\",\"model\":\"a/b\"}", "bad_message", "project/name/version"},
+        {"{\"do\":\"cancel\"}", "bad_message", "request"},
         {"{\"do\":\"models\",\"pattern\":\"a//b\"}", "bad_message", ""},
         {"{\"do\":\"models\",\"pattern\":7}", "bad_message", "\"pattern\" must be a string"},
         {"{\"do\":\"models\",\"state\":\"tired\"}", "bad_message", "warming"},
