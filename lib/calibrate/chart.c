@@ -7,7 +7,7 @@
 #include "lib/calibrate/recursion.h"
 
 #define LENGTH_MOST 1e300 /* keeps infinities out of quotients */
-#define EWMA_FLOOR 8.0    /* deviations of the settled average: a one-sided EWMA is held there, which happens never */
+#define EWMA_FLOOR 6.0    /* deviations of the settled average: a one-sided EWMA is held there, which happens never */
 
 static bool makes_sense(const struct chart *chart)
 {

@@ -46,6 +46,10 @@ int chart_limit_estimated(const struct chart *chart, double run_length, double m
 /* E[ARL(reference)^-1]^-1 of the chart as it is, with the same estimates. */
 int chart_run_length_estimated(const struct chart *chart, double mean_values, double scale_freedom, double *out);
 
+/* Siegmund's closed form for one side of a CUSUM (Sequential Analysis, 1985): the mean time to find a shift of `shift`,
+ * or with 0 to a false alarm. Good to a few percent, and quick: for choosing between charts. */
+double chart_cusum_delay(double slack, double limit, double shift);
+
 /* Where single values may be cut off, at +-*out, so that the run length in control changes by the fraction `change`
  * (0.01: one percent) and no more. Shewhart charts live on single values: INFINITY. */
 int chart_winsor(const struct chart *chart, double change, double *out);

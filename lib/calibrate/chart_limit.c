@@ -7,7 +7,8 @@
 
 #define LIMIT_LEAST 1e-3
 #define STEPS_MOST 60
-#define PRECISION 1e-7 /* of the logarithm of the run length */
+#define SIEGMUND_SLACK 0.3 /* up to here the closed form is the run length to within one percent */
+#define PRECISION 1e-7     /* of the logarithm of the run length */
 
 /* References that chance can give: the mean off by z1 / sqrt(n) deviations, the deviation by a chi that is normal in z2
  * (Wilson and Hilferty 1931). The trapezoidal rule converges exponentially on a Gaussian: steps of 1.25 are good to
@@ -18,9 +19,9 @@
 #define GRID_LOW (-7.5)
 
 /* The EWMA's run length as a function of one number, tabulated at Chebyshev points. */
-#define TABLE_POINTS 14
+#define TABLE_POINTS 12
 #define TABLE_LOW 0.5
-#define TABLE_HIGH 14.0
+#define TABLE_HIGH 10.0 /* beyond, a side alarms once in 10^22 */
 
 struct estimate {
     double mean_values, scale_freedom;
@@ -48,6 +49,11 @@ static double siegmund(double allowance, double limit)
         return 2 * log(limit + 1.166);
     double grown = x > 40 ? x : log(exp(x) - x - 1);
     return grown - log(2 * allowance * allowance);
+}
+
+double chart_cusum_delay(double slack, double limit, double shift)
+{
+    return exp(fmin(siegmund(slack - shift, limit), 690));
 }
 
 static double table_node(int i)
@@ -84,7 +90,7 @@ static double from_table(const struct estimate *estimate, double limit)
 }
 
 /* ln of the rate of alarms on one side, when the mean is off by `shift` true deviations towards it and the deviation
- * was estimated as `ratio` times the true one. For CUSUM only up to a factor. */
+ * was estimated as `ratio` times the true one. For CUSUM up to the factor of unit_length(). */
 static double log_rate(const struct chart *chart, const struct estimate *estimate, double shift, double ratio)
 {
     switch (chart->kind) {
@@ -98,33 +104,41 @@ static double log_rate(const struct chart *chart, const struct estimate *estimat
     return 0;
 }
 
-static double both_rates(const struct chart *chart, const struct estimate *estimate, double shift, double ratio,
-                         double unit)
+/* ln of the run length that belongs to log_rate() 0. */
+static int unit_length(const struct chart *chart, double *out)
 {
-    double rate = exp(log_rate(chart, estimate, shift, ratio) - unit);
-    return chart->two_sided ? rate + exp(log_rate(chart, estimate, -shift, ratio) - unit) : rate;
+    *out = 0;
+    if (chart->kind != CHART_CUSUM)
+        return 0;
+    if (chart->slack <= SIEGMUND_SLACK && chart->head_start == 0)
+        return 0;
+    /* The closed form only says how the rate changes with the reference. */
+    double sides = chart->two_sided ? M_LN2 : 0;
+    int error = known_length(chart, NULL, out);
+    *out -= siegmund(chart->slack, chart->limit) - sides;
+    return error;
 }
 
-/* E[rate(reference)] / rate(true reference) by the closed or tabulated form, times the exact rate of the true one. */
+/* -ln E[rate(reference)]. */
 static int estimated_length(const struct chart *chart, const struct estimate *estimate, double *out)
 {
-    double exact;
-    int error = known_length(chart, NULL, &exact);
+    double unit, sum = 0, weights = 0, spread = 2 / (9 * estimate->scale_freedom);
+    int error = unit_length(chart, &unit);
     if (error)
         return error;
-    double unit = log_rate(chart, estimate, 0, 1);
-    double sum = 0, weights = 0, spread = 2 / (9 * estimate->scale_freedom);
     for (int i = 0; i < MEAN_POINTS; i++) {
         double z1 = GRID_LOW + GRID_STEP * i, shift = z1 / sqrt(estimate->mean_values);
         for (int j = 0; j < SCALE_POINTS; j++) {
             double z2 = GRID_LOW + GRID_STEP * j;
-            double root = fmax(1 - spread + z2 * sqrt(spread), 0.01);
+            double root = fmax(1 - spread + z2 * sqrt(spread), 0.01), ratio = root * sqrt(root);
             double weight = normal_density(z1) * normal_density(z2);
-            sum += weight * both_rates(chart, estimate, shift, root * sqrt(root), unit);
+            sum += weight * exp(log_rate(chart, estimate, shift, ratio));
+            if (chart->two_sided)
+                sum += weight * exp(log_rate(chart, estimate, -shift, ratio));
             weights += weight;
         }
     }
-    *out = exact - log(sum / weights / both_rates(chart, estimate, 0, 1, unit));
+    *out = unit - log(sum / weights);
     return 0;
 }
 

@@ -22,7 +22,7 @@ static void deal(const struct permutation *self, uint64_t *state, uint8_t *flags
     uint32_t blocks = (self->events + self->block - 1) / self->block, left = self->second;
     memset(flags, 0, self->events);
     for (uint32_t i = 0; i < blocks && left > 0; i++) {
-        uint32_t pick = i + (uint32_t)(next_random(state) % (blocks - i));
+        uint32_t pick = i + (uint32_t)(((next_random(state) >> 32) * (blocks - i)) >> 32);
         uint32_t block = order[pick];
         order[pick] = order[i];
         order[i] = block;
@@ -94,7 +94,7 @@ uint32_t permutation_block(double autocorrelation, uint32_t events)
 {
     if (!(autocorrelation > 2 / sqrt(events)))
         return 1;
-    double length = ceil(2 * (1 + autocorrelation) / fmax(1 - autocorrelation, 1e-3));
+    double length = ceil(3 * (1 + autocorrelation) / fmax(1 - autocorrelation, 1e-3));
     double most = fmax(1, floor(events / 10.0));
     return (uint32_t)fmin(length, most);
 }

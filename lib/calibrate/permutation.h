@@ -34,7 +34,7 @@ struct permutation {
 double permutation_threshold(const struct permutation *self, double alpha, uint8_t *flags, uint32_t *order,
                              bool *approximate);
 
-/* The length of blocks for a lag-1 autocorrelation: 1 where chance explains it, else twice the factor by which it swells
+/* The length of blocks for a lag-1 autocorrelation: 1 where chance explains it, else three times the factor by which it swells
  * the variance of a mean, at most a tenth of the events. */
 uint32_t permutation_block(double autocorrelation, uint32_t events);
 

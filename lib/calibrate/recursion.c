@@ -11,7 +11,8 @@
 #define NODES_LEAST 16
 #define NODES_MOST 400
 #define NODES_A_DEVIATION 3.0 /* nodes for each deviation of a step: errors stay below one in 10^6 */
-#define TAIL_NODES 12
+#define TAIL_NODES 10
+#define TAIL_SQUARE 40.0 /* the density falls by exp(-20) over what is looked at of a tail */
 
 static double centre_from(const struct recursion *self, double s)
 {
@@ -45,7 +46,7 @@ int recursion_solve(struct recursion *self)
     self->n = wanted < NODES_MOST ? (uint32_t)wanted : NODES_MOST;
     self->states = self->n + (self->held ? 1 : 0);
     size_t n = self->n, states = self->states;
-    double *memory = malloc(sizeof(double) * (2 * n + states * states + 3 * states));
+    double *memory = malloc(sizeof(double) * (3 * n + states * states + 3 * states));
     if (!memory)
         return -ENOMEM;
     self->memory = memory;
@@ -55,7 +56,13 @@ int recursion_solve(struct recursion *self)
     self->leave = self->move + states * states;
     self->pivot = self->leave + states;
     self->length = self->pivot + states;
+    self->barycentric = self->length + states;
     quadrature_legendre(self->n, self->low, self->high, self->nodes, self->weights);
+    double half = 0.5 * (self->high - self->low), middle = 0.5 * (self->high + self->low);
+    for (uint32_t j = 0; j < n; j++) {
+        double x = (self->nodes[j] - middle) / half;
+        self->barycentric[j] = sqrt((1 - x * x) * self->weights[j]) * (j % 2 ? -1 : 1);
+    }
     for (uint32_t i = 0; i < states; i++) {
         double s = i < n ? self->nodes[i] : self->low;
         self->leave[i] = fill_row(self, s, self->move + (size_t)i * states);
@@ -83,28 +90,28 @@ double recursion_length(const struct recursion *self, double s)
  * needs no exponential, unlike recursion_length(). */
 static double interpolated(const struct recursion *self, double s)
 {
-    double above = 0, below = 0, half = 0.5 * (self->high - self->low), middle = 0.5 * (self->high + self->low);
+    double above = 0, below = 0, close = 1e-13 * (self->high - self->low);
     for (uint32_t j = 0; j < self->n; j++) {
         double apart = s - self->nodes[j];
-        if (fabs(apart) < 1e-13 * half)
+        if (fabs(apart) < close)
             return self->length[j];
-        double x = (self->nodes[j] - middle) / half;
-        double weight = sqrt((1 - x * x) * self->weights[j]) / apart * (j % 2 ? -1 : 1);
+        double weight = self->barycentric[j] / apart;
         above += weight * self->length[j];
         below += weight;
     }
     return above / below;
 }
 
-/* What the run length would have been from the steps that go beyond `edge`, between `edge` and `end`. */
-static double tail_length(const struct recursion *self, double centre, double edge, double end)
+/* What is gained by stopping at `edge` instead of going anywhere between it and `end`: the differences of run lengths,
+ * weighted; differences, because the run lengths themselves would cancel. */
+static double tail_gain(const struct recursion *self, double centre, double edge, double end)
 {
-    double nodes[TAIL_NODES], weights[TAIL_NODES], sum = 0, sd = deviation(self);
-    /* Beyond nine deviations there is nothing left. */
-    double far = edge < end ? fmin(end, fmax(edge, centre) + 9 * sd) : fmax(end, fmin(edge, centre) - 9 * sd);
+    double nodes[TAIL_NODES], weights[TAIL_NODES], sum = 0, sd = deviation(self), from = interpolated(self, edge);
+    double apart = (edge - centre) / sd, reach = sd * sqrt(apart * apart + TAIL_SQUARE);
+    double far = edge < end ? fmin(end, centre + reach) : fmax(end, centre - reach);
     quadrature_legendre(TAIL_NODES, fmin(edge, far), fmax(edge, far), nodes, weights);
     for (int i = 0; i < TAIL_NODES; i++)
-        sum += weights[i] / sd * normal_density((nodes[i] - centre) / sd) * interpolated(self, nodes[i]);
+        sum += weights[i] / sd * normal_density((nodes[i] - centre) / sd) * (from - interpolated(self, nodes[i]));
     return sum;
 }
 
@@ -114,13 +121,12 @@ static double gain_at(const struct recursion *self, double s, double cut)
     double top = self->keep * s + self->take * cut - self->slack;
     double bottom = self->keep * s - self->take * cut - self->slack;
     if (top < self->high && top > self->low)
-        gain += normal_above((top - centre) / sd) * interpolated(self, top) - tail_length(self, centre, top, self->high);
-    if (bottom > self->low && bottom < self->high) {
-        gain += normal_below((bottom - centre) / sd) * interpolated(self, bottom) -
-                tail_length(self, centre, bottom, self->low);
-        if (self->held)
-            gain -= normal_below((self->low - centre) / sd) * self->length[self->n];
-    }
+        gain += tail_gain(self, centre, top, self->high) +
+                normal_above((self->high - centre) / sd) * interpolated(self, top);
+    if (bottom > self->low && bottom < self->high)
+        gain += tail_gain(self, centre, bottom, self->low) +
+                normal_below((self->low - centre) / sd) *
+                    (interpolated(self, bottom) - (self->held ? self->length[self->n] : 0));
     return gain;
 }
 

@@ -18,7 +18,7 @@ struct recursion {
     double shift, scale; /* of x */
     uint32_t n;          /* nodes */
     uint32_t states;     /* nodes, and `low` itself where the statistic is held there */
-    double *nodes, *weights, *move, *leave, *pivot, *length; /* of recursion_solve() */
+    double *nodes, *weights, *move, *leave, *pivot, *length, *barycentric; /* of recursion_solve() */
     void *memory;
 };
 

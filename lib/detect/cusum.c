@@ -16,7 +16,7 @@ struct side {
 };
 
 struct cusum {
-    double slack, head_start;
+    double head_start;
     enum detect_direction direction;
     bool fresh;
     struct side up, down;
@@ -40,7 +40,6 @@ static size_t bytes(const struct detect_params *given)
 static void init(void *state, const struct detect_params *given)
 {
     struct cusum *self = state;
-    self->slack = detect_params_get(given, "k");
     self->head_start = detect_params_get(given, "head_start");
     self->direction = (enum detect_direction)detect_params_get(given, "direction");
     reference_init(&self->reference, given, detect_params_get(given, "h"));
@@ -48,7 +47,7 @@ static void init(void *state, const struct detect_params *given)
 
 static void begin(struct cusum *self, uint64_t index)
 {
-    double start = self->head_start * reference_stage(&self->reference)->limit;
+    double start = self->head_start * reference_limit(&self->reference);
     self->up = self->down = (struct side){.sum = start, .start = start, .began = index};
     self->fresh = false;
 }
@@ -67,14 +66,14 @@ static void accumulate(struct side *side, double step, uint64_t index)
         *side = (struct side){.began = index + 1};
 }
 
-static void tell(const struct cusum *self, const struct side *side, double sign, uint64_t index,
-                 struct detect_verdict *out)
+static void tell(const struct cusum *self, bool up, uint64_t index, struct detect_verdict *out)
 {
-    double length = (double)(index + 1 - side->began);
+    const struct side *side = up ? &self->up : &self->down;
+    double length = (double)(index + 1 - side->began), scale = self->reference.scale[up ? 0 : 1];
+    double mean = (reference_slack(&self->reference) + (side->sum - side->start) / length) / scale;
     out->state = DETECT_DRIFT;
     out->changed_at = side->began;
-    reference_size(&self->reference, sign * (self->slack + (side->sum - side->start) / length),
-                   DETECT_NORMAL_95 / sqrt(length), out);
+    reference_size(&self->reference, up ? mean : -mean, DETECT_NORMAL_95 / sqrt(length), out);
 }
 
 static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
@@ -92,15 +91,15 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     }
     if (self->fresh)
         begin(self, index);
-    accumulate(&self->up, z - self->slack, index);
-    accumulate(&self->down, -z - self->slack, index);
+    double slack = reference_slack(&self->reference);
+    accumulate(&self->up, z * self->reference.scale[0] - slack, index);
+    accumulate(&self->down, -z * self->reference.scale[1] - slack, index);
     bool up = self->direction == DETECT_UP ||
               (self->direction == DETECT_BOTH && self->up.sum >= self->down.sum);
-    const struct side *worse = up ? &self->up : &self->down;
-    out->statistic = worse->sum;
-    out->threshold = reference_stage(&self->reference)->limit;
+    out->statistic = up ? self->up.sum : self->down.sum;
+    out->threshold = reference_limit(&self->reference);
     if (out->statistic > out->threshold)
-        tell(self, worse, up ? 1 : -1, index, out);
+        tell(self, up, index, out);
 }
 
 static void walk(void *state, struct codec *codec)

@@ -19,6 +19,7 @@
 
 #define DETECT_PARAMS_MAX 12
 #define DETECT_STAGES_MAX 3
+#define DETECT_CHOICES_MAX 7
 #define DETECT_UNKNOWN UINT64_MAX
 #define DETECT_VALUE_MAX 1e150 /* a larger magnitude counts as this one: sums of squares stay finite */
 
@@ -65,8 +66,11 @@ struct detector;
 /* What detect_params_promise() worked out: from how many values of reference on a rule judges, and with which limit. */
 struct detect_stage {
     uint32_t values;
-    double limit; /* of the chart */
-    double cut;   /* residuals are cut off at +-cut; INFINITY: never */
+    double cut; /* residuals are cut off at +-cut; INFINITY: never */
+    /* The chart as it was asked for, limit[0], and a CUSUM's other allowances with a limit each, of which the reference
+     * takes what suits the fitted AR(1): it leaves little of a shift of the level in the residuals. */
+    uint32_t choices;
+    double slack[DETECT_CHOICES_MAX], limit[DETECT_CHOICES_MAX];
 };
 
 struct detect_params {

@@ -74,18 +74,15 @@ void distance_restart(void *state)
 static double measure(const struct distance *self, struct pooled *pooled)
 {
     struct group group;
-    double n1 = 0, n2 = 0;
-    pooled->i = pooled->j = 0;
-    while (pooled_next(pooled, &group)) {
-        n1 += group.first;
-        n2 += group.second;
-    }
+    double n1, n2;
+    pooled_totals(pooled, &n1, &n2);
     pooled->i = pooled->j = 0;
     if (!(n1 > 0 && n2 > 0))
         return 0;
     if (self->kind->of_order)
         return self->kind->of_order(pooled, n1, n2);
-    struct binned bins = {0};
+    struct binned bins;
+    bins.count = 0;
     if (self->cells && self->cells->kind == CELLS_CATEGORIES && self->input == INPUT_CELLS) {
         while (pooled_next(pooled, &group)) {
             if (!(group.first + group.second > 0))

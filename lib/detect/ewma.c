@@ -76,9 +76,10 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     if (self->fresh)
         self->average = 0;
     average(self, z, index);
-    double scaled = self->average / self->settled;
-    out->statistic = self->direction == DETECT_UP ? scaled : self->direction == DETECT_DOWN ? -scaled : fabs(scaled);
-    out->threshold = reference_stage(&self->reference)->limit;
+    double up = self->average / self->settled * self->reference.scale[0];
+    double down = -self->average / self->settled * self->reference.scale[1];
+    out->statistic = self->direction == DETECT_UP ? up : self->direction == DETECT_DOWN ? down : fmax(up, down);
+    out->threshold = reference_limit(&self->reference);
     if (out->statistic > out->threshold) {
         double length = (double)(index + 1 - self->began);
         out->state = DETECT_DRIFT;

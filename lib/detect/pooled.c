@@ -12,16 +12,26 @@ static bool next_cell(struct pooled *self, struct group *out)
     return true;
 }
 
-/* The next value of the walk and the part it belongs to; only looks. */
+/* One sample, dealt into two parts: the case that is walked a thousand times for each reference. */
+static bool next_dealt(struct pooled *self, struct group *out)
+{
+    uint32_t i = self->i, from = i, second = 0;
+    if (i >= self->first_count)
+        return false;
+    out->value = self->first[i];
+    do {
+        second += self->part[self->event[i]];
+        i++;
+    } while (i < self->first_count && (double)self->first[i] - self->first[i - 1] <= self->rounding);
+    out->second = second;
+    out->first = i - from - second;
+    self->i = i;
+    return true;
+}
+
+/* The next value of two samples and the one it belongs to; only looks. */
 static bool peek(const struct pooled *self, double *value, bool *second)
 {
-    if (self->part) {
-        if (self->i >= self->first_count)
-            return false;
-        *value = self->first[self->i];
-        *second = self->part[self->event[self->i]];
-        return true;
-    }
     bool has_first = self->i < self->first_count, has_second = self->j < self->second_count;
     if (!has_first && !has_second)
         return false;
@@ -30,30 +40,49 @@ static bool peek(const struct pooled *self, double *value, bool *second)
     return true;
 }
 
-bool pooled_next(struct pooled *self, struct group *out)
+static bool next_merged(struct pooled *self, struct group *out)
 {
-    if (self->cells > 0)
-        return next_cell(self, out);
-    double value;
+    double value, last;
     bool second;
     if (!peek(self, &value, &second))
         return false;
     *out = (struct group){.value = value};
-    double last = value;
+    last = value;
     do {
         if (value - last > self->rounding)
             break;
         last = value;
-        if (second)
-            out->second++;
-        else
-            out->first++;
-        if (second && !self->part)
-            self->j++;
-        else
-            self->i++;
+        *(second ? &out->second : &out->first) += 1;
+        *(second ? &self->j : &self->i) += 1;
     } while (peek(self, &value, &second));
     return true;
+}
+
+bool pooled_next(struct pooled *self, struct group *out)
+{
+    if (self->part)
+        return next_dealt(self, out);
+    return self->cells > 0 ? next_cell(self, out) : next_merged(self, out);
+}
+
+/* Counts of both samples. */
+void pooled_totals(const struct pooled *self, double *first, double *second)
+{
+    *first = self->first_count;
+    *second = self->second_count;
+    if (self->part) {
+        uint32_t dealt = 0;
+        for (uint32_t i = 0; i < self->first_count; i++)
+            dealt += self->part[self->event[i]];
+        *first -= dealt;
+        *second = dealt;
+    } else if (self->cells > 0) {
+        *first = *second = 0;
+        for (uint32_t i = 0; i < self->cells; i++) {
+            *first += self->first_cells[i];
+            *second += self->second_cells[i];
+        }
+    }
 }
 
 static void close_bin(struct binned *out, struct group *open)

@@ -33,6 +33,9 @@ struct group {
 /* The next group, or false at the end. The walk starts at i = j = 0. */
 bool pooled_next(struct pooled *self, struct group *out);
 
+/* How many values each sample has. */
+void pooled_totals(const struct pooled *self, double *first, double *second);
+
 /* Bins: regions of value that hold about a `bins`-th of the first sample each, after its quantiles. A value that holds
  * that much by itself is a bin by itself, so that a constant can be left in both directions. The outer bins are open. */
 #define POOLED_BINS_MAX 100

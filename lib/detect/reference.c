@@ -19,6 +19,10 @@
 #define AR_FREEDOM 3.0        /* with a fitted AR(1) the deviation is as uncertain as from a third of the values */
 #define ROBUST_FREEDOM 1.1
 #define LOCATION_STEPS 60
+#define RESIDUAL_BINS 64
+#define TILT_WEIGHTS 64
+#define TILT_LEAST 0.05       /* older residuals of an EWMA weigh less, and count for nothing here */
+#define TILT_STEPS 14
 
 size_t reference_bytes(const struct detect_params *params)
 {
@@ -46,12 +50,18 @@ void reference_init(struct reference *self, const struct detect_params *params, 
     bool known = !isnan(self->known_mean);
     if (known && self->log == REFERENCE_LOG_AUTO)
         self->log = REFERENCE_LOG_OFF;
+    double direction = detect_params_get(params, "direction");
+    self->watched[0] = direction != DETECT_DOWN;
+    self->watched[1] = direction != DETECT_UP;
+    self->lambda = !isnan(detect_params_get(params, "k")) ? 0 : detect_params_get(params, "lambda");
     self->wanted = known && !self->prewhiten ? 0 : (uint32_t)detect_params_get(params, "reference");
     if (params->stages > 0) {
         reference_retune(self, params);
     } else {
         self->stages = 1;
-        self->stage[0] = (struct detect_stage){.values = self->wanted, .limit = limit, .cut = INFINITY};
+        self->stage[0] = (struct detect_stage){.values = self->wanted, .cut = INFINITY, .choices = 1};
+        self->stage[0].limit[0] = limit;
+        self->stage[0].slack[0] = detect_params_get(params, "k");
     }
 }
 
@@ -63,10 +73,15 @@ void reference_retune(struct reference *self, const struct detect_params *params
     memcpy(self->stage, params->stage, sizeof(self->stage));
 }
 
+static const struct detect_stage *stage_of(const struct reference *self)
+{
+    return &self->stage[self->judged ? self->judged - 1 : 0];
+}
+
 void reference_restart(struct reference *self)
 {
-    self->count = 0;
-    self->judged = 0;
+    self->count = self->judged = self->chosen = 0;
+    self->scale[0] = self->scale[1] = 1;
     self->logs = self->log == REFERENCE_LOG_ON;
     self->first = self->mean = self->squares = self->phi = self->previous = 0;
     self->centre = self->known_mean;
@@ -86,15 +101,24 @@ void reference_walk(struct reference *self, struct codec *codec)
     codec_f64(codec, &self->sd);
     codec_f64(codec, &self->phi);
     codec_f64(codec, &self->previous);
+    codec_u32(codec, &self->chosen, DETECT_CHOICES_MAX - 1);
+    codec_f64s(codec, self->scale, 2);
     if (self->count < self->wanted)
         codec_f32s(codec, self->buffer, self->count);
     for (self->judged = 0; self->judged < self->stages && self->stage[self->judged].values <= self->count;)
         self->judged++;
+    if (self->chosen >= stage_of(self)->choices)
+        codec->failed = true;
 }
 
-const struct detect_stage *reference_stage(const struct reference *self)
+double reference_limit(const struct reference *self)
 {
-    return &self->stage[self->judged ? self->judged - 1 : 0];
+    return stage_of(self)->limit[self->chosen];
+}
+
+double reference_slack(const struct reference *self)
+{
+    return stage_of(self)->slack[self->chosen];
 }
 
 /* Fitting --------------------------------------------------------------------------------------------------------- */
@@ -299,6 +323,97 @@ static void fit(struct reference *self)
     self->sd = fmax(sd, DETECT_ROUNDING * fmax(1, fabs(level)));
 }
 
+/* What normal theory is to hold for ------------------------------------------------------------------------------ */
+
+/* The reference's residuals, in bins: how many, and their sum. */
+struct residuals {
+    double count[RESIDUAL_BINS], sum[RESIDUAL_BINS];
+};
+
+static void collect_residuals(const struct reference *self, double cut, struct residuals *out)
+{
+    memset(out, 0, sizeof(*out));
+    double centre = self->centre - self->first * (1 - self->phi);
+    for (uint32_t i = self->phi == 0 ? 0 : 1; i < self->count; i++) {
+        double z = fmax(-cut, fmin((left_at(self, i) - centre) / self->sd, cut));
+        int bin = (int)((z + cut) / (2 * cut) * (RESIDUAL_BINS - 1));
+        out->count[bin]++;
+        out->sum[bin] += z;
+    }
+}
+
+/* ln E[exp(t z)]: t^2 / 2 for normal residuals. */
+static double cumulant(const struct residuals *residuals, double t)
+{
+    double sum = 0, count = 0;
+    for (int i = 0; i < RESIDUAL_BINS; i++) {
+        if (residuals->count[i] == 0)
+            continue;
+        count += residuals->count[i];
+        sum += residuals->count[i] * exp(t * residuals->sum[i] / residuals->count[i]);
+    }
+    return log(sum / count);
+}
+
+/* The chance of a far excursion of a chart is that of an exponentially tilted walk: exp(2 k z) for a CUSUM with allowance
+ * k, and for an EWMA with limit L one weight for each past residual. Residuals whose cumulants at those weights exceed
+ * the normal ones go there more often; scaled until the cumulants agree, they go there as often (Cramer 1938;
+ * Wald 1947). */
+static double scale_of(const struct reference *self, const struct residuals *residuals, double slack, double limit,
+                       double sign)
+{
+    double weights[TILT_WEIGHTS], normal = 0;
+    int count = 0;
+    double weight = self->lambda > 0 ? limit * sqrt(self->lambda * (2 - self->lambda)) : 2 * slack;
+    do {
+        weights[count++] = weight;
+        normal += weight * weight / 2;
+        weight *= 1 - self->lambda;
+    } while (self->lambda > 0 && count < TILT_WEIGHTS && weight > TILT_LEAST * weights[0]);
+    double low = 0, high = 1;
+    for (int step = 0; step < TILT_STEPS; step++) {
+        double middle = step == 0 ? 1 : 0.5 * (low + high), sum = 0;
+        for (int i = 0; i < count; i++)
+            sum += cumulant(residuals, sign * middle * weights[i]);
+        if (sum <= normal && step == 0)
+            return 1;
+        if (sum <= normal)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Takes the allowance that finds a shift of the level soonest: of 2 k deviations of the metric, of which the AR(1)
+ * leaves sqrt((1 - phi) / (1 + phi)) in the residuals. */
+static void choose(struct reference *self)
+{
+    const struct detect_stage *stage = &self->stage[self->judged];
+    struct residuals residuals;
+    double left = sqrt((1 - self->phi) / (1 + self->phi)), soonest = INFINITY;
+    bool tilt = self->robust && isfinite(stage->cut) && !isnan(self->lambda);
+    if (tilt)
+        collect_residuals(self, stage->cut, &residuals);
+    for (uint32_t i = 0; i < stage->choices; i++) {
+        double scale[2] = {1, 1}, delay = 0;
+        for (int side = 0; side < 2; side++) {
+            if (!self->watched[side])
+                continue;
+            if (tilt)
+                scale[side] = scale_of(self, &residuals, stage->slack[i], stage->limit[i], side == 0 ? 1 : -1);
+            double shift = scale[side] * left * 2 * stage->slack[0];
+            if (stage->choices > 1)
+                delay = fmax(delay, chart_cusum_delay(stage->slack[i], stage->limit[i], shift));
+        }
+        if (delay < soonest) {
+            soonest = delay;
+            self->chosen = i;
+            memcpy(self->scale, scale, sizeof(scale));
+        }
+    }
+}
+
 /* Taking values --------------------------------------------------------------------------------------------------- */
 
 static double transformed(const struct reference *self, double value)
@@ -324,6 +439,7 @@ enum reference_taken reference_take(struct reference *self, double value, double
         collect(self, value);
         if (self->count == self->stage[self->judged].values) {
             fit(self);
+            choose(self);
             self->judged++;
             self->previous = transformed(self, value);
             return judging ? REFERENCE_RENEWED : REFERENCE_COLLECTED;
@@ -331,7 +447,7 @@ enum reference_taken reference_take(struct reference *self, double value, double
     }
     double seen = transformed(self, value);
     if (judging) {
-        double cut = reference_stage(self)->cut;
+        double cut = stage_of(self)->cut;
         *residual = (seen - self->phi * self->previous - self->centre) / self->sd;
         *residual = fmax(-cut, fmin(*residual, cut));
     }
@@ -356,17 +472,31 @@ void reference_size(const struct reference *self, double shift, double half, str
 
 /* The promise ----------------------------------------------------------------------------------------------------- */
 
+/* What other allowances there are to choose from, as parts of k. */
+static const double slack_parts[DETECT_CHOICES_MAX] = {1, 0.75, 0.55, 0.4, 0.3, 0.2, 0.15};
+
 static int promise_stage(struct detect_params *params, const struct chart *chart, double events, uint32_t values,
                          double freedom)
 {
-    struct chart kept = *chart;
-    int error = values ? chart_limit_estimated(chart, events, values, fmax(freedom, 10), &kept.limit)
-                       : chart_limit(chart, events, &kept.limit);
-    if (error)
-        return error;
-    struct detect_stage stage = {.values = values, .limit = kept.limit, .cut = INFINITY};
-    if (detect_params_get(params, "robust") == 1 && (error = chart_winsor(&kept, CUT_CHANGE, &stage.cut)))
-        return error;
+    struct detect_stage stage = {.values = values, .cut = INFINITY};
+    bool prewhiten = detect_params_get(params, "prewhiten") == 1;
+    uint32_t most = chart->kind == CHART_CUSUM && prewhiten ? DETECT_CHOICES_MAX : 1;
+    for (uint32_t i = 0; i < most; i++) {
+        struct chart choice = *chart;
+        choice.slack *= slack_parts[i];
+        int error = values ? chart_limit_estimated(&choice, events, values, fmax(freedom, 10), &choice.limit)
+                           : chart_limit(&choice, events, &choice.limit);
+        /* The smaller the allowance, the more an error in the mean costs. */
+        if (error == -ERANGE && i > 0)
+            break;
+        if (error)
+            return error;
+        stage.slack[i] = choice.slack;
+        stage.limit[i] = choice.limit;
+        stage.choices = i + 1;
+        if (i == 0 && detect_params_get(params, "robust") == 1 && (error = chart_winsor(&choice, CUT_CHANGE, &stage.cut)))
+            return error;
+    }
     params->stage[params->stages++] = stage;
     return 0;
 }

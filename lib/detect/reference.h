@@ -3,7 +3,8 @@
  * The charts' run lengths hold for independent normal values with known mean and deviation. A metric has neither. So,
  * each as far as it was asked for: a positive, skewed metric is taken in logarithms; what a fitted AR(1) predicts from
  * the value before is taken away; mean and deviation come from the first values, estimated so that outliers do not
- * count for more than they should; single residuals are cut off where that changes the run length by one percent.
+ * count for more than they should; single residuals are cut off where that changes the run length by one percent; and
+ * where residuals have a heavier tail than normal ones on a side that is watched, they count for less on it.
  *
  * Threads, memory: part of a chart's state, reference_bytes() long. Failure: none.
  */
@@ -23,6 +24,9 @@ struct reference {
     uint32_t stages;
     struct detect_stage stage[DETECT_STAGES_MAX];
 
+    double lambda;          /* of an EWMA; 0: a CUSUM, NAN: the chart judges single residuals */
+    bool watched[2];        /* rising, falling */
+
     /* What the values made of it. */
     uint32_t count;        /* values collected */
     uint32_t judged;       /* the stage in force, from 1; 0: not yet judging */
@@ -32,6 +36,8 @@ struct reference {
     double centre, sd;     /* of a residual */
     double phi;            /* of the AR(1) */
     double previous;       /* the value before, transformed */
+    uint32_t chosen;       /* of the stage's choices */
+    double scale[2];       /* rising, falling: what a residual counts on that side, at most 1 */
     float buffer[];        /* `wanted` */
 };
 
@@ -63,8 +69,9 @@ enum reference_taken {
 };
 enum reference_taken reference_take(struct reference *self, double value, double *residual);
 
-/* The limit and cut of the stage in force. */
-const struct detect_stage *reference_stage(const struct reference *self);
+/* The limit, and a CUSUM's allowance, in force. */
+double reference_limit(const struct reference *self);
+double reference_slack(const struct reference *self);
 
 /* What a mean residual of `shift` +- `half` means for the metric itself. */
 void reference_size(const struct reference *self, double shift, double half, struct detect_verdict *out);

@@ -42,7 +42,7 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     if (reference_take(&self->reference, value, &z) != REFERENCE_JUDGED)
         return;
     out->statistic = self->direction == DETECT_UP ? z : self->direction == DETECT_DOWN ? -z : fabs(z);
-    out->threshold = reference_stage(&self->reference)->limit;
+    out->threshold = reference_limit(&self->reference);
     if (out->statistic > out->threshold) {
         out->state = DETECT_DRIFT;
         out->changed_at = index;
