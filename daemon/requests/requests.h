@@ -13,29 +13,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/base/heart.h"
 #include "daemon/base/inbox.h"
+#include "daemon/base/job_port.h"
 #include "lib/retrain/notice.h"
 #include "lib/retrain/strategy.h"
-#include "lib/text.h"
-
-/* One message of a trainer; who sent it is the port's business and comes back with the reply. */
-struct feedback_letter {
-    struct text json; /* borrowed until reply() */
-    void *sender;     /* the port's */
-};
-
-/* How jobs leave and feedback comes in. The engine makes one of sockets, tests one of memory. Used by the requests
- * thread alone, from open() to close(). */
-struct job_port {
-    void *argument;
-    int (*open)(void *argument);  /* in the thread that will use it */
-    bool (*ready)(void *argument);                              /* a trainer is connected and can take a job */
-    int (*send)(void *argument, struct text job);               /* 0; -EAGAIN: nobody took it */
-    bool (*take)(void *argument, struct feedback_letter *out);  /* the next message of a trainer */
-    void (*reply)(void *argument, void *sender, struct text json); /* exactly once for each taken */
-    int (*wait)(void *argument, int inbox_fd, int64_t timeout_ns); /* until a message, a free trainer or the inbox */
-    void (*close)(void *argument);
-};
 
 struct requests_project {
     const char *project;
@@ -69,16 +51,23 @@ struct requests_ports {
     struct inbox *engine; /* gets LETTER_ALARM when the station ends by itself (I/O error of the store) */
 };
 
+#define REQUESTS_WHY_MAX 512
+
 struct requests;
 
-/* Opens the store, tells every model's keeper how its requests stand, and starts the thread; returns when it is ready.
- * 0, or a negative error with a sentence in `why`: -EBUSY the store is locked by another process, -EILSEQ foreign, newer,
- * damaged or unexpectedly empty, -EIO and others from the disk. */
+/* Opens the store, tells every model's keeper how its requests stand, opens the job port, and starts the thread; returns
+ * when it is ready. 0, or a negative error with a sentence in `why`: -EBUSY the store is locked by another process,
+ * -EILSEQ foreign, newer, damaged or unexpectedly empty, -EIO and others from the disk; what the port's open() answers,
+ * -EADDRINUSE for one. Updates and events are handed over from the station's thread, the first before this returns. */
 int requests_start(struct requests **self_p, const struct requests_options *options, const struct requests_ports *ports,
-                   char why[256]);
+                   char why[REQUESTS_WHY_MAX]);
 
-/* LETTER_NOTICE and LETTER_QUESTION ("requests", "request", "status") go in here. */
+/* LETTER_NOTICE and LETTER_QUESTION ("requests", "request", "status", "retrain", "cancel", "requeue") go in here. A
+ * question comes back as LETTER_ANSWER to its reply_to, with `from` as it was. */
 struct inbox *requests_inbox(struct requests *self);
+
+/* Beats once a turn, at least every HEART_TURN_MAX_MS. */
+const struct heart *requests_heart(const struct requests *self);
 
 /* Ends the thread after everything in the inbox is committed; *left_p says how many requests are live. */
 void requests_stop(struct requests **self_p, uint32_t *left_p);

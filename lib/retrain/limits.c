@@ -100,6 +100,18 @@ int limits_new(struct limits **self_p, const struct limit_set *fleet, const stru
     return 0;
 }
 
+static void free_account(void *argument, struct map_link *link)
+{
+    (void)argument;
+    free(MAP_THING(link, struct limit_account, link));
+}
+
+static void free_family(void *argument, struct map_link *link)
+{
+    (void)argument;
+    free(MAP_THING(link, struct family, link));
+}
+
 void limits_destroy(struct limits **self_p)
 {
     struct limits *self = *self_p;
@@ -111,10 +123,8 @@ void limits_destroy(struct limits **self_p)
             *ticket->owner = NULL;
         free(ticket);
     }
-    for (struct map_link *link; (link = map_take(&self->accounts));)
-        free(MAP_THING(link, struct limit_account, link));
-    for (struct map_link *link; (link = map_take(&self->families));)
-        free(MAP_THING(link, struct family, link));
+    map_drain(&self->accounts, free_account, NULL);
+    map_drain(&self->families, free_family, NULL);
     map_free(&self->accounts);
     map_free(&self->families);
     for (uint32_t i = 0; i < self->project_count; i++)

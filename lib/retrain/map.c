@@ -71,16 +71,14 @@ void map_remove(struct map *self, struct map_link *link)
     self->count--;
 }
 
-struct map_link *map_take(struct map *self)
+void map_drain(struct map *self, void (*take)(void *, struct map_link *), void *argument)
 {
     for (size_t i = 0; self->slots && i <= self->mask; i++) {
-        struct map_link *link = self->slots[i];
-        if (link) {
+        for (struct map_link *link; (link = self->slots[i]);) {
             map_remove(self, link);
-            return link;
+            take(argument, link);
         }
     }
-    return NULL;
 }
 
 void map_free(struct map *self)

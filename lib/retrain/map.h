@@ -32,8 +32,8 @@ struct map_link *map_get(const struct map *self, struct text name);
 /* The link must be inside. */
 void map_remove(struct map *self, struct map_link *link);
 
-/* Takes any one link out; NULL when empty. */
-struct map_link *map_take(struct map *self);
+/* Takes every link out and hands it to `take`. */
+void map_drain(struct map *self, void (*take)(void *argument, struct map_link *link), void *argument);
 
 void map_free(struct map *self);
 

@@ -5,8 +5,9 @@
  * well-formed value costs the whole message. docs/protocol.md has the rules.
  *
  * Threads: a decoder belongs to one thread. Memory: the message that metric_decode() fills borrows from the payload and
- * from the decoder, until the next call. The decoder's scratch memory grows with the largest message seen, and is given
- * back by metric_decoder_destroy(). Failure: only -ENOMEM; bad input is counted, not an error.
+ * from the decoder, until the next call. The decoder holds about 1 MiB at rest and 5 MiB at most; a message may take
+ * 400 bytes for each of its own bytes in the worst case (an array of nothing but empty objects), which the next call
+ * gives back. Failure: only -ENOMEM; bad input is counted, not an error.
  */
 #ifndef DRIFT_LIB_WIRE_METRIC_MESSAGE_H
 #define DRIFT_LIB_WIRE_METRIC_MESSAGE_H
@@ -14,6 +15,7 @@
 #include <stdint.h>
 
 #include "lib/model_id.h"
+#include "lib/siphash.h"
 #include "lib/text.h"
 
 #define METRIC_NAME_MAX 64       /* bytes */
@@ -83,6 +85,7 @@ struct metric_message {
 
 struct metric_options {
     double max_future_s; /* an event further ahead of now_s than this is dropped: DROP_FUTURE */
+    struct siphash_key secret; /* random, so that no sender can choose names that collide; all zero works as well */
 };
 
 struct metric_decoder;

@@ -22,7 +22,7 @@ DRIFTD = os.path.join(BUILD, "driftd")
 PATIENCE_S = 60
 
 CONFIG = """
-metrics: {{bind: [{metrics}]}}
+metrics: {{bind: [{metrics}]{metrics_more}}}
 jobs: {{bind: [{jobs}]{jobs_more}}}
 feedback: {{bind: [{feedback}]}}
 events: {{bind: [{events}]}}
@@ -31,6 +31,7 @@ workers: {workers}
 state: {{dir: {folder}/state}}
 log: {{level: debug, format: json}}
 {budgets}
+{more}
 """
 
 BUDGETS = """
@@ -50,7 +51,7 @@ budgets:
 class Daemon:
     """A driftd of its own. `with Daemon(...) as daemon:` starts it and leaves nothing behind."""
 
-    def __init__(self, workers="0", jobs_more="", backoff="1s", budgets=None, **endpoints):
+    def __init__(self, workers="0", metrics_more="", jobs_more="", backoff="1s", budgets=None, more="", **endpoints):
         self.folder = tempfile.mkdtemp(prefix="driftd-line.")
         os.mkdir(os.path.join(self.folder, "state"))
         names = {name: f"ipc://{self.folder}/{name}" for name in ("metrics", "jobs", "feedback", "events", "control")}
@@ -58,7 +59,9 @@ class Daemon:
         self.endpoints = names
         self.config = os.path.join(self.folder, "driftd.yaml")
         self.write_config(CONFIG.format(folder=self.folder, workers=workers,
+                                        metrics_more=", " + metrics_more if metrics_more else "",
                                         jobs_more=", " + jobs_more if jobs_more else "",
+                                        more=more,
                                         budgets=BUDGETS.format(backoff=backoff) if budgets is None else budgets, **names))
         self.context = zmq.Context()
         self.process = None

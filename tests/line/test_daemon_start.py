@@ -1,4 +1,6 @@
 """How the daemon starts, refuses to start, and stops."""
+import contextlib
+import ctypes
 import json
 import os
 import re
@@ -217,6 +219,58 @@ class ServiceManager(unittest.TestCase):
                         said.append(manager.recv(4096).decode())
                 finally:
                     daemon.clean()
+
+    def test_one_station_that_hangs_silences_the_watchdog(self):
+        """Each station in turn is stopped (the process goes on): no WATCHDOG=1 follows, and the log names it."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "notify")
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.bind(path)
+                manager.settimeout(line.PATIENCE_S)
+                daemon = line.Daemon(workers="1")
+                try:
+                    daemon.start({"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "4000000"})
+                    for station, thread in (("ingest", "ingest"), ("worker", "worker-0")):
+                        seen = len(daemon.events)
+                        with stopped_thread(self, daemon.process.pid, thread):
+                            daemon.wait_log(lambda said: said.get("station") == station)
+                            manager.setblocking(False)
+                            with self.assertRaises(BlockingIOError):
+                                while True:
+                                    manager.recv(4096)  # what was said before
+                            manager.settimeout(2.0)
+                            with self.assertRaises(TimeoutError):
+                                while manager.recv(4096) != b"WATCHDOG=1":
+                                    pass
+                        manager.settimeout(line.PATIENCE_S)
+                        while manager.recv(4096) != b"WATCHDOG=1":
+                            pass
+                        self.assertGreater(len(daemon.events), seen)
+                    self.assertEqual(daemon.stop(), 0)
+                finally:
+                    daemon.clean()
+
+
+@contextlib.contextmanager
+def stopped_thread(test, process, name):
+    """Stops one thread of a process, as a debugger does, and lets it go on in the end."""
+    seize, interrupt, detach = 0x4206, 0x4207, 17
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    libc.ptrace.restype = ctypes.c_long
+    thread = None
+    for task in os.listdir(f"/proc/{process}/task"):
+        with open(f"/proc/{process}/task/{task}/comm") as file:
+            if file.read().strip() == name:
+                thread = int(task)
+    if libc.ptrace(seize, thread, None, None) != 0:
+        test.skipTest("ptrace(2) is not permitted here")
+    libc.ptrace(interrupt, thread, None, None)
+    os.waitpid(thread, 0x40000000)  # __WALL
+    try:
+        yield
+    finally:
+        libc.ptrace(detach, thread, None, None)
 
 
 if __name__ == "__main__":

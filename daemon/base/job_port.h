@@ -1,0 +1,35 @@
+/* job_port.h - how jobs leave and feedback comes in, as the requests station sees it: a table of functions.
+ *
+ * The engine makes one of sockets (daemon/dispatch), tests one of memory.
+ *
+ * Threads: all functions are called by the requests thread alone, from open() to close(). Memory: what is handed in is
+ * borrowed for the call; a letter lives until its reply. Failure: as each function says.
+ */
+#ifndef DRIFTD_BASE_JOB_PORT_H
+#define DRIFTD_BASE_JOB_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* One message of a trainer; who sent it is the port's business and comes back with the reply. */
+struct feedback_letter {
+    const char *json; /* borrowed until reply(); not terminated */
+    size_t bytes;
+    void *sender; /* the port's */
+};
+
+struct job_port {
+    void *argument;
+    int (*open)(void *argument);         /* in the thread that will use it; 0 or a negative error */
+    const char *(*why)(void *argument);  /* after open() failed: one sentence */
+    bool (*ready)(void *argument);       /* a trainer is connected and can take a job; after a false, wait() ends when
+                                            there is one */
+    int (*send)(void *argument, const char *job, size_t bytes);   /* 0; -EAGAIN: nobody took it */
+    bool (*take)(void *argument, struct feedback_letter *out);    /* the next message of a trainer */
+    void (*reply)(void *argument, void *sender, const char *json, size_t bytes); /* exactly once for each taken */
+    int (*wait)(void *argument, int inbox_fd, int64_t timeout_ns); /* until a message, a free trainer or the inbox */
+    void (*close)(void *argument);
+};
+
+#endif

@@ -1,0 +1,313 @@
+/* What is to be said once the turn is committed, in the order it was decided. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/base/log.h"
+#include "daemon/requests/core.h"
+#include "lib/wire/cloud_event.h"
+#include "lib/wire/job.h"
+
+#define PREVIOUS_MAX 16 /* attempts of the past in a job message */
+
+static void news_free(struct news *news)
+{
+    if (news && news->event)
+        cloud_event_drop(news->event);
+    free(news);
+}
+
+static void effect_free(struct effect *effect)
+{
+    switch (effect->kind) {
+    case EFFECT_REPLY:
+        free(effect->reply.text);
+        break;
+    case EFFECT_UPDATE:
+        retrain_update_destroy(&effect->update);
+        break;
+    case EFFECT_NEWS:
+        news_free(effect->news);
+        break;
+    case EFFECT_ANSWER:
+        question_drop(effect->question);
+        break;
+    case EFFECT_JOB:
+        break;
+    }
+}
+
+/* NULL when memory is short: the turn cannot be committed, and nothing was noted. */
+static struct effect *add(struct core *self, struct effect effect)
+{
+    if (self->effect_count == self->effect_room) {
+        size_t room = self->effect_room ? 2 * self->effect_room : 256;
+        struct effect *at = reallocarray(self->effects, room, sizeof *at);
+        if (!at) {
+            core_fail(self, -ENOMEM);
+            return NULL;
+        }
+        self->effects = at;
+        self->effect_room = room;
+    }
+    self->effects[self->effect_count] = effect;
+    return &self->effects[self->effect_count++];
+}
+
+void effects_job(struct core *self, struct live *live)
+{
+    add(self, (struct effect){.kind = EFFECT_JOB, .live = live});
+}
+
+static void reply(struct core *self, void *sender, const char *json)
+{
+    self->ports.job.reply(self->ports.job.argument, sender, json, strlen(json));
+}
+
+/* A port is owed exactly one reply for each message: without memory it is made here and now. */
+void effects_reply(struct core *self, void *sender, char *text, bool stands)
+{
+    struct effect effect = {.kind = EFFECT_REPLY, .stands = stands, .reply = {.sender = sender, .text = text}};
+    if (text && add(self, effect))
+        return;
+    if (!text)
+        core_fail(self, -ENOMEM);
+    free(text);
+    reply(self, sender, "{\"ok\":false,\"error\":\"unavailable\",\"message\":\"memory is short: try again\"}");
+}
+
+void effects_answer_now(struct question *question)
+{
+    struct letter letter = {.kind = LETTER_ANSWER, .body = question, .drop = question_drop};
+    if (!question->answer)
+        question->answer = strdup("{\"ok\":false,\"error\":\"unavailable\",\"message\":\"memory is short: try again\"}");
+    if (!question->reply_to || inbox_put(question->reply_to, letter) < 0)
+        question_drop(question);
+}
+
+void effects_answer(struct core *self, struct question *question)
+{
+    if (!add(self, (struct effect){.kind = EFFECT_ANSWER, .question = question}))
+        effects_answer_now(question);
+}
+
+void effects_update(struct core *self, struct retrain_update *update)
+{
+    struct effect effect = {.kind = EFFECT_UPDATE, .update = update};
+    if (!add(self, effect))
+        effect_free(&effect);
+}
+
+static struct cloud_event *make_event(const struct cloud_event_head *head, const char *data)
+{
+    struct cloud_event *event = calloc(1, sizeof *event);
+    if (!event)
+        return NULL;
+    event->topic = cloud_event_topic(head);
+    event->json = data ? cloud_event_text(head, text_of(data)) : NULL;
+    if (event->topic && event->json)
+        return event;
+    cloud_event_drop(event);
+    return NULL;
+}
+
+void effects_news(struct core *self, const char *type, const char *id, const struct request *request,
+                  const char *sentence, bool warning, const char *why, char *data)
+{
+    struct news *news = calloc(1, sizeof *news);
+    if (news) {
+        struct cloud_event_head head = {.type = type,
+                                        .source = self->options.source,
+                                        .id = id,
+                                        .subject = request->model,
+                                        .time_s = self->now.wall_s};
+        *news = (struct news){.sentence = sentence, .warning = warning};
+        snprintf(news->request, sizeof news->request, "%s", request->id);
+        snprintf(news->model, sizeof news->model, "%s", request->model);
+        snprintf(news->why, sizeof news->why, "%s", why);
+        news->event = type ? make_event(&head, data) : NULL;
+    }
+    free(data);
+    struct effect effect = {.kind = EFFECT_NEWS, .news = news};
+    if (!news || (type && !news->event) || !add(self, effect)) {
+        core_fail(self, -ENOMEM);
+        news_free(news);
+    }
+}
+
+void effects_alarm(struct core *self, const char *kind, bool raised, const char *message)
+{
+    char id[64];
+    struct json_write data = {.at = NULL};
+    snprintf(id, sizeof id, "alarm/%.3f/%llu", self->now.wall_s, (unsigned long long)++self->alarms);
+    struct cloud_event_head head = {
+        .type = "driftd.alarm", .source = self->options.source, .id = id, .time_s = self->now.wall_s};
+    json_write_bracket(&data, '{');
+    json_write_key(&data, "alarm");
+    json_write_string(&data, kind);
+    json_write_key(&data, "raised");
+    json_write_bool(&data, raised);
+    json_write_key(&data, "message");
+    json_write_string(&data, message);
+    json_write_bracket(&data, '}');
+    char *text = json_write_take(&data);
+    struct cloud_event *event = make_event(&head, text);
+    free(text);
+    if (raised)
+        log_error(message, LOG_TEXT("alarm", kind));
+    else
+        log_info(message, LOG_TEXT("alarm", kind));
+    if (event)
+        self->ports.event(self->ports.argument, event);
+}
+
+/* -- jobs ------------------------------------------------------------------------------------------------------------ */
+
+struct past {
+    struct job_previous rows[PREVIOUS_MAX];
+    char texts[PREVIOUS_MAX][REQUEST_ID_LEN + 1 + STRATEGY_NAME_MAX + 1];
+    uint32_t count;
+};
+
+/* They come newest first, and are told oldest first. */
+static void take_past(void *argument, const struct store_outcome *outcome)
+{
+    struct past *past = argument;
+    if (past->count == PREVIOUS_MAX)
+        return;
+    uint32_t at = PREVIOUS_MAX - ++past->count;
+    char *request = past->texts[at], *strategy = request + REQUEST_ID_LEN + 1;
+    snprintf(request, REQUEST_ID_LEN + 1, "%s", outcome->request);
+    snprintf(strategy, STRATEGY_NAME_MAX + 1, "%s", outcome->strategy);
+    past->rows[at] = (struct job_previous){.request = request,
+                                           .strategy = strategy,
+                                           .outcome = attempt_outcome_name(outcome->outcome),
+                                           .gain = outcome->gain,
+                                           .gpu_hours = outcome->gpu_hours};
+}
+
+static char *make_job(struct core *self, const struct request *request)
+{
+    const struct requests_options *options = &self->options;
+    struct job job = {.source = options->source,
+                      .time_s = self->now.wall_s,
+                      .created_s = request->created.wall_s,
+                      .request = request->id,
+                      .attempt = request->attempt,
+                      .strategy = request->strategy,
+                      .strategy_reason = request->strategy_reason,
+                      .parameters_json = "{}",
+                      .accept_within_ns = options->accept_within_ns,
+                      .lease_ns = options->lease_ns,
+                      .trigger_json = request->trigger_json,
+                      .metrics_json = request->metrics_json};
+    struct past *past = calloc(1, sizeof *past);
+    if (!past || model_id_parse(&job.model, text_of(request->model)) < 0 ||
+        store_each_outcome(self->store, step_family(request->model), PREVIOUS_MAX, take_past, past) < 0) {
+        free(past);
+        return NULL;
+    }
+    job.previous = past->rows + PREVIOUS_MAX - past->count;
+    job.previous_count = past->count;
+    for (uint32_t i = 0; i < options->strategy_count; i++) {
+        if (strcmp(options->strategies[i].name, request->strategy) == 0 && options->strategies[i].parameters_json)
+            job.parameters_json = options->strategies[i].parameters_json;
+    }
+    char *text = job_text(&job);
+    free(past);
+    return text;
+}
+
+/* What cannot be said now, be it for want of memory, goes back to wait: the next turn records it. */
+static void send_job(struct core *self, struct live *live)
+{
+    struct job_port *port = &self->ports.job;
+    char *text = make_job(self, &live->now);
+    bool sent = text && port->send(port->argument, text, strlen(text)) == 0;
+    free(text);
+    self->sent_now += sent;
+    self->refused_now += !sent;
+    if (sent && self->rules.feedback_required)
+        return;
+    live->sent = sent ? SENT_HANDED : SENT_NOT_TAKEN;
+    live->next_sent = self->sent;
+    self->sent = live;
+    self->again = true;
+}
+
+static void tell(struct core *self, struct news *news)
+{
+    log_write(news->warning ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, news->sentence,
+              (const struct log_field[]){LOG_TEXT("request", news->request), LOG_TEXT("model", news->model),
+                                         LOG_TEXT("why", news->why)},
+              3);
+    if (news->event)
+        self->ports.event(self->ports.argument, news->event);
+    free(news);
+}
+
+/* As many offers a transaction as trainers were seen to take at once. */
+static void adapt_burst(struct core *self)
+{
+    if (self->refused_now) {
+        self->burst = 1;
+        self->offer_ns = self->now.steady_ns + CORE_REFUSED_NS;
+    } else if (self->sent_now == self->burst && self->burst < CORE_BURST_MAX) {
+        self->burst *= 2;
+    }
+    self->sent_now = self->refused_now = 0;
+}
+
+void effects_act(struct core *self)
+{
+    for (size_t i = 0; i < self->effect_count; i++) {
+        struct effect *effect = &self->effects[i];
+        switch (effect->kind) {
+        case EFFECT_JOB:
+            send_job(self, effect->live);
+            break;
+        case EFFECT_REPLY:
+            reply(self, effect->reply.sender, effect->reply.text);
+            free(effect->reply.text);
+            break;
+        case EFFECT_UPDATE:
+            self->ports.update(self->ports.argument, effect->update);
+            break;
+        case EFFECT_NEWS:
+            tell(self, effect->news);
+            break;
+        case EFFECT_ANSWER:
+            effects_answer_now(effect->question);
+            break;
+        }
+    }
+    self->effect_count = 0;
+    adapt_burst(self);
+}
+
+void effects_undo(struct core *self)
+{
+    static const char unavailable[] = "{\"ok\":false,\"error\":\"unavailable\","
+                                      "\"message\":\"the store cannot be written now: try again\"}";
+    for (size_t i = 0; i < self->effect_count; i++) {
+        struct effect *effect = &self->effects[i];
+        switch (effect->kind) {
+        case EFFECT_REPLY:
+            reply(self, effect->reply.sender, effect->stands ? effect->reply.text : unavailable);
+            effect_free(effect);
+            break;
+        case EFFECT_ANSWER:
+            free(effect->question->answer);
+            effect->question->answer = strdup(unavailable);
+            effects_answer_now(effect->question);
+            break;
+        case EFFECT_JOB:
+        case EFFECT_UPDATE:
+        case EFFECT_NEWS:
+            effect_free(effect);
+            break;
+        }
+    }
+    self->effect_count = 0;
+}

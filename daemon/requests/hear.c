@@ -1,0 +1,115 @@
+/* One message of a trainer: read, applied to its request, answered. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/base/log.h"
+#include "daemon/requests/core.h"
+
+#define UNKNOWN_EVERY_NS (10 * CLOCK_S_NS) /* between two alarms about unknown requests */
+
+static const enum request_event_kind kinds[SAYS] = {REQUEST_ACCEPT, REQUEST_PROGRESS, REQUEST_FINISH, REQUEST_FAIL};
+
+static void answer(struct core *self, void *sender, const struct feedback *said, const struct request_step *step)
+{
+    char *text;
+    const char *code = request_refusal_code(step->answer);
+    if (code)
+        text = feedback_refused(code, step->why);
+    else
+        text = feedback_granted(said->say, self->rules.lease_ns, step->answer == ANSWER_CANCEL);
+    effects_reply(self, sender, text, false);
+}
+
+static void refuse(struct core *self, void *sender, enum request_answer why, const char *sentence)
+{
+    effects_reply(self, sender, feedback_refused(request_refusal_code(why), sentence), true);
+}
+
+/* A trainer knows a request that the store does not: it may have been put back to an older state. */
+static void alarm_unknown(struct core *self, const struct feedback *said)
+{
+    char message[512];
+    self->unknown++;
+    if (self->unknown_told_ns != INT64_MIN && self->now.steady_ns - self->unknown_told_ns < UNKNOWN_EVERY_NS)
+        return;
+    snprintf(message, sizeof message,
+             "feedback names an unknown request, %s (trainer %s; %llu such messages): "
+             "was the store put back to an older state?",
+             said->request, said->trainer, (unsigned long long)self->unknown);
+    self->unknown = 0;
+    self->unknown_told_ns = self->now.steady_ns;
+    effects_alarm(self, "feedback_unknown", true, message);
+}
+
+static void describe(const struct feedback *said, char note[REQUEST_NOTE_MAX + 1])
+{
+    size_t len = (size_t)snprintf(note, REQUEST_NOTE_MAX + 1, "trained%s%s%s", *said->version ? ", version " : "",
+                                  said->version, *said->artifact && !*said->version ? ", an artifact" : "");
+    if (!isnan(said->gpu_hours) && len < REQUEST_NOTE_MAX)
+        snprintf(note + len, REQUEST_NOTE_MAX + 1 - len, ", %.9g GPU-hours", said->gpu_hours);
+}
+
+static void apply(struct core *self, const struct feedback *said, void *sender)
+{
+    char note[REQUEST_NOTE_MAX + 1];
+    struct attempt_record record;
+    struct request_step step;
+    struct request_event event = {.kind = kinds[said->say],
+                                  .attempt = said->attempt,
+                                  .trainer = said->trainer,
+                                  .fraction = said->fraction,
+                                  .note = *said->note ? said->note : NULL,
+                                  .retry = said->retry,
+                                  .done_gpu_hours = said->gpu_hours};
+    if (said->say == SAY_DONE) {
+        describe(said, note);
+        event.note = note;
+    }
+    struct live *live = live_by_id(self, text_of(said->request));
+    struct request stored;
+    int rc = 1;
+    if (!live)
+        rc = store_get_request(self->store, said->request, &stored);
+    if (rc == 0) {
+        alarm_unknown(self, said);
+        refuse(self, sender, ANSWER_UNKNOWN_REQUEST, "no request has this id: stop working on it");
+        return;
+    }
+    bool is_stored = rc == 1 && !live;
+    if (rc > 0) {
+        rc = store_get_attempt(self->store, said->request, said->attempt, &record);
+        event.record = rc == 1 ? &record : NULL;
+    }
+    if (rc < 0) {
+        core_fail(self, rc);
+        step = (struct request_step){.answer = ANSWER_UNAVAILABLE, .why = "the store cannot be read now: try again"};
+    } else if (is_stored) {
+        step = request_apply(&stored, &event, &self->rules, self->now);
+        step_late(self, &stored, &step, &event, said);
+    } else {
+        step = step_apply_report(self, live, &event, said);
+    }
+    if (is_stored)
+        request_texts_free(&stored);
+    answer(self, sender, said, &step);
+}
+
+void hear(struct core *self, const struct feedback_letter *letter)
+{
+    struct feedback said;
+    char why[256];
+    int rc = feedback_read(&said, (struct text){letter->json, letter->bytes}, why);
+    if (rc == -EINVAL) {
+        refuse(self, letter->sender, ANSWER_BAD_MESSAGE, why);
+        return;
+    }
+    if (rc < 0 || self->full || self->ended) {
+        refuse(self, letter->sender, ANSWER_UNAVAILABLE, "the store cannot be written now: try again");
+    } else {
+        apply(self, &said, letter->sender);
+    }
+    if (rc == 0)
+        feedback_free(&said);
+}

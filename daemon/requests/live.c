@@ -1,0 +1,225 @@
+/* The requests that are live, and what is derived from each: its place in the queue, its timer, what the limits count. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "daemon/requests/core.h"
+
+bool live_timer_before(const void *a, const void *b)
+{
+    return ((const struct live *)a)->timer_ns < ((const struct live *)b)->timer_ns;
+}
+
+struct live *live_by_id(struct core *self, struct text id)
+{
+    struct map_link *link = map_get(&self->by_id, id);
+    return link ? MAP_THING(link, struct live, by_id) : NULL;
+}
+
+struct live *live_by_family(struct core *self, struct text family)
+{
+    struct map_link *link = map_get(&self->by_family, family);
+    return link ? MAP_THING(link, struct live, by_family) : NULL;
+}
+
+struct live *live_add(struct core *self, const struct request *value, bool born)
+{
+    struct live *live = calloc(1, sizeof *live);
+    struct model_id id;
+    if (!live || model_id_parse(&id, text_of(value->model)) < 0) {
+        free(live);
+        return NULL;
+    }
+    live->account = limits_account(self->limits, id.project);
+    if (!live->account || heap_reserve(&self->timers, self->by_id.count + 1) < 0) {
+        free(live);
+        return NULL;
+    }
+    live->now = *value;
+    live->timer_ns = INT64_MAX;
+    live->ended_gpu_hours = NAN;
+    live->born = born;
+    map_put(&self->by_id, &live->by_id, text_of(live->now.id));
+    map_put(&self->by_family, &live->by_family, step_family(live->now.model));
+    return live;
+}
+
+struct request *live_touch(struct core *self, struct live *live)
+{
+    if (live->next)
+        return live->next;
+    live->next = malloc(sizeof *live->next);
+    if (!live->next) {
+        core_fail(self, -ENOMEM);
+        return NULL;
+    }
+    *live->next = live->now;
+    live->next_touched = self->touched;
+    self->touched = live;
+    return live->next;
+}
+
+/* After a commit there is no way back: without memory to follow it, the station ends and starts anew from the store. */
+static void check(struct core *self, int error)
+{
+    if (error < 0)
+        self->ended = true;
+}
+
+static void settle_limits(struct core *self, struct live *live, const struct request *value)
+{
+    bool running = value->state == REQUEST_OFFERED || value->state == REQUEST_RUNNING;
+    if (running && !live->running)
+        limits_enter(self->limits, live->account);
+    else if (!running && live->running)
+        limits_leave(self->limits, live->account);
+    live->running = running;
+
+    bool started = !moment_is_never(value->first_offered) && (!request_state_final(value->state) || value->taken);
+    if (started && !live->started)
+        check(self, limits_start(self->limits, live->account, step_family(value->model),
+                                 value->first_offered.steady_ns, &live->start_ticket));
+    else if (!started && live->started)
+        limits_refund(self->limits, &live->start_ticket);
+    live->started = started;
+
+    uint32_t spends = running ? value->attempt : 0;
+    if (live->spend_attempt && live->spend_attempt != spends) {
+        if (live->spend_attempt == live->ended_attempt) {
+            if (live->spend_ticket && !isnan(live->ended_gpu_hours))
+                limits_correct(self->limits, live->spend_ticket, limits_micro(live->ended_gpu_hours));
+            limits_let_go(&live->spend_ticket);
+        } else {
+            limits_refund(self->limits, &live->spend_ticket);
+        }
+    }
+    if (spends && live->spend_attempt != spends)
+        check(self, limits_spend(self->limits, live->account, limits_micro(value->gpu_hours), value->offered.steady_ns,
+                                 &live->spend_ticket));
+    live->spend_attempt = spends;
+}
+
+static uint32_t strategy_index(const struct core *self, const char *name)
+{
+    uint32_t index = 0;
+    while (index + 1 < self->options.strategy_count && strcmp(self->options.strategies[index].name, name) != 0)
+        index++;
+    return index;
+}
+
+static void settle_queue(struct core *self, struct live *live, const struct request *value, bool wants)
+{
+    struct queue_item *item = &live->item;
+    bool first = moment_is_never(value->first_offered);
+    uint32_t strategy = strategy_index(self, value->strategy);
+    if (item->place && (!wants || item->first != first || item->strategy != strategy))
+        queue_remove(self->queue, item);
+    if (!wants || item->place)
+        return;
+    item->severity = value->severity;
+    item->since_ns = value->created.steady_ns;
+    item->id = live->now.id;
+    item->account = live->account;
+    item->strategy = strategy;
+    item->first = first;
+    check(self, queue_put(self->queue, item));
+}
+
+void live_settle(struct core *self, struct live *live, const struct request *value)
+{
+    settle_limits(self, live, value);
+    int64_t due_ns = request_deadline_ns(value, &self->rules);
+    bool wants = false;
+    if (value->state == REQUEST_PENDING) {
+        if (moment_is_never(value->first_offered)) {
+            int64_t free_ns = limits_model_free_ns(self->limits, live->account, step_family(value->model));
+            due_ns = free_ns > due_ns ? free_ns : due_ns;
+        }
+        wants = due_ns <= self->now.steady_ns;
+        if (wants)
+            due_ns = INT64_MAX;
+    }
+    settle_queue(self, live, value, wants);
+    heap_remove(&self->timers, live);
+    live->timer_ns = due_ns;
+    if (due_ns != INT64_MAX)
+        check(self, heap_put(&self->timers, live));
+}
+
+/* Takes a live request out of all that knows it, and frees it. */
+static void live_free(struct core *self, struct live *live)
+{
+    queue_remove(self->queue, &live->item);
+    heap_remove(&self->timers, live);
+    limits_let_go(&live->start_ticket);
+    limits_let_go(&live->spend_ticket);
+    map_remove(&self->by_id, &live->by_id);
+    map_remove(&self->by_family, &live->by_family);
+    request_texts_free(&live->now);
+    free(live->next);
+    free(live);
+}
+
+/* Makes the next value the present one. */
+static void publish(struct core *self, struct live *live)
+{
+    if (!live->born)
+        self->counts[live->now.state]--;
+    live->now = *live->next;
+    self->counts[live->now.state]++;
+    live->born = false;
+    live_settle(self, live, &live->now);
+    live->ended_attempt = 0;
+}
+
+void live_publish(struct core *self)
+{
+    struct live *live = self->touched;
+    self->touched = NULL;
+    for (struct live *sent = self->sent; sent; sent = sent->next_sent)
+        sent->sent = SENT_NOT;
+    self->sent = NULL;
+    while (live) {
+        struct live *next = live->next_touched;
+        publish(self, live);
+        free(live->next);
+        live->next = NULL;
+        if (request_state_final(live->now.state))
+            live_free(self, live);
+        live = next;
+    }
+}
+
+void live_undo(struct core *self)
+{
+    struct live *live = self->touched;
+    self->touched = NULL;
+    while (live) {
+        struct live *next = live->next_touched;
+        live->ended_attempt = 0;
+        if (live->born) {
+            live_free(self, live);
+        } else {
+            free(live->next);
+            live->next = NULL;
+            live_settle(self, live, &live->now);
+        }
+        live = next;
+    }
+}
+
+static void free_drained(void *argument, struct map_link *link)
+{
+    struct live *live = MAP_THING(link, struct live, by_id);
+    (void)argument;
+    limits_let_go(&live->start_ticket);
+    limits_let_go(&live->spend_ticket);
+    request_texts_free(&live->now);
+    free(live->next);
+    free(live);
+}
+
+void live_free_all(struct core *self)
+{
+    map_drain(&self->by_id, free_drained, NULL);
+}

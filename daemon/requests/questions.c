@@ -1,0 +1,275 @@
+/* Answers to what can be asked: requests, request, status. Nothing is changed here. */
+#include <errno.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/requests/core.h"
+#include "lib/wire/feedback.h"
+#include "lib/wire/json_write.h"
+
+#define LIST_DEFAULT 1000
+#define LIST_MAX 100000
+
+struct page {
+    struct core *core;
+    struct json_write out;
+};
+
+static void put_string(struct json_write *out, const char *key, const char *string)
+{
+    json_write_key(out, key);
+    json_write_string(out, string && *string ? string : NULL);
+}
+
+static void put_number(struct json_write *out, const char *key, double number)
+{
+    json_write_key(out, key);
+    json_write_number(out, number);
+}
+
+static void put_time(struct json_write *out, const char *key, struct moment moment)
+{
+    json_write_key(out, key);
+    json_write_time(out, moment_is_never(moment) ? NAN : moment.wall_s);
+}
+
+static double seconds_to(const struct core *self, int64_t at_ns)
+{
+    int64_t left = at_ns - self->now.steady_ns;
+    return left > 0 ? round((double)left / 1e6) / 1e3 : 0;
+}
+
+/* What a PENDING request waits for: "retry", "limit" or "trainer"; the limit's name, as the configuration has it. */
+static const char *waits_for(struct core *self, const struct live *live, char held_by[192], double *due_in_s_p)
+{
+    const struct request *request = &live->now;
+    bool first = moment_is_never(request->first_offered);
+    held_by[0] = '\0';
+    *due_in_s_p = NAN;
+    if (request->not_before.steady_ns > self->now.steady_ns) {
+        *due_in_s_p = seconds_to(self, request->not_before.steady_ns);
+        return "retry";
+    }
+    int64_t free_ns = first ? limits_model_free_ns(self->limits, live->account, step_family(request->model)) : INT64_MIN;
+    if (free_ns > self->now.steady_ns) {
+        *due_in_s_p = seconds_to(self, free_ns);
+        snprintf(held_by, 192, "%s", limit_kind_name(LIMIT_PER_MODEL));
+        return "limit";
+    }
+    int64_t cost = limits_micro(request->gpu_hours);
+    struct limit_hold hold = limits_judge_fleet(self->limits, first, cost);
+    if (hold.kind != LIMIT_NONE) {
+        snprintf(held_by, 192, "%s", limit_kind_name(hold.kind));
+        return "limit";
+    }
+    hold = limits_judge_project(live->account, first, cost);
+    if (hold.kind == LIMIT_NONE)
+        return "trainer";
+    struct model_id id;
+    if (model_id_parse(&id, text_of(request->model)) == 0)
+        snprintf(held_by, 192, "projects.%.*s.%s", (int)id.project.len, id.project.at, limit_kind_name(hold.kind));
+    return "limit";
+}
+
+static void put_waiting(struct page *page, const struct live *live)
+{
+    char held_by[192] = "";
+    double due_in_s = NAN;
+    const char *waiting = NULL;
+    if (live && live->now.state == REQUEST_PENDING)
+        waiting = waits_for(page->core, live, held_by, &due_in_s);
+    put_string(&page->out, "held_by", held_by);
+    put_string(&page->out, "waiting_for", waiting);
+    put_number(&page->out, "due_in_s", due_in_s);
+    put_number(&page->out, "lease_left_s",
+               live && live->now.state == REQUEST_RUNNING ? seconds_to(page->core, live->now.lease_end_ns) : NAN);
+}
+
+/* The members of one request, without its brackets. */
+static void put_members(struct page *page, const struct request *request)
+{
+    struct json_write *out = &page->out;
+    put_string(out, "id", request->id);
+    put_string(out, "model", request->model);
+    json_write_key(out, "episode");
+    json_write_integer(out, (int64_t)request->episode);
+    put_string(out, "state", request_state_name(request->state));
+    json_write_key(out, "attempt");
+    json_write_integer(out, request->attempt);
+    json_write_key(out, "attempts");
+    json_write_integer(out, page->core->rules.attempts);
+    json_write_key(out, "offers");
+    json_write_integer(out, request->offers);
+    put_string(out, "strategy", request->strategy);
+    put_string(out, "strategy_reason", request->strategy_reason);
+    put_number(out, "gpu_hours", request->gpu_hours);
+    json_write_key(out, "severity");
+    json_write_measure(out, request->severity);
+    put_string(out, "trainer", request->trainer);
+    put_number(out, "fraction", request->fraction);
+    put_string(out, "note", request->note);
+    json_write_key(out, "cancel_asked");
+    json_write_bool(out, request->cancel_asked);
+    put_waiting(page, live_by_id(page->core, text_of(request->id)));
+    put_time(out, "created_at", request->created);
+    put_time(out, "offered_at", request->offered);
+    put_time(out, "accepted_at", request->accepted);
+    put_time(out, "ended_at", request->ended);
+    json_write_key(out, "trigger");
+    json_write_raw(out, text_of(request->trigger_json));
+}
+
+static int put_listed(void *argument, struct request *request)
+{
+    struct page *page = argument;
+    json_write_bracket(&page->out, '{');
+    put_members(page, request);
+    json_write_bracket(&page->out, '}');
+    return 0;
+}
+
+static void put_line(void *argument, const struct store_line *line)
+{
+    struct json_write *out = &((struct page *)argument)->out;
+    json_write_bracket(out, '{');
+    json_write_key(out, "at");
+    json_write_time(out, line->at_s);
+    put_string(out, "from", line->from);
+    put_string(out, "to", line->to);
+    put_string(out, "by", line->by);
+    put_string(out, "why", line->why);
+    json_write_key(out, "attempt");
+    json_write_integer(out, line->attempt);
+    json_write_bracket(out, '}');
+}
+
+static void put_attempt(void *argument, const struct store_outcome *attempt)
+{
+    struct json_write *out = &((struct page *)argument)->out;
+    json_write_bracket(out, '{');
+    json_write_key(out, "attempt");
+    json_write_integer(out, attempt->attempt);
+    put_string(out, "strategy", attempt->strategy);
+    put_string(out, "trainer", attempt->trainer);
+    put_string(out, "outcome", attempt_outcome_name(attempt->outcome));
+    put_number(out, "gpu_hours", attempt->gpu_hours);
+    json_write_key(out, "gain");
+    json_write_measure(out, attempt->gain);
+    put_string(out, "version", attempt->version);
+    put_string(out, "artifact", attempt->artifact);
+    put_string(out, "error", attempt->error);
+    if (attempt->metrics_json) {
+        json_write_key(out, "metrics");
+        json_write_raw(out, text_of(attempt->metrics_json));
+    }
+    json_write_bracket(out, '}');
+}
+
+static void open_page(struct page *page)
+{
+    json_write_bracket(&page->out, '{');
+    json_write_key(&page->out, "ok");
+    json_write_bool(&page->out, true);
+}
+
+static char *close_page(struct page *page, int rc)
+{
+    json_write_bracket(&page->out, '}');
+    char *text = json_write_take(&page->out);
+    if (rc >= 0)
+        return text;
+    free(text);
+    return feedback_refused("unavailable", "the store cannot be read now: try again");
+}
+
+static char *answer_requests(struct core *self, json_t *asked)
+{
+    struct page page = {.core = self};
+    enum request_state state = REQUEST_STATES;
+    json_t *wanted = json_object_get(asked, "state"), *most = json_object_get(asked, "most");
+    json_int_t limit = json_is_integer(most) ? json_integer_value(most) : LIST_DEFAULT;
+    if (wanted && !json_is_null(wanted) &&
+        (!json_is_string(wanted) || request_state_of(text_of(json_string_value(wanted)), &state) < 0))
+        return feedback_refused("bad_message", "\"state\" must be PENDING, OFFERED, RUNNING, DONE, DEAD, CANCELLED or "
+                                               "SUPERSEDED");
+    if (limit < 1 || limit > LIST_MAX)
+        return feedback_refused("bad_message", "\"most\" must be from 1 to 100000");
+    open_page(&page);
+    json_write_key(&page.out, "requests");
+    json_write_bracket(&page.out, '[');
+    int rc = store_each_newest(self->store, state, (uint32_t)limit, put_listed, &page);
+    json_write_bracket(&page.out, ']');
+    uint64_t all = 0;
+    for (int i = 0; i < REQUEST_STATES; i++)
+        all += state == REQUEST_STATES || (int)state == i ? self->counts[i] : 0;
+    json_write_key(&page.out, "count");
+    json_write_integer(&page.out, (int64_t)all);
+    return close_page(&page, rc);
+}
+
+static char *answer_request(struct core *self, json_t *asked)
+{
+    struct page page = {.core = self};
+    struct request request;
+    const char *id = json_string_value(json_object_get(asked, "request"));
+    if (!id)
+        return feedback_refused("bad_message", "\"request\" must be the id of a request");
+    int rc = store_get_request(self->store, id, &request);
+    if (rc == 0)
+        return feedback_refused("unknown_request", "no request has this id");
+    if (rc < 0)
+        return feedback_refused("unavailable", "the store cannot be read now: try again");
+    open_page(&page);
+    put_members(&page, &request);
+    json_write_key(&page.out, "metrics");
+    json_write_raw(&page.out, text_of(request.metrics_json));
+    json_write_key(&page.out, "history");
+    json_write_bracket(&page.out, '[');
+    rc = store_each_line(self->store, request.id, put_line, &page);
+    json_write_bracket(&page.out, ']');
+    json_write_key(&page.out, "outcomes");
+    json_write_bracket(&page.out, '[');
+    if (rc >= 0)
+        rc = store_each_attempt(self->store, request.id, put_attempt, &page);
+    json_write_bracket(&page.out, ']');
+    request_texts_free(&request);
+    return close_page(&page, rc);
+}
+
+static char *answer_status(struct core *self)
+{
+    struct page page = {.core = self};
+    open_page(&page);
+    json_write_key(&page.out, "requests");
+    json_write_bracket(&page.out, '{');
+    for (int i = 0; i < REQUEST_STATES; i++) {
+        json_write_key(&page.out, request_state_name((enum request_state)i));
+        json_write_integer(&page.out, (int64_t)self->counts[i]);
+    }
+    json_write_bracket(&page.out, '}');
+    json_write_key(&page.out, "store_full");
+    json_write_bool(&page.out, self->full);
+    return close_page(&page, 0);
+}
+
+char *questions_answer(struct core *self, const char *ask)
+{
+    json_t *asked = json_loads(ask, JSON_REJECT_DUPLICATES, NULL);
+    const char *command = json_string_value(json_object_get(asked, "do"));
+    char *answer;
+    if (command && strcmp(command, "requests") == 0)
+        answer = answer_requests(self, asked);
+    else if (command && strcmp(command, "request") == 0)
+        answer = answer_request(self, asked);
+    else if (command && strcmp(command, "status") == 0)
+        answer = answer_status(self);
+    else if (command && (strcmp(command, "retrain") == 0 || strcmp(command, "cancel") == 0 ||
+                         strcmp(command, "requeue") == 0))
+        answer = feedback_refused("unavailable", "the store cannot be written now: try again");
+    else
+        answer = feedback_refused("bad_message", "the keeper of requests does not know this command");
+    json_decref(asked);
+    return answer;
+}

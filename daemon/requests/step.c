@@ -1,0 +1,354 @@
+/* What happened to a request is written down here, and noted for those who are to hear of it. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/requests/core.h"
+#include "lib/wire/json_write.h"
+
+struct text step_family(const char *model)
+{
+    struct model_id id;
+    struct text whole = text_of(model);
+    return model_id_parse(&id, whole) == 0 ? model_id_family(&id) : whole;
+}
+
+/* -- strategy -------------------------------------------------------------------------------------------------------- */
+
+struct tried {
+    const struct core *core;
+    uint32_t *at;
+    uint32_t count, room;
+};
+
+static void note_tried(void *argument, const struct store_outcome *outcome)
+{
+    struct tried *tried = argument;
+    const struct requests_options *options = &tried->core->options;
+    if (outcome->attempt < 1 || outcome->attempt > tried->room)
+        return;
+    for (uint32_t i = 0; i < options->strategy_count; i++) {
+        if (strcmp(options->strategies[i].name, outcome->strategy) == 0)
+            tried->at[outcome->attempt - 1] = i;
+    }
+}
+
+void step_choose(struct core *self, struct request *request, struct text family, uint64_t family_requests)
+{
+    const struct requests_options *options = &self->options;
+    struct tried tried = {.core = self, .room = request->attempt - 1};
+    tried.at = malloc((tried.room + 1) * sizeof *tried.at);
+    if (!tried.at) {
+        core_fail(self, -ENOMEM);
+        return;
+    }
+    for (uint32_t i = 0; i < tried.room; i++)
+        tried.at[i] = UINT32_MAX;
+    int rc = tried.room ? store_each_attempt(self->store, request->id, note_tried, &tried) : 0;
+    if (rc < 0)
+        core_fail(self, rc);
+    struct strategy_context context = {.seed = options->seed,
+                                       .request = text_of(request->id),
+                                       .family = family,
+                                       .family_requests = family_requests,
+                                       .attempt = request->attempt,
+                                       .tried = tried.at};
+    uint32_t index = strategy_choose(text_of(options->choose), options->strategies, options->strategy_count, &context,
+                                     request->strategy_reason);
+    snprintf(request->strategy, sizeof request->strategy, "%s", options->strategies[index].name);
+    request->gpu_hours = options->strategies[index].gpu_hours;
+    free(tried.at);
+}
+
+static void choose_next(struct core *self, struct request *request)
+{
+    struct text family = step_family(request->model);
+    struct store_family row = {.requests = 1};
+    int rc = store_get_family(self->store, family, &row);
+    if (rc < 0)
+        core_fail(self, rc);
+    step_choose(self, request, family, row.requests ? row.requests - 1 : 0);
+}
+
+/* -- history and news ------------------------------------------------------------------------------------------------ */
+
+struct headline {
+    const char *type, *sentence;
+    bool warning;
+};
+
+static const struct headline requested = {"driftd.retraining.requested", "retraining requested", false};
+
+/* What observers and the log hear of a step; type NULL: nothing. */
+static struct headline headline_of(const struct request_step *step)
+{
+    switch (step->to) {
+    case REQUEST_OFFERED:
+        return (struct headline){"driftd.retraining.offered", "retraining offered to trainers", false};
+    case REQUEST_RUNNING:
+        if (step->from == REQUEST_OFFERED || step->from == REQUEST_PENDING)
+            return (struct headline){"driftd.retraining.accepted", "retraining accepted by a trainer", false};
+        break;
+    case REQUEST_DONE:
+        return (struct headline){"driftd.retraining.done", "retraining done", false};
+    case REQUEST_DEAD:
+        return (struct headline){"driftd.retraining.dead", "retraining given up; `driftc requeue` makes a new request",
+                                 true};
+    case REQUEST_CANCELLED:
+        return (struct headline){"driftd.retraining.cancelled", "retraining cancelled", false};
+    case REQUEST_SUPERSEDED:
+        return (struct headline){"driftd.retraining.superseded", "retraining superseded by a newer version", false};
+    case REQUEST_PENDING:
+        if (step->attempt_ended)
+            return (struct headline){"driftd.retraining.failed", "an attempt of retraining failed", true};
+        break;
+    case REQUEST_STATES:
+        break;
+    }
+    return (struct headline){NULL, NULL, false};
+}
+
+static char *news_data(const struct request *request, const char *by, const char *why, bool with_trigger)
+{
+    struct json_write out = {.at = NULL};
+    json_write_bracket(&out, '{');
+    json_write_key(&out, "request");
+    json_write_string(&out, request->id);
+    json_write_key(&out, "attempt");
+    json_write_integer(&out, request->attempt);
+    json_write_key(&out, "model");
+    json_write_string(&out, request->model);
+    json_write_key(&out, "state");
+    json_write_string(&out, request_state_name(request->state));
+    json_write_key(&out, "strategy");
+    json_write_string(&out, request->strategy);
+    json_write_key(&out, "strategy_reason");
+    json_write_string(&out, request->strategy_reason);
+    json_write_key(&out, "trainer");
+    json_write_string(&out, *request->trainer ? request->trainer : NULL);
+    json_write_key(&out, "by");
+    json_write_string(&out, by);
+    json_write_key(&out, "why");
+    json_write_string(&out, why);
+    if (with_trigger) {
+        json_write_key(&out, "trigger");
+        json_write_raw(&out, text_of(request->trigger_json));
+    }
+    json_write_bracket(&out, '}');
+    return json_write_take(&out);
+}
+
+static void tell(struct core *self, const struct request *request, const struct headline *headline, int64_t line,
+                 const char *by, const char *why)
+{
+    char id[REQUEST_ID_LEN + 24];
+    snprintf(id, sizeof id, "%s/%lld", request->id, (long long)line);
+    effects_news(self, headline->type, id, request, headline->sentence, headline->warning, why,
+                 news_data(request, by, why, headline->type == requested.type));
+}
+
+static int64_t add_line(struct core *self, const struct request *request, uint32_t attempt, const char *from,
+                        const char *by, const char *why)
+{
+    return store_add_line(self->store, &(struct store_line){.request = request->id,
+                                                            .attempt = attempt,
+                                                            .at_s = self->now.wall_s,
+                                                            .from = from,
+                                                            .to = request_state_name(request->state),
+                                                            .by = by,
+                                                            .why = why});
+}
+
+void step_note(struct core *self, const struct request *request, const char *by, const char *why)
+{
+    add_line(self, request, request->attempt, request_state_name(request->state), by, why);
+}
+
+void step_begin(struct core *self, struct live *live, const char *by, const char *why)
+{
+    const struct request *request = live_value(live);
+    store_add_request(self->store, request);
+    int64_t line = add_line(self, request, request->attempt, NULL, by, why);
+    tell(self, request, &requested, line, by, why);
+}
+
+/* -- models that wait for a request ---------------------------------------------------------------------------------- */
+
+struct waiting {
+    struct store_model *at;
+    size_t count, room;
+    bool failed;
+};
+
+static void collect(void *argument, const struct store_model *model)
+{
+    struct waiting *waiting = argument;
+    if (waiting->count == waiting->room) {
+        size_t room = waiting->room ? 2 * waiting->room : 4;
+        struct store_model *at = reallocarray(waiting->at, room, sizeof *at);
+        if (!at) {
+            waiting->failed = true;
+            return;
+        }
+        waiting->at = at;
+        waiting->room = room;
+    }
+    waiting->at[waiting->count++] = *model;
+}
+
+void step_tell_model(struct core *self, const struct store_model *row, bool live, bool unrecoverable)
+{
+    struct retrain_update *update = calloc(1, sizeof *update);
+    if (!update) {
+        core_fail(self, -ENOMEM);
+        return;
+    }
+    snprintf(update->model, sizeof update->model, "%s", row->model);
+    update->live = live;
+    update->unrecoverable = unrecoverable;
+    update->episode = row->episode;
+    update->triggered_ns = row->triggered.steady_ns; /* never is retrain_never_ns() */
+    update->ended_ns = row->ended.steady_ns;
+    effects_update(self, update);
+}
+
+static void end_waiting(struct core *self, const struct request *request)
+{
+    struct store_family family = {.requests = 0};
+    struct waiting waiting = {.at = NULL};
+    int rc = store_get_family(self->store, step_family(request->model), &family);
+    if (rc >= 0)
+        rc = store_each_waiting(self->store, request->id, collect, &waiting);
+    if (rc < 0 || waiting.failed)
+        core_fail(self, rc < 0 ? rc : -ENOMEM);
+    for (size_t i = 0; i < waiting.count; i++) {
+        struct store_model *model = &waiting.at[i];
+        model->request[0] = '\0';
+        model->ended = self->now;
+        store_put_model(self->store, model);
+        step_tell_model(self, model, false, family.unrecoverable);
+    }
+    free(waiting.at);
+}
+
+/* -- steps ----------------------------------------------------------------------------------------------------------- */
+
+static const char *or_none(const char *text)
+{
+    return *text ? text : NULL;
+}
+
+/* What the metric that triggered gained: positive is better, whichever way its budget points. */
+static double gain_of(const struct request *request, const struct feedback *report)
+{
+    double reported = *request->metric ? feedback_metric(report, request->metric) : NAN;
+    return request->observed < request->limit ? reported - request->observed : request->observed - reported;
+}
+
+static struct store_outcome outcome_of(const struct request *request, const struct request_step *step,
+                                       const struct feedback *report)
+{
+    struct store_outcome outcome = {.request = request->id,
+                                    .strategy = request->strategy,
+                                    .trainer = step->trainer,
+                                    .attempt = step->attempt,
+                                    .outcome = step->outcome,
+                                    .expected_gpu_hours = request->gpu_hours,
+                                    .gpu_hours = NAN,
+                                    .gain = NAN};
+    if (!report)
+        return outcome;
+    outcome.gpu_hours = report->gpu_hours;
+    outcome.version = or_none(report->version);
+    outcome.artifact = or_none(report->artifact);
+    outcome.metrics_json = report->metrics_json;
+    outcome.error = or_none(report->note);
+    if (step->outcome == ATTEMPT_DONE)
+        outcome.gain = gain_of(request, report);
+    return outcome;
+}
+
+static void record_attempt(struct core *self, struct live *live, const struct request_step *step,
+                           const struct request_event *event, const struct feedback *report)
+{
+    const struct request *request = live->next;
+    struct store_outcome outcome = outcome_of(request, step, report);
+    if (step->attempt_began || step->outcome == ATTEMPT_DELIVERED)
+        store_begin_attempt(self->store, &outcome, step_family(request->model), self->now);
+    bool granted = step->answer == ANSWER_GRANTED || step->answer == ANSWER_CANCEL;
+    if (granted && !step->again)
+        store_said(self->store, request->id, step->attempt, 1u << event->kind, self->now);
+    if (step->attempt_ended) {
+        if (step->outcome == ATTEMPT_LOST)
+            outcome.error = step->why;
+        store_end_attempt(self->store, &outcome, self->now);
+        live->ended_attempt = step->attempt;
+        live->ended_gpu_hours = outcome.gpu_hours;
+    }
+}
+
+void step_late(struct core *self, const struct request *request, const struct request_step *step,
+               const struct request_event *event, const struct feedback *report)
+{
+    const uint32_t late = 1u << REQUEST_EVENTS; /* in `said`, beside what was granted */
+    if (!step->late || event->record->said & late)
+        return;
+    char by[REQUEST_BY_MAX], why[REQUEST_WHY_MAX];
+    struct store_outcome outcome = {.request = request->id,
+                                    .attempt = event->attempt,
+                                    .gpu_hours = report->gpu_hours,
+                                    .version = or_none(report->version),
+                                    .artifact = or_none(report->artifact),
+                                    .metrics_json = report->metrics_json};
+    store_late_report(self->store, &outcome);
+    store_said(self->store, request->id, event->attempt, late, self->now);
+    snprintf(by, sizeof by, "trainer %s", event->trainer);
+    snprintf(why, sizeof why, "%s, which came too late and is not applied", event->note);
+    step_note(self, request, by, why);
+}
+
+static void apply_once(struct core *self, struct live *live, const struct request_event *event,
+                       const struct feedback *report, struct request_step *step)
+{
+    struct request *request = live->next;
+    uint32_t attempt = request->attempt;
+    *step = request_apply(request, event, &self->rules, self->now);
+    if (step->changed || step->attempt_ended)
+        record_attempt(self, live, step, event, report);
+    if (report)
+        step_late(self, request, step, event, report);
+    if (step->next_attempt)
+        choose_next(self, request);
+    if (step->changed)
+        store_set_request(self->store, request);
+    if (step->told) {
+        int64_t line = add_line(self, request, attempt, request_state_name(step->from), step->by, step->why);
+        struct headline headline = headline_of(step);
+        if (headline.type)
+            tell(self, request, &headline, line, step->by, step->why);
+    }
+    if (!request_state_final(step->from) && request_state_final(step->to))
+        end_waiting(self, request);
+}
+
+struct request_step step_apply_report(struct core *self, struct live *live, const struct request_event *event,
+                                      const struct feedback *report)
+{
+    struct request_step step = {.answer = ANSWER_UNAVAILABLE, .why = "memory is short: try again"};
+    if (!live_touch(self, live))
+        return step;
+    apply_once(self, live, event, report, &step);
+    /* Who wanted it cancelled while it ran gets that as soon as it runs no more. */
+    if (live->next->state == REQUEST_PENDING && live->next->cancel_asked) {
+        struct request_step after;
+        struct request_event cancel = {.kind = REQUEST_CANCEL, .note = "cancelled while it ran"};
+        apply_once(self, live, &cancel, NULL, &after);
+    }
+    return step;
+}
+
+struct request_step step_apply(struct core *self, struct live *live, const struct request_event *event)
+{
+    return step_apply_report(self, live, event, NULL);
+}

@@ -1,0 +1,346 @@
+/* How a store is opened: nothing is written before it is certain that the file is ours and whole. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/requests/store_inside.h"
+#include "daemon/requests/store_schema.h"
+
+static const char made_text[] =
+    "driftd made requests.db beside this file. While this file stands here, a requests.db that is missing or empty stops\n"
+    "the start, since requests may have been lost. Remove it to begin with an empty store.\n";
+
+__attribute__((format(printf, 3, 4))) static int say(char why[STORE_WHY_MAX], int error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, STORE_WHY_MAX, format, arguments);
+    va_end(arguments);
+    return error;
+}
+
+/* The sentence for what SQLite answered while the store was being opened. */
+static int say_why(struct store *self, int rc, char why[STORE_WHY_MAX])
+{
+    int error = store_error_of(self, rc);
+    switch (error) {
+    case -EBUSY:
+        return say(why, error, "%s is locked by another process: stop the other driftd, or give this one its own state.dir",
+                   self->file);
+    case -EILSEQ:
+        return say(why, error, "%s is damaged (%.120s): put back a copy, or move it and %s-made away to begin empty",
+                   self->file, sqlite3_errmsg(self->db), self->file);
+    case -EROFS:
+    case -EACCES:
+        return say(why, error, "%s cannot be opened for writing: give this user the folder and the file", self->file);
+    case -ENOSPC:
+        return say(why, error, "%s cannot be written, the disk is full: make room", self->file);
+    default:
+        return say(why, error, "%s cannot be opened: %.200s", self->file, self->complaint);
+    }
+}
+
+static int make_folders(const char *dir, char why[STORE_WHY_MAX])
+{
+    char path[4096];
+    if (strlen(dir) >= sizeof path)
+        return say(why, -ENAMETOOLONG, "state.dir is longer than a path can be");
+    strcpy(path, dir);
+    for (char *at = path + 1;; at++) {
+        char end = *at;
+        if (end != '/' && end != '\0')
+            continue;
+        *at = '\0';
+        if (mkdir(path, 0750) < 0 && errno != EEXIST) {
+            int error = errno;
+            return say(why, -error, "%s cannot be made: %s", path, strerror(error));
+        }
+        *at = end;
+        if (end == '\0')
+            return 0;
+    }
+}
+
+/* Bytes of a file; 0 for one that is not there; negative: an error. */
+static int64_t size_of(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return S_ISREG(st.st_mode) ? st.st_size : -EINVAL;
+}
+
+/* SQLite forgets a write-ahead log whose database is empty: so this comes before it is asked. */
+static int look(struct store *self, char why[STORE_WHY_MAX])
+{
+    char log_file[4096], head[16] = "";
+    snprintf(log_file, sizeof log_file, "%s-wal", self->file);
+    int64_t size = size_of(self->file), log_size = size_of(log_file);
+    if (size < 0)
+        return say(why, (int)size, "%s cannot be read: %s", self->file,
+                   size == -EINVAL ? "it is no regular file" : strerror((int)-size));
+    if (size == 0) {
+        if (access(self->made_file, F_OK) == 0 || log_size > 0)
+            return say(why, -EILSEQ,
+                       "%s is missing or empty, but requests were kept here: put it back, or remove %s%s to begin empty",
+                       self->file, log_size > 0 ? "requests.db-wal and " : "", "requests.db-made");
+        return 0;
+    }
+    int fd = open(self->file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        int error = errno;
+        return say(why, -error, "%s cannot be read: %s", self->file, strerror(error));
+    }
+    ssize_t got = read(fd, head, sizeof head);
+    close(fd);
+    if (got != sizeof head || memcmp(head, "SQLite format 3", sizeof head) != 0)
+        return say(why, -EILSEQ, "%s is no store of driftd: move it away, or set another state.dir", self->file);
+    return 0;
+}
+
+/* One integer that a statement answers. */
+static int ask(struct store *self, const char *sql, int64_t *out)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(self->db, sql, -1, &statement, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) {
+        *out = sqlite3_column_int64(statement, 0);
+        rc = SQLITE_OK;
+    }
+    int finalized = sqlite3_finalize(statement);
+    return rc == SQLITE_DONE ? SQLITE_CORRUPT : rc != SQLITE_OK ? rc : finalized;
+}
+
+/* The file's word on whose it is; *version_p 0: it is empty and ours to fill. */
+static int identify(struct store *self, int64_t *version_p, char why[STORE_WHY_MAX])
+{
+    int64_t application = 0, objects = 0;
+    int rc = ask(self, "PRAGMA application_id", &application);
+    if (rc == SQLITE_OK)
+        rc = ask(self, "PRAGMA user_version", version_p);
+    if (rc == SQLITE_OK)
+        rc = ask(self, "SELECT count(*) FROM sqlite_master", &objects);
+    if (rc != SQLITE_OK)
+        return say_why(self, rc, why);
+    if (application == 0 && *version_p == 0 && objects == 0) {
+        if (access(self->made_file, F_OK) == 0)
+            return say(why, -EILSEQ, "%s is empty, but requests were kept here: put it back, or remove %s to begin empty",
+                       self->file, "requests.db-made");
+        return 0;
+    }
+    if (application != STORE_APPLICATION_ID)
+        return say(why, -EILSEQ, "%s belongs to another program: move it away, or set another state.dir", self->file);
+    if (*version_p > STORE_VERSION)
+        return say(why, -EILSEQ, "%s was written by a newer driftd (version %lld, this one knows %d): install that one",
+                   self->file, (long long)*version_p, STORE_VERSION);
+    if (*version_p < 1)
+        return say(why, -EILSEQ, "%s is damaged (it has no version): put back a copy, or move it and %s away to begin empty",
+                   self->file, "requests.db-made");
+    return 0;
+}
+
+static int check_whole(struct store *self, char why[STORE_WHY_MAX])
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(self->db, "PRAGMA quick_check(1)", -1, &statement, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(statement);
+    int error = 0;
+    if (rc == SQLITE_ROW) {
+        const char *verdict = (const char *)sqlite3_column_text(statement, 0);
+        if (!verdict || strcmp(verdict, "ok") != 0)
+            error = say(why, -EILSEQ, "%s is damaged (%.120s): put back a copy, or move it and %s away to begin empty",
+                        self->file, verdict ? verdict : "no verdict", "requests.db-made");
+    } else {
+        error = say_why(self, rc, why);
+    }
+    sqlite3_finalize(statement);
+    return error;
+}
+
+static int bring_up(struct store *self, int64_t version, char why[STORE_WHY_MAX])
+{
+    int rc = SQLITE_OK;
+    for (; version < STORE_VERSION && rc == SQLITE_OK; version++) {
+        char stamp[128];
+        snprintf(stamp, sizeof stamp, "PRAGMA application_id = %d; PRAGMA user_version = %lld; COMMIT",
+                 STORE_APPLICATION_ID, (long long)version + 1);
+        rc = sqlite3_exec(self->db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_exec(self->db, store_steps[version], NULL, NULL, NULL);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_exec(self->db, stamp, NULL, NULL, NULL);
+    }
+    return rc == SQLITE_OK ? 0 : say_why(self, rc, why);
+}
+
+/* The file that says that a store was made here, durable with its name. */
+static int leave_mark(struct store *self, const char *dir, char why[STORE_WHY_MAX])
+{
+    if (access(self->made_file, F_OK) == 0)
+        return 0;
+    int fd = open(self->made_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    bool good = fd >= 0 && write(fd, made_text, sizeof made_text - 1) == (ssize_t)sizeof made_text - 1 && fsync(fd) == 0;
+    int error = good ? 0 : errno ? errno : EIO;
+    if (fd >= 0)
+        close(fd);
+    int folder = error ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (!error && (folder < 0 || fsync(folder) < 0))
+        error = errno;
+    if (folder >= 0)
+        close(folder);
+    if (!error)
+        return 0;
+    unlink(self->made_file);
+    return say(why, -error, "%s cannot be written: %s", self->made_file, strerror(error));
+}
+
+static int count_log(void *argument, sqlite3 *db, const char *name, int pages)
+{
+    (void)db;
+    (void)name;
+    ((struct store *)argument)->log_pages = pages;
+    return SQLITE_OK;
+}
+
+static int connect_to(struct store *self, char why[STORE_WHY_MAX])
+{
+    /* Exclusive before the first look: the lock is then held from it to the end, and no shared memory is needed. */
+    static const char settings[] = "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
+                                   "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;";
+    int rc = sqlite3_open_v2(self->file, &self->db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+                             NULL);
+    if (!self->db)
+        return say(why, -ENOMEM, "no memory for the store");
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(self->db, settings, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? 0 : say_why(self, rc, why);
+}
+
+static int keep_log(struct store *self, char why[STORE_WHY_MAX])
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(self->db, "PRAGMA journal_mode = WAL", -1, &statement, NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_step(statement);
+    const char *mode = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+    bool is_log = mode && strcmp(mode, "wal") == 0;
+    sqlite3_finalize(statement);
+    if (rc != SQLITE_ROW)
+        return say_why(self, rc, why);
+    if (!is_log)
+        return say(why, -EIO, "%s cannot be kept with a write-ahead log: is its file system fit for a database?", self->file);
+    sqlite3_wal_autocheckpoint(self->db, 0);
+    sqlite3_wal_hook(self->db, count_log, self);
+    return 0;
+}
+
+static int prepare(struct store *self, char why[STORE_WHY_MAX])
+{
+    for (int i = 0; i < STATEMENTS; i++) {
+        int rc = sqlite3_prepare_v3(self->db, store_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &self->statements[i], NULL);
+        if (rc == SQLITE_ERROR)
+            return say(why, -EILSEQ, "%s is damaged (%.120s): put back a copy, or move it and %s away to begin empty",
+                       self->file, sqlite3_errmsg(self->db), "requests.db-made");
+        if (rc != SQLITE_OK)
+            return say_why(self, rc, why);
+    }
+    return 0;
+}
+
+/* The number of this boot of the machine. */
+static int number_boot(struct store *self, const char *boot, char why[STORE_WHY_MAX])
+{
+    static const char *const steps[] = {"INSERT OR IGNORE INTO boots (id, first_s) VALUES (?1, ?2)",
+                                        "SELECT boot FROM boots WHERE id = ?1"};
+    int rc = SQLITE_OK;
+    for (size_t i = 0; i < 2 && (rc == SQLITE_OK || rc == SQLITE_DONE); i++) {
+        sqlite3_stmt *statement = NULL;
+        rc = sqlite3_prepare_v2(self->db, steps[i], -1, &statement, NULL);
+        if (rc == SQLITE_OK) {
+            sqlite3_bind_text(statement, 1, boot, -1, SQLITE_STATIC);
+            if (i == 0)
+                sqlite3_bind_double(statement, 2, self->opened.wall_s);
+            rc = sqlite3_step(statement);
+        }
+        if (rc == SQLITE_ROW) {
+            self->boot = sqlite3_column_int64(statement, 0);
+            rc = SQLITE_OK;
+        }
+        sqlite3_finalize(statement);
+    }
+    return rc == SQLITE_OK ? 0 : say_why(self, rc, why);
+}
+
+static int open_all(struct store *self, const char *dir, const char *boot, char why[STORE_WHY_MAX])
+{
+    int64_t version = 0;
+    int error = make_folders(dir, why);
+    if (!error)
+        error = look(self, why);
+    if (!error)
+        error = connect_to(self, why);
+    if (!error)
+        error = identify(self, &version, why);
+    if (!error)
+        error = keep_log(self, why);
+    if (!error)
+        error = check_whole(self, why);
+    if (!error)
+        error = bring_up(self, version, why);
+    if (!error)
+        error = leave_mark(self, dir, why);
+    if (!error)
+        error = prepare(self, why);
+    if (!error)
+        error = number_boot(self, boot, why);
+    return error;
+}
+
+int store_open(struct store **self_p, const char *dir, const char *boot, struct moment now, char why[STORE_WHY_MAX])
+{
+    *self_p = NULL;
+    struct store *self = calloc(1, sizeof *self);
+    size_t room = strlen(dir) + sizeof "/requests.db-made";
+    if (self) {
+        self->opened = now;
+        self->file = malloc(room);
+        self->made_file = malloc(room);
+    }
+    if (!self || !self->file || !self->made_file) {
+        store_close(&self);
+        return say(why, -ENOMEM, "no memory for the store");
+    }
+    snprintf(self->file, room, "%s/requests.db", dir);
+    snprintf(self->made_file, room, "%s/requests.db-made", dir);
+    int error = open_all(self, dir, boot, why);
+    if (error) {
+        store_close(&self);
+        return error;
+    }
+    *self_p = self;
+    return 0;
+}
+
+void store_close(struct store **self_p)
+{
+    struct store *self = *self_p;
+    if (!self)
+        return;
+    for (int i = 0; i < STATEMENTS; i++)
+        sqlite3_finalize(self->statements[i]);
+    if (self->broken)
+        sqlite3_db_config(self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    sqlite3_close(self->db);
+    free(self->file);
+    free(self->made_file);
+    free(self);
+    *self_p = NULL;
+}

@@ -1,0 +1,125 @@
+/* The schema and every statement of the store: what is on disk stands in this file alone.
+ *
+ * A change of the schema raises STORE_VERSION and adds the step from the version before to store_steps; a store that is
+ * newer than the daemon is refused. */
+#include "daemon/requests/store_schema.h"
+
+#include "daemon/requests/store_inside.h"
+
+#define LIVE "('PENDING','OFFERED','RUNNING')"
+#define FINAL "('DONE','DEAD','CANCELLED','SUPERSEDED')"
+
+/* Moments are two columns: _ns on the steady clock of the row's boot, _s since the epoch. */
+static const char version_1[] =
+    "CREATE TABLE boots (boot INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, first_s REAL NOT NULL);"
+    "CREATE TABLE requests ("
+    " id TEXT NOT NULL PRIMARY KEY, model TEXT NOT NULL, family TEXT NOT NULL, episode INTEGER NOT NULL,"
+    " state TEXT NOT NULL CHECK (state IN " LIVE " OR state IN " FINAL "),"
+    " attempt INTEGER NOT NULL CHECK (attempt >= 1), offers INTEGER NOT NULL, taken INTEGER NOT NULL,"
+    " cancel_asked INTEGER NOT NULL, silent INTEGER NOT NULL,"
+    " strategy TEXT NOT NULL, strategy_reason TEXT NOT NULL, gpu_hours REAL NOT NULL,"
+    " trainer TEXT, fraction REAL, note TEXT,"
+    " severity REAL NOT NULL, metric TEXT, observed REAL, bound REAL, trigger_json TEXT NOT NULL,"
+    " metrics_json TEXT NOT NULL, lease_end_s REAL, offered_for_ns INTEGER NOT NULL, boot INTEGER NOT NULL,"
+    " created_ns INTEGER, created_s REAL, not_before_ns INTEGER, not_before_s REAL,"
+    " first_offered_ns INTEGER, first_offered_s REAL, offered_ns INTEGER, offered_s REAL,"
+    " accepted_ns INTEGER, accepted_s REAL, ended_ns INTEGER, ended_s REAL);"
+    "CREATE UNIQUE INDEX requests_episode ON requests (model, episode);"
+    "CREATE UNIQUE INDEX requests_one_live ON requests (family) WHERE state IN " LIVE ";"
+    "CREATE INDEX requests_state ON requests (state);"
+    "CREATE INDEX requests_created ON requests (created_s);"
+    "CREATE TRIGGER requests_final BEFORE UPDATE ON requests WHEN OLD.state IN " FINAL " AND NEW.state <> OLD.state"
+    " BEGIN SELECT RAISE (ABORT, 'a final state never changes'); END;"
+    "CREATE TABLE history ("
+    " seq INTEGER PRIMARY KEY AUTOINCREMENT, request TEXT NOT NULL REFERENCES requests (id), attempt INTEGER NOT NULL,"
+    " at REAL NOT NULL, \"from\" TEXT, \"to\" TEXT NOT NULL, \"by\" TEXT NOT NULL, why TEXT NOT NULL);"
+    "CREATE INDEX history_request ON history (request);"
+    "CREATE TRIGGER history_no_update BEFORE UPDATE ON history"
+    " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;"
+    "CREATE TRIGGER history_no_delete BEFORE DELETE ON history"
+    " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;"
+    "CREATE TABLE outcomes ("
+    " seq INTEGER PRIMARY KEY, request TEXT NOT NULL REFERENCES requests (id), attempt INTEGER NOT NULL,"
+    " family TEXT NOT NULL, strategy TEXT NOT NULL, trainer TEXT NOT NULL, outcome TEXT NOT NULL,"
+    " said INTEGER NOT NULL, expected_gpu_hours REAL NOT NULL, gpu_hours REAL, gain REAL, version TEXT, artifact TEXT,"
+    " metrics_json TEXT, error TEXT, boot INTEGER NOT NULL, accepted_ns INTEGER, accepted_s REAL, heard_s REAL,"
+    " ended_s REAL, UNIQUE (request, attempt));"
+    "CREATE INDEX outcomes_family ON outcomes (family, seq);"
+    "CREATE TABLE models ("
+    " model TEXT NOT NULL PRIMARY KEY, family TEXT NOT NULL, episode INTEGER NOT NULL, request TEXT,"
+    " boot INTEGER NOT NULL, first_seen_ns INTEGER, first_seen_s REAL, served_ns INTEGER, served_s REAL,"
+    " triggered_ns INTEGER, triggered_s REAL, ended_ns INTEGER, ended_s REAL);"
+    "CREATE INDEX models_family ON models (family);"
+    "CREATE INDEX models_request ON models (request) WHERE request IS NOT NULL;"
+    "CREATE TABLE families ("
+    " family TEXT NOT NULL PRIMARY KEY, requests INTEGER NOT NULL, fruitless INTEGER NOT NULL,"
+    " unrecoverable INTEGER NOT NULL, recovered INTEGER NOT NULL, last_request TEXT);";
+
+const char *const store_steps[STORE_VERSION] = {version_1};
+
+#define REQUEST_COLUMNS                                                                                                \
+    "id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason, gpu_hours,"   \
+    " trainer, fraction, note, severity, metric, observed, bound, trigger_json, metrics_json, offered_for_ns, boot,"   \
+    " created_ns, created_s, not_before_ns, not_before_s, first_offered_ns, first_offered_s, offered_ns, offered_s,"   \
+    " accepted_ns, accepted_s, ended_ns, ended_s"
+
+#define MODEL_COLUMNS                                                                                                  \
+    "model, episode, request, boot, first_seen_ns, first_seen_s, served_ns, served_s, triggered_ns, triggered_s,"      \
+    " ended_ns, ended_s"
+
+#define OUTCOME_COLUMNS                                                                                                \
+    "request, attempt, strategy, trainer, outcome, expected_gpu_hours, gpu_hours, gain, version, artifact,"            \
+    " metrics_json, error"
+
+/* Rows of this boot are judged by the steady clock, older ones by the wall clock. ?1 this boot, ?2 and ?3 the moment
+ * from which on things count. */
+#define SINCE(name) "(boot = ?1 AND " name "_ns > ?2 OR boot <> ?1 AND " name "_s > ?3)"
+
+const char *const store_sql[STATEMENTS] = {
+    [ADD_REQUEST] =
+        "INSERT INTO requests (id, model, family, episode, metric, severity, observed, bound, trigger_json,"
+        " metrics_json, created_ns, created_s, state, attempt, offers, taken, cancel_asked, silent, strategy,"
+        " strategy_reason, gpu_hours, offered_for_ns, boot, not_before_ns, not_before_s) VALUES (?1,?2,?3,?4,?5,?6,?7,"
+        " ?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25)",
+    [SET_REQUEST] =
+        "UPDATE requests SET state = ?2, attempt = ?3, offers = ?4, taken = ?5, cancel_asked = ?6, silent = ?7,"
+        " strategy = ?8, strategy_reason = ?9, gpu_hours = ?10, trainer = ?11, fraction = ?12, note = ?13,"
+        " lease_end_s = ?14, offered_for_ns = ?15, boot = ?16, created_ns = ?17, created_s = ?18, not_before_ns = ?19,"
+        " not_before_s = ?20, first_offered_ns = ?21, first_offered_s = ?22, offered_ns = ?23, offered_s = ?24,"
+        " accepted_ns = ?25, accepted_s = ?26, ended_ns = ?27, ended_s = ?28 WHERE id = ?1",
+    [GET_REQUEST] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE id = ?1",
+    [LIVE_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE state IN " LIVE,
+    [NEWEST_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE ?1 IS NULL OR state = ?1"
+                        " ORDER BY created_s DESC, rowid DESC LIMIT ?2",
+    [COUNT_STATES] = "SELECT state, count(*) FROM requests GROUP BY state",
+    [ADD_LINE] = "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+    [LINES] = "SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history WHERE request = ?1 ORDER BY seq",
+    [BEGIN_ATTEMPT] =
+        "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, said, expected_gpu_hours, boot,"
+        " accepted_ns, accepted_s, heard_s) VALUES (?1,?2,?3,?4,?5,'running',0,?6,?7,?8,?9,?9)",
+    [SAID] = "UPDATE outcomes SET said = said | ?3, heard_s = ?4 WHERE request = ?1 AND attempt = ?2",
+    [END_ATTEMPT] = "UPDATE outcomes SET outcome = ?3, gpu_hours = ?4, gain = ?5, version = ?6, artifact = ?7,"
+                    " metrics_json = ?8, error = ?9, ended_s = ?10 WHERE request = ?1 AND attempt = ?2",
+    [LATE_REPORT] = "UPDATE outcomes SET gpu_hours = ?3, version = ?4, artifact = ?5, metrics_json = ?6"
+                    " WHERE request = ?1 AND attempt = ?2",
+    [GET_ATTEMPT] = "SELECT trainer, said, outcome FROM outcomes WHERE request = ?1 AND attempt = ?2",
+    [OUTCOMES] = "SELECT " OUTCOME_COLUMNS " FROM outcomes WHERE family = ?1 AND outcome <> 'running'"
+                 " ORDER BY seq DESC LIMIT ?2",
+    [ATTEMPTS] = "SELECT " OUTCOME_COLUMNS " FROM outcomes WHERE request = ?1 ORDER BY attempt",
+    [USED_STARTS] = "SELECT id, 0, family, NULL, boot, first_offered_ns, first_offered_s FROM requests"
+                    " WHERE first_offered_s IS NOT NULL AND (taken OR state IN " LIVE ") AND " SINCE("first_offered"),
+    [USED_HOURS] = "SELECT request, attempt, family, coalesce (gpu_hours, expected_gpu_hours), boot, accepted_ns,"
+                   " accepted_s FROM outcomes WHERE " SINCE("accepted"),
+    [GET_MODEL] = "SELECT " MODEL_COLUMNS " FROM models WHERE model = ?1",
+    [PUT_MODEL] = "INSERT OR REPLACE INTO models (model, family, episode, request, boot, first_seen_ns, first_seen_s,"
+                  " served_ns, served_s, triggered_ns, triggered_s, ended_ns, ended_s)"
+                  " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
+    [EPISODES] = "SELECT " MODEL_COLUMNS " FROM models WHERE episode > 0",
+    [FAMILY_EPISODES] = "SELECT " MODEL_COLUMNS " FROM models WHERE family = ?1 AND episode > 0",
+    [WAITING] = "SELECT " MODEL_COLUMNS " FROM models WHERE request = ?1",
+    [VERSIONS] = "SELECT " MODEL_COLUMNS " FROM models WHERE family = ?1 AND served_s IS NOT NULL",
+    [GET_FAMILY] = "SELECT requests, fruitless, unrecoverable, recovered, last_request FROM families WHERE family = ?1",
+    [PUT_FAMILY] = "INSERT OR REPLACE INTO families (family, requests, fruitless, unrecoverable, recovered,"
+                   " last_request) VALUES (?1,?2,?3,?4,?5,?6)",
+    [PROBE] = "UPDATE boots SET first_s = first_s WHERE boot = ?1",
+};

@@ -1,0 +1,165 @@
+#include <check.h>
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "lib/wire/json_write.h"
+
+#define WRITES(call, expected)                        \
+    do {                                              \
+        struct json_write out = {.at = NULL};         \
+        call;                                         \
+        char *text_ = json_write_take(&out);          \
+        ck_assert_str_eq(text_, (expected));          \
+        free(text_);                                  \
+    } while (0)
+
+START_TEST(numbers_are_short_and_come_back)
+{
+    WRITES(json_write_number(&out, 0.1), "0.1");
+    WRITES(json_write_number(&out, 300), "300");
+    WRITES(json_write_number(&out, -0.5), "-0.5");
+    WRITES(json_write_number(&out, 1e300), "1e+300");
+    WRITES(json_write_number(&out, 1.0 / 3), "0.3333333333333333");
+    WRITES(json_write_number(&out, NAN), "null");
+    WRITES(json_write_number(&out, -INFINITY), "null");
+    WRITES(json_write_integer(&out, INT64_MIN), "-9223372036854775808");
+    srand(4);
+    for (int i = 0; i < 20000; i++) {
+        double wanted = ldexp((double)rand() - 1e9, rand() % 200 - 100);
+        struct json_write out = {.at = NULL};
+        json_write_number(&out, wanted);
+        char *text = json_write_take(&out);
+        ck_assert_double_eq(strtod(text, NULL), wanted);
+        free(text);
+    }
+}
+END_TEST
+
+/* What was measured in single precision is told as it was measured. */
+START_TEST(measures_have_eight_digits_at_most)
+{
+    WRITES(json_write_measure(&out, (double)0.8f), "0.8");
+    WRITES(json_write_measure(&out, 0.8), "0.8");
+    WRITES(json_write_measure(&out, (double)0.52f), "0.52");
+    WRITES(json_write_measure(&out, (double)399.9f), "399.9");
+    WRITES(json_write_measure(&out, 800), "800");
+    WRITES(json_write_measure(&out, (double)16777216.0f), "16777216");
+    WRITES(json_write_measure(&out, NAN), "null");
+    srand(5);
+    for (int i = 0; i < 20000; i++) {
+        char decimal[32];
+        snprintf(decimal, sizeof decimal, "%.*g", 1 + rand() % 6, (rand() % 999999 + 1) * pow(10, rand() % 9 - 7));
+        struct json_write out = {.at = NULL};
+        json_write_measure(&out, (double)strtof(decimal, NULL));
+        char *text = json_write_take(&out);
+        /* Six digits survive single precision, so the same number comes out. */
+        ck_assert_double_eq(strtod(text, NULL), strtod(decimal, NULL));
+        int digits = 0;
+        for (const char *c = text; *c && *c != 'e'; c++)
+            digits += *c >= '0' && *c <= '9' && (digits || *c != '0');
+        ck_assert_int_le(digits, 8);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(text_is_always_json)
+{
+    WRITES(json_write_string(&out, "plain"), "\"plain\"");
+    WRITES(json_write_string(&out, NULL), "null");
+    WRITES(json_write_string(&out, "a\"b\\c/\n\x01\x7f"), "\"a\\\"b\\\\c/\\u000a\\u0001\\u007f\"");
+    WRITES(json_write_string(&out, "\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80"), "\"\xc3\xa4 \xe2\x82\xac \xf0\x9f\x98\x80\"");
+    WRITES(json_write_text(&out, (struct text){"a\0b", 3}), "\"a\\u0000b\"");
+    /* stray continuation, overlong, surrogate, beyond U+10FFFF, cut short */
+    WRITES(json_write_string(&out, "\x80"), "\"\xef\xbf\xbd\"");
+    WRITES(json_write_string(&out, "\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");
+    WRITES(json_write_string(&out, "\xed\xa0\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+    WRITES(json_write_string(&out, "\xf4\x90\x80\x80"), "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
+    WRITES(json_write_text(&out, (struct text){"\xe2\x82", 2}), "\"\xef\xbf\xbd\xef\xbf\xbd\"");
+    srand(6);
+    for (int i = 0; i < 5000; i++) {
+        char noise[24];
+        for (size_t k = 0; k < sizeof noise; k++)
+            noise[k] = (char)rand();
+        struct json_write out = {.at = NULL};
+        json_write_text(&out, (struct text){noise, sizeof noise});
+        char *text = json_write_take(&out);
+        json_t *read = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+        ck_assert_msg(json_is_string(read), "%s", text);
+        json_decref(read);
+        free(text);
+    }
+}
+END_TEST
+
+START_TEST(commas_set_themselves)
+{
+    struct json_write out = {.at = NULL};
+    json_write_bracket(&out, '{');
+    json_write_key(&out, "a");
+    json_write_bracket(&out, '[');
+    json_write_integer(&out, 1);
+    json_write_bracket(&out, '[');
+    json_write_bracket(&out, ']');
+    json_write_bracket(&out, '{');
+    json_write_bracket(&out, '}');
+    json_write_string(&out, "x:[{,");
+    json_write_bool(&out, true);
+    json_write_bracket(&out, ']');
+    json_write_key(&out, "b");
+    json_write_raw(&out, text_of("{\"c\":false}"));
+    json_write_key(&out, "d");
+    json_write_null(&out);
+    json_write_bracket(&out, '}');
+    char *text = json_write_take(&out);
+    ck_assert_str_eq(text, "{\"a\":[1,[],{},\"x:[{,\",true],\"b\":{\"c\":false},\"d\":null}");
+    free(text);
+    ck_assert_ptr_null(out.at);
+    text = json_write_take(&out);
+    ck_assert_str_eq(text, "");
+    free(text);
+}
+END_TEST
+
+/* Against the C library's calendar. */
+START_TEST(times_are_of_the_calendar)
+{
+    WRITES(json_write_time(&out, 0), "\"1970-01-01T00:00:00.000Z\"");
+    WRITES(json_write_time(&out, 1795428000.0), "\"2026-11-23T10:00:00.000Z\"");
+    WRITES(json_write_time(&out, 951782399.9996), "\"2000-02-29T00:00:00.000Z\"");
+    WRITES(json_write_time(&out, -0.25), "\"1969-12-31T23:59:59.750Z\"");
+    WRITES(json_write_time(&out, NAN), "null");
+    WRITES(json_write_time(&out, 1e18), "null");
+    WRITES(json_write_time(&out, -1e18), "null");
+    for (int64_t seconds = -62135596800; seconds < 253402300799; seconds += 86399 * 37) {
+        time_t time = seconds;
+        struct tm tm;
+        char date[64], wanted[72];
+        gmtime_r(&time, &tm);
+        snprintf(date, sizeof date, "%04d-%02d-%02dT%02d:%02d:%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                 tm.tm_hour, tm.tm_min, tm.tm_sec);
+        snprintf(wanted, sizeof wanted, "\"%s.000Z\"", date);
+        WRITES(json_write_time(&out, (double)seconds), wanted);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("json_write");
+    TCase *tests = tcase_create("values");
+    tcase_add_test(tests, numbers_are_short_and_come_back);
+    tcase_add_test(tests, measures_have_eight_digits_at_most);
+    tcase_add_test(tests, text_is_always_json);
+    tcase_add_test(tests, commas_set_themselves);
+    tcase_add_test(tests, times_are_of_the_calendar);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
