@@ -95,7 +95,7 @@ int budgets_rules(struct config_budgets *self, struct budget_set *set)
     settings->alarms.every_s = fmax(settings->alarms.every_s, self->fleet.every_s);
     settings->alarms.every_events = fmax(settings->alarms.every_events, self->fleet.every_events);
     settings->rules = rules;
-    settings->rule_count = count < MONITOR_RULES_MAX ? count : MONITOR_RULES_MAX;
+    settings->rule_count = count; /* no more than MONITOR_RULES_MAX: both lists are bounded */
     for (uint32_t i = 0; i < settings->rule_count; i++)
         promising += rule_promises(&rules[i]);
     for (uint32_t i = 0; i < settings->rule_count; i++)

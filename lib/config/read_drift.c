@@ -230,8 +230,8 @@ bool read_drift(struct reader *self, const struct schema_row *row, const struct 
         return true;
     if (!read_expect(self, row, node, shown, NODE_LIST))
         return false;
-    if (node->count > MONITOR_RULES_MAX)
-        return read_refuse(self, row, node, shown, "more than %d rules", MONITOR_RULES_MAX);
+    if (node->count > MONITOR_DRIFT_MAX)
+        return read_refuse(self, row, node, shown, "more than %d rules", MONITOR_DRIFT_MAX);
     drift->rules = arena_take(&self->box->memory, node->count, sizeof(*drift->rules));
     if (!drift->rules)
         return false;

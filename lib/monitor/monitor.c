@@ -3,13 +3,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/monitor/budget.h"
 #include "lib/monitor/episode.h"
 #include "lib/monitor/expected.h"
 #include "lib/monitor/metric_table.h"
+#include "lib/monitor/rule_alarm.h"
 #include "lib/monitor/rule_set.h"
 
 #define NO_KPI UINT32_MAX
@@ -305,46 +305,14 @@ static void decide_recovery(struct monitor *self, uint64_t carried, struct verdi
         self->episode.open = false;
 }
 
-/* What was observed against which limit, in words that people know: the mean of the window against the budget. */
-static void tell_evidence(const struct monitor *self, const struct drift_rule *rule, struct trigger *out)
-{
-    const uint32_t row = self->kpis[rule->kpi].row;
-    out->limit = detect_params_get(&rule->params, "budget");
-    if (row == METRIC_TABLE_NONE)
-        return;
-    out->observed = window_get(metric_table_window(&self->metrics, row), WINDOW_MEAN);
-    const double over = out->observed - out->limit;
-    const bool harms_up = detect_params_get(&rule->params, "direction") == DETECT_UP;
-    out->severity = fmax(0, harms_up ? over : -over) / (out->limit == 0 ? 1 : fabs(out->limit));
-}
-
 static void trigger_rule(struct monitor *self, const struct rule_alarm *alarm, int64_t now_ns, double at_s)
 {
     const struct drift_rule *rule = &self->settings->rules[alarm->rule];
-    const struct detect_verdict *v = &alarm->verdict;
-    struct trigger *trigger = self->trigger;
-    *trigger = (struct trigger){
-        .observed = v->statistic,
-        .limit = v->threshold,
-        .severity = fabs(v->statistic - v->threshold) / (v->threshold == 0 ? 1 : fabs(v->threshold)),
-        .window = v->n < UINT32_MAX ? (uint32_t)v->n : UINT32_MAX,
-        .failures = self->failures,
-        .change_at_s = alarm->change_at_s,
-        .window_start_s = alarm->change_at_s,
-        .window_end_s = at_s,
-        .by_drift_rule = true,
-        .statistic = v->statistic,
-        .threshold = v->threshold,
-        .n = v->n,
-        .size = v->size,
-        .size_lower = v->lower,
-        .size_upper = v->upper,
-    };
-    memcpy(trigger->metric, rule->metric, sizeof rule->metric);
-    snprintf(trigger->detector, sizeof trigger->detector, "%s", rule->detector);
-    drift_rule_text(rule, trigger->rule);
-    if (rule->kpi != RULE_NO_KPI)
-        tell_evidence(self, rule, trigger);
+    const uint32_t row = rule->kpi == RULE_NO_KPI ? METRIC_TABLE_NONE : self->kpis[rule->kpi].row;
+    rule_alarm_trigger(alarm, rule, row == METRIC_TABLE_NONE ? NULL : metric_table_window(&self->metrics, row),
+                       self->trigger);
+    self->trigger->failures = self->failures;
+    self->trigger->window_end_s = at_s;
     episode_trigger(&self->episode, EPISODE_KPI_NONE, now_ns);
     self->triggered = true;
 }

@@ -27,7 +27,8 @@
 
 #define MONITOR_METRICS_MAX 64 /* metrics kept for a model; further ones are counted and left out */
 #define MONITOR_RULE_MAX RULE_TEXT_MAX /* bytes of a rule's text */
-#define MONITOR_RULES_MAX 64
+#define MONITOR_DRIFT_MAX 64 /* rules that a person lists */
+#define MONITOR_RULES_MAX (MONITOR_DRIFT_MAX + 2 * MONITOR_METRICS_MAX) /* and one for each limit of a KPI */
 #define MONITOR_DETECTOR_MAX 24 /* bytes of a detector's name, with its NUL */
 
 enum kpi_test {
