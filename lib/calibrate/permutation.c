@@ -6,6 +6,7 @@
 #define TOP 100 /* of the deals: the largest tenth */
 #define SEED UINT64_C(0x6a09e667f3bcc908)
 #define SHAPE_MOST 0.3
+#define SHAPE_ERROR 1.15 /* standard error of a shape of 0, times the root of n (Hosking and Wallis 1987) */
 
 /* Splitmix64 (Steele, Lea, Flood 2014). */
 static uint64_t next_random(uint64_t *state)
@@ -50,22 +51,28 @@ static void keep(double *top, uint32_t *count, double value)
     top[i] = value;
 }
 
-/* Beyond the deals: exceedances over top[TOP], which a fraction TOP / ROUNDS of all deals reach. */
+/* Beyond the deals: a generalised Pareto distribution over what exceeds top[TOP]. Its shape is lowered by its standard
+ * error, since what chance adds to it would be multiplied by the whole extrapolation; lighter tails than the
+ * exponential are not believed. */
 static double extrapolate(const double *top, double alpha)
 {
     double floor = top[TOP], mean = 0, weighted = 0;
-    for (uint32_t i = 0; i < TOP; i++) {
-        /* top[i] has TOP - 1 - i values below it; 1 - p with plotting positions (rank - 0.35) / n. */
-        double above = 1 - ((double)(TOP - i) - 0.35) / TOP;
-        mean += (top[i] - floor) / TOP;
-        weighted += above * (top[i] - floor) / TOP;
-    }
-    if (!(mean > 0))
+    uint32_t above = 0;
+    while (above < TOP && top[above] > floor)
+        above++;
+    if (above == 0)
         return top[0];
-    double shape = fmax(0, fmin(2 - mean / (mean - 2 * weighted), SHAPE_MOST));
+    for (uint32_t i = 0; i < above; i++) {
+        /* 1 - p with plotting positions (rank - 0.35) / n; top[i] has rank above - i. */
+        double beyond = 1 - ((double)(above - i) - 0.35) / above;
+        mean += (top[i] - floor) / above;
+        weighted += beyond * (top[i] - floor) / above;
+    }
+    double shape = 2 - mean / (mean - 2 * weighted) - SHAPE_ERROR / sqrt(above);
+    shape = fmax(0, fmin(shape, SHAPE_MOST));
     double scale = mean * (1 - shape); /* keeps the mean, whatever shape was allowed */
-    double beyond = log((double)TOP / PERMUTATION_ROUNDS / alpha);
-    double reach = shape > 1e-6 ? scale * expm1(shape * beyond) / shape : scale * beyond;
+    double rarer = log((double)above / PERMUTATION_ROUNDS / alpha);
+    double reach = shape > 1e-6 ? scale * expm1(shape * rarer) / shape : scale * rarer;
     return fmax(floor + reach, top[0]);
 }
 

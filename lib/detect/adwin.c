@@ -34,11 +34,6 @@ struct adwin {
     struct bucket bucket[]; /* ROWS * (max_buckets + 1) */
 };
 
-/* A cut of the window: what is older, what is newer. */
-struct cut {
-    double apart, eps;
-};
-
 static const struct detect_param params[] = {
     {"delta", DETECT_NUMBER, 0.002, 0, 1, true, NULL, "confidence: the less, the fewer alarms"},
     {"clock", DETECT_WHOLE, 32, 1, 1000000, false, NULL, "values between two looks"},
@@ -89,8 +84,8 @@ static double size_of(uint32_t row)
     return (double)(UINT64_C(1) << row);
 }
 
-/* Takes the oldest bucket out of the window; returns the values in it. */
-static double drop_oldest(struct adwin *self)
+/* Takes the oldest bucket out of the window. */
+static void drop_oldest(struct adwin *self)
 {
     uint32_t row = self->rows - 1;
     struct bucket oldest = row_of(self, row)[0];
@@ -102,7 +97,6 @@ static double drop_oldest(struct adwin *self)
     drop(self, row, 1);
     while (self->rows > 1 && self->used[self->rows - 1] == 0)
         self->rows--;
-    return n;
 }
 
 static void compress(struct adwin *self)
@@ -138,13 +132,13 @@ static void insert(struct adwin *self, double value)
     compress(self);
 }
 
-/* Looks at every cut, oldest first, and stops at the first one that tells. `out` gets that one, or the one that came
- * nearest. */
-static bool find_cut(struct adwin *self, struct cut *out)
+/* Looks at every cut; the one that tells most is where the change is thought to have been. */
+static void look(const struct adwin *self, uint64_t index, struct detect_verdict *out)
 {
     double n0 = 0, u0 = 0, dd = log(2 * log(self->width) / self->delta), variance = self->squares / self->width;
+    double most = -1;
     for (uint32_t row = self->rows; row-- > 0;) {
-        const struct bucket *buckets = row_of(self, row);
+        const struct bucket *buckets = self->bucket + (size_t)row * (self->max_buckets + 1);
         for (uint32_t i = 0; i < self->used[row]; i++) {
             n0 += size_of(row);
             u0 += buckets[i].total;
@@ -152,37 +146,24 @@ static bool find_cut(struct adwin *self, struct cut *out)
             if (n0 < self->least_window || n1 < self->least_window)
                 continue;
             double m = 1 / (n0 - self->least_window + 1) + 1 / (n1 - self->least_window + 1);
-            struct cut cut = {.apart = fabs(u0 / n0 - (self->total - u0) / n1),
-                              .eps = sqrt(2 * m * variance * dd) + 2.0 / 3 * dd * m};
-            cut.eps = fmax(cut.eps, DETECT_ROUNDING * fabs(self->origin));
-            if (isnan(out->apart) || cut.apart - cut.eps > out->apart - out->eps)
-                *out = cut;
-            if (cut.apart > cut.eps) {
-                *out = cut;
-                return true;
-            }
+            double eps = sqrt(2 * m * variance * dd) + 2.0 / 3 * dd * m;
+            double size = (self->total - u0) / n1 - u0 / n0;
+            eps = fmax(eps, DETECT_ROUNDING * fabs(self->origin));
+            if (fabs(size) <= most * eps)
+                continue;
+            most = fabs(size) / eps;
+            out->statistic = fabs(size);
+            out->threshold = eps;
+            out->changed_at = index + 1 - (uint64_t)n1;
+            detect_size(out, size, DETECT_NORMAL_95 * sqrt(variance * (1 / n0 + 1 / n1)));
         }
     }
-    return false;
-}
-
-static void look(struct adwin *self, uint64_t index, struct detect_verdict *out)
-{
-    struct cut cut = {.apart = NAN, .eps = NAN}, again = cut;
-    bool found = find_cut(self, &cut);
-    out->statistic = cut.apart;
-    out->threshold = cut.eps;
-    if (!found)
+    if (out->statistic > out->threshold) {
+        out->state = DETECT_DRIFT;
         return;
-    double width = self->width, total = self->total, variance = self->squares / self->width;
-    do {
-        drop_oldest(self);
-    } while (find_cut(self, &again));
-    double dropped = width - self->width;
-    out->state = DETECT_DRIFT;
-    out->changed_at = index + 1 - (uint64_t)self->width;
-    detect_size(out, self->total / self->width - (total - self->total) / dropped,
-                DETECT_NORMAL_95 * sqrt(variance * (1 / dropped + 1 / self->width)));
+    }
+    out->changed_at = DETECT_UNKNOWN;
+    out->size = out->lower = out->upper = NAN;
 }
 
 static bool absurd(const struct adwin *self, double value, struct detect_verdict *out)

@@ -100,12 +100,12 @@ static double bounded(struct evidence *self, double value)
     return scaled(self, fmax(self->low, fmin(value, self->high)));
 }
 
-/* The run that speaks most tells since when, and how far beyond the budget the mean has been. */
+/* The bet that says most tells since when, and how far beyond the budget the mean has been: since its run began. */
 static void tell(const struct evidence *self, uint64_t index, struct detect_verdict *out)
 {
     const struct bet *best = &self->bet[0];
     for (int k = 1; k < BETS; k++)
-        if (self->bet[k].run > best->run)
+        if (self->bet[k].evidence > best->evidence)
             best = &self->bet[k];
     double n = (double)(self->n - best->before), mean = (self->sum - best->sum) / n;
     double variance = fmax(0, (self->squares - best->squares) / n - mean * mean);

@@ -195,6 +195,22 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
         tell(self, index, out);
 }
 
+/* The ranking is a permutation of the ring, or nothing would find its way in it. */
+static bool fill_ring(struct kswin *self)
+{
+    double *ring = ring_of(self);
+    for (uint32_t slot = 0; slot < self->window; slot++)
+        ring[slot] = NAN;
+    for (uint32_t i = 0; i < self->count; i++) {
+        const struct ranked *ranked = &self->ranked[i];
+        bool rises = i == 0 ? isfinite(ranked->value) : ranked->value >= ranked[-1].value;
+        if (!rises || !isnan(ring[ranked->slot]))
+            return false;
+        ring[ranked->slot] = ranked->value;
+    }
+    return self->count == self->window || self->head == 0;
+}
+
 static void walk(void *state, struct codec *codec)
 {
     struct kswin *self = state;
@@ -203,9 +219,9 @@ static void walk(void *state, struct codec *codec)
     for (uint32_t i = 0; i < self->count; i++) {
         codec_f64(codec, &self->ranked[i].value);
         codec_u32(codec, &self->ranked[i].slot, self->window - 1);
-        if (!codec->failed)
-            ring_of(self)[self->ranked[i].slot] = self->ranked[i].value;
     }
+    if (!codec->failed && !fill_ring(self))
+        codec->failed = true;
 }
 
 const struct detector detector_kswin = {
