@@ -1,0 +1,476 @@
+#include "lib/detect/distance.h"
+
+#include <errno.h>
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "lib/calibrate/permutation.h"
+
+#define ABSURD 1e9        /* times what is usual */
+#define ABSURD_PART 10    /* at most one in so many is */
+
+/* Layout ---------------------------------------------------------------------------------------------------------- */
+
+static uint32_t *event_of(struct distance *self)
+{
+    return (uint32_t *)(void *)(self->values + self->reference + self->window);
+}
+
+static uint32_t *order_of(struct distance *self)
+{
+    return event_of(self) + self->reference;
+}
+
+static uint8_t *flags_of(struct distance *self)
+{
+    return (uint8_t *)(order_of(self) + self->reference);
+}
+
+size_t distance_bytes(const struct detect_params *params)
+{
+    size_t reference = (size_t)detect_params_get(params, "reference"), window = (size_t)detect_params_get(params, "window");
+    return sizeof(struct distance) + (reference + window) * sizeof(float) + reference * (2 * sizeof(uint32_t) + 1);
+}
+
+void distance_init(struct distance *self, const struct detect_params *params, const struct distance_kind *kind)
+{
+    double bins = detect_params_get(params, "bins");
+    self->kind = kind;
+    self->reference = (uint32_t)detect_params_get(params, "reference");
+    self->window = (uint32_t)detect_params_get(params, "window");
+    self->bins = isnan(bins) ? 1 : (uint32_t)bins;
+    self->alpha = detect_params_get(params, "alpha");
+    self->given = detect_params_get(params, "threshold");
+    if (params->promise > 0)
+        self->alpha = fmin(self->window / params->promise, PERMUTATION_ALPHA_MOST);
+}
+
+int distance_promise(struct detect_params *params, double events)
+{
+    if (!isnan(detect_params_get(params, "threshold")))
+        return -ERANGE;
+    params->approximate = detect_params_get(params, "window") / events * (PERMUTATION_ROUNDS + 1) < 1;
+    return 0;
+}
+
+void distance_restart(void *state)
+{
+    struct distance *self = state;
+    self->input = INPUT_NONE;
+    self->collected = self->filled = 0;
+    self->ready = self->approximate = false;
+    self->from = self->to = 0;
+    self->threshold = self->given;
+    self->origin = 0;
+    memset(self->mean, 0, sizeof(self->mean));
+    memset(self->squares, 0, sizeof(self->squares));
+    if (self->cells)
+        cells_restart(self->cells);
+}
+
+/* Measuring ------------------------------------------------------------------------------------------------------- */
+
+static double measure(const struct distance *self, struct pooled *pooled)
+{
+    struct group group;
+    double n1, n2;
+    pooled_totals(pooled, &n1, &n2);
+    pooled->i = pooled->j = 0;
+    if (!(n1 > 0 && n2 > 0))
+        return 0;
+    if (self->kind->of_order)
+        return self->kind->of_order(pooled, n1, n2);
+    struct binned bins;
+    bins.count = 0;
+    if (self->cells && self->cells->kind == CELLS_CATEGORIES && self->input == INPUT_CELLS) {
+        while (pooled_next(pooled, &group)) {
+            if (!(group.first + group.second > 0))
+                continue;
+            bins.first[bins.count] = group.first;
+            bins.second[bins.count++] = group.second;
+        }
+    } else {
+        pooled_bin(pooled, n1, self->bins, &bins);
+    }
+    return self->kind->of_bins(&bins, n1, n2);
+}
+
+static double rounding_of(const struct distance *self)
+{
+    return DETECT_ROUNDING * fmax(1, fabs(self->origin));
+}
+
+/* The distance of two parts of the reference. */
+static double distance_of_parts(void *argument, const uint8_t *second)
+{
+    struct distance *self = argument;
+    struct pooled pooled = {.first = self->values + self->from,
+                            .first_count = self->to - self->from,
+                            .event = event_of(self) + self->from,
+                            .part = second,
+                            .rounding = rounding_of(self)};
+    return measure(self, &pooled);
+}
+
+static double distance_of_cells(struct distance *self, const double *first, const double *second)
+{
+    double place[CELLS_MAX];
+    struct cells *cells = self->cells;
+    for (uint32_t i = 0; cells->kind == CELLS_HISTOGRAM && i < cells->count; i++)
+        place[i] = cells_place(cells, i);
+    if (cells->kind == CELLS_CATEGORIES)
+        memset(place, 0, sizeof(place));
+    struct pooled pooled = {.place = place,
+                            .first_cells = first,
+                            .second_cells = second,
+                            .cells = cells->kind == CELLS_CATEGORIES ? CELLS_MAX : cells->count};
+    return measure(self, &pooled);
+}
+
+static double distance_of_dealt_cells(void *argument, const uint8_t *second)
+{
+    struct distance *self = argument;
+    struct cells *cells = self->cells;
+    memset(cells->second, 0, sizeof(cells->second));
+    for (uint32_t event = 0; event < self->reference; event++)
+        for (uint32_t i = 0; second[event] && i < CELLS_MAX; i++)
+            cells->second[i] += cells->row[event][i];
+    for (uint32_t i = 0; i < CELLS_MAX; i++)
+        cells->first[i] = fmax(0, cells->reference[i] - cells->second[i]);
+    return distance_of_cells(self, cells->first, cells->second);
+}
+
+/* The reference is full ------------------------------------------------------------------------------------------- */
+
+static double autocorrelation(const struct distance *self)
+{
+    double along = 0, squares = 0, before = 0;
+    for (uint32_t i = 0; i < self->reference; i++) {
+        double apart = self->values[i] + self->origin - self->mean[0];
+        along += apart * before;
+        squares += apart * apart;
+        before = apart;
+    }
+    return squares > 0 ? along / squares : 0;
+}
+
+/* The same of events that are distributions: summed over the cells' shares. */
+static double autocorrelation_of_cells(const struct distance *self)
+{
+    double along = 0, squares = 0;
+    for (uint32_t cell = 0; cell < CELLS_MAX; cell++) {
+        double mean = 0, before = 0;
+        for (int pass = 0; pass < 2; pass++) {
+            for (uint32_t event = 0; event < self->reference; event++) {
+                const float *row = self->cells->row[event];
+                double total = 0;
+                for (uint32_t i = 0; i < CELLS_MAX; i++)
+                    total += row[i];
+                double share = total > 0 ? row[cell] / total : 0;
+                if (pass == 0) {
+                    mean += share / self->reference;
+                    continue;
+                }
+                along += (share - mean) * before;
+                squares += (share - mean) * (share - mean);
+                before = share - mean;
+            }
+        }
+    }
+    return squares > 0 ? along / squares : 0;
+}
+
+/* Heap sort of values, and of the events they came from when `event` is given: in place, and never slow. */
+static void sift(float *values, uint32_t *event, uint32_t root, uint32_t count)
+{
+    for (;;) {
+        uint32_t child = 2 * root + 1;
+        if (child >= count)
+            return;
+        if (child + 1 < count && values[child + 1] > values[child])
+            child++;
+        if (values[root] >= values[child])
+            return;
+        float value = values[root];
+        values[root] = values[child];
+        values[child] = value;
+        if (event) {
+            uint32_t moved = event[root];
+            event[root] = event[child];
+            event[child] = moved;
+        }
+        root = child;
+    }
+}
+
+static void sort(float *values, uint32_t *event, uint32_t count)
+{
+    for (uint32_t root = count / 2; root-- > 0;)
+        sift(values, event, root, count);
+    while (count > 1) {
+        count--;
+        float value = values[0];
+        values[0] = values[count];
+        values[count] = value;
+        if (event) {
+            uint32_t moved = event[0];
+            event[0] = event[count];
+            event[count] = moved;
+        }
+        sift(values, event, 0, count);
+    }
+}
+
+/* Leaves out values that would make a distance of means blind for good. */
+static void trim(struct distance *self)
+{
+    uint32_t n = self->reference, most = n / ABSURD_PART;
+    double median = self->values[n / 2];
+    double usual = fmax(fmax(1, fabs(median + self->origin)), (double)self->values[3 * (n / 4)] - self->values[n / 4]);
+    for (self->from = 0; self->from < most && median - self->values[self->from] > ABSURD * usual;)
+        self->from++;
+    for (self->to = n; n - self->to < most && self->values[self->to - 1] - median > ABSURD * usual;)
+        self->to--;
+}
+
+static void calibrate(struct distance *self, double correlation, permutation_distance_fn *distance)
+{
+    double reference = self->reference, window = self->window;
+    struct permutation permutation = {.events = self->reference,
+                                      .second = self->window < self->reference / 2 ? self->window : self->reference / 2,
+                                      .block = permutation_block(correlation, self->reference),
+                                      .distance = distance,
+                                      .argument = self};
+    double threshold =
+        permutation_threshold(&permutation, self->alpha, flags_of(self), order_of(self), &self->approximate);
+    double dealt = 1.0 / permutation.second + 1.0 / (self->reference - permutation.second);
+    double factor = (1 / reference + 1 / window) / dealt;
+    switch (self->kind->scale) {
+    case DISTANCE_SQUARE:
+        self->threshold = threshold * factor;
+        break;
+    case DISTANCE_ROOT:
+        self->threshold = threshold * sqrt(factor);
+        break;
+    case DISTANCE_NONE:
+        self->threshold = threshold;
+        break;
+    }
+}
+
+static void settle(struct distance *self)
+{
+    bool values = self->input == INPUT_VALUES;
+    double correlation = isnan(self->given) ? values ? autocorrelation(self) : autocorrelation_of_cells(self) : 0;
+    if (values) {
+        for (uint32_t i = 0; i < self->reference; i++)
+            event_of(self)[i] = i;
+        sort(self->values, event_of(self), self->reference);
+        trim(self);
+    }
+    if (isnan(self->given))
+        calibrate(self, correlation, values ? distance_of_parts : distance_of_dealt_cells);
+    self->ready = true;
+}
+
+/* A window is full ------------------------------------------------------------------------------------------------ */
+
+/* Values that the reference never had may come by chance as well: c of them all in the window, of c in both together,
+ * with probability (window / (reference + window))^c. What fewer than that can do is no drift; this matters where the
+ * reference knows next to no variation, so that permutations have none to show. */
+static double novelty(const struct distance *self, const struct pooled *pooled)
+{
+    double n1 = pooled->first_count, n2 = pooled->second_count;
+    double odd = fmin(ceil(log(self->alpha) / log(n2 / (n1 + n2))) - 1, n2 - 1);
+    const float *a = pooled->first, *b = pooled->second;
+    double low = fmin(a[0], b[0]), high = fmax(a[pooled->first_count - 1], b[pooled->second_count - 1]);
+    double place[] = {0, high - low}, first[] = {n1, 0}, second[] = {n2 - odd, odd};
+    struct pooled cells = {.place = place, .first_cells = first, .second_cells = second, .cells = 2};
+    return measure(self, &cells);
+}
+
+static void tell(const struct distance *self, uint64_t index, struct detect_verdict *out)
+{
+    out->state = DETECT_DRIFT;
+    out->changed_at = index + 1 - self->window;
+    if (self->cells && self->cells->kind == CELLS_CATEGORIES)
+        return;
+    double reference = self->collected, window = self->window;
+    detect_size(out, self->mean[1] - self->mean[0],
+                DETECT_NORMAL_95 * sqrt(self->squares[0] / (reference * (reference - 1)) +
+                                        self->squares[1] / (window * (window - 1))));
+}
+
+static void judge(struct distance *self, uint64_t index, struct detect_verdict *out)
+{
+    out->threshold = self->threshold;
+    if (self->input == INPUT_VALUES) {
+        float *window = self->values + self->reference;
+        sort(window, NULL, self->window);
+        struct pooled pooled = {.first = self->values + self->from,
+                                .first_count = self->to - self->from,
+                                .second = window,
+                                .second_count = self->window,
+                                .rounding = rounding_of(self)};
+        out->statistic = measure(self, &pooled);
+        if (isnan(self->given) && out->statistic > self->threshold)
+            out->threshold = fmax(self->threshold, novelty(self, &pooled));
+    } else {
+        out->statistic = distance_of_cells(self, self->cells->reference, self->cells->window);
+    }
+    if (out->statistic > out->threshold)
+        tell(self, index, out);
+    self->filled = 0;
+    self->mean[1] = self->squares[1] = 0;
+    if (self->cells)
+        memset(self->cells->window, 0, sizeof(self->cells->window));
+}
+
+/* Taking events --------------------------------------------------------------------------------------------------- */
+
+static void moments(struct distance *self, int which, uint32_t n, double value)
+{
+    double before = value - self->mean[which];
+    self->mean[which] += before / n;
+    self->squares[which] += before * (value - self->mean[which]);
+}
+
+void distance_add(void *state, uint64_t index, double value, struct detect_verdict *out)
+{
+    struct distance *self = state;
+    if (self->input == INPUT_NONE) {
+        self->input = INPUT_VALUES;
+        self->origin = value;
+    }
+    if (self->input != INPUT_VALUES)
+        return;
+    float kept = (float)fmax(-FLT_MAX, fmin(value - self->origin, FLT_MAX));
+    if (!self->ready) {
+        self->values[self->collected++] = kept;
+        moments(self, 0, self->collected, value);
+        if (self->collected == self->reference)
+            settle(self);
+        return;
+    }
+    self->values[self->reference + self->filled++] = kept;
+    moments(self, 1, self->filled, value);
+    if (self->filled == self->window)
+        judge(self, index, out);
+}
+
+static int want_cells(struct distance *self, enum cells_kind kind)
+{
+    if (self->input == INPUT_VALUES || (self->input == INPUT_CELLS && self->cells->kind != kind))
+        return -EINVAL;
+    return self->cells ? 0 : cells_new(&self->cells, self->reference);
+}
+
+static double mean_of_fresh(const struct cells *cells, double total)
+{
+    double mean = 0;
+    for (uint32_t i = 0; cells->kind == CELLS_HISTOGRAM && i < cells->count; i++)
+        mean += cells->fresh[i] / total * cells_place(cells, i);
+    return mean;
+}
+
+static void take_cells(struct distance *self, uint64_t index, double total, struct detect_verdict *out)
+{
+    struct cells *cells = self->cells;
+    self->input = INPUT_CELLS;
+    double mean = mean_of_fresh(cells, total);
+    for (uint32_t i = 0; i < CELLS_MAX; i++) {
+        if (!self->ready)
+            cells->row[self->collected][i] = (float)cells->fresh[i];
+        *(self->ready ? &cells->window[i] : &cells->reference[i]) += cells->fresh[i];
+    }
+    if (!self->ready) {
+        moments(self, 0, ++self->collected, mean);
+        if (self->collected == self->reference)
+            settle(self);
+    } else {
+        moments(self, 1, ++self->filled, mean);
+        if (self->filled == self->window)
+            judge(self, index, out);
+    }
+}
+
+int distance_add_histogram(void *state, uint64_t index, const double *edges, const uint64_t *counts, uint32_t bins,
+                           struct detect_verdict *out)
+{
+    struct distance *self = state;
+    int error = want_cells(self, CELLS_HISTOGRAM);
+    if (error)
+        return error;
+    double total = cells_of_histogram(self->cells, edges, counts, bins);
+    if (!(total > 0))
+        return 1;
+    take_cells(self, index, total, out);
+    return 0;
+}
+
+int distance_add_categories(void *state, uint64_t index, const struct detect_category *categories, uint32_t count,
+                            struct detect_verdict *out)
+{
+    struct distance *self = state;
+    if (!self->kind->of_bins)
+        return -ENOTSUP;
+    int error = want_cells(self, CELLS_CATEGORIES);
+    if (error)
+        return error;
+    double total = cells_of_categories(self->cells, categories, count, !self->ready);
+    if (!(total > 0))
+        return 1;
+    take_cells(self, index, total, out);
+    return 0;
+}
+
+/* Keeping --------------------------------------------------------------------------------------------------------- */
+
+static void walk_values(struct distance *self, struct codec *codec)
+{
+    codec_f32s(codec, self->values, self->collected);
+    codec_f32s(codec, self->values + self->reference, self->filled);
+}
+
+void distance_walk(void *state, struct codec *codec)
+{
+    struct distance *self = state;
+    uint32_t input = self->input;
+    codec_u32(codec, &input, INPUT_CELLS);
+    codec_u32(codec, &self->collected, self->reference);
+    codec_u32(codec, &self->filled, self->window - 1);
+    codec_flag(codec, &self->approximate);
+    codec_u32(codec, &self->from, self->reference / 2);
+    codec_u32(codec, &self->to, self->reference);
+    codec_f64(codec, &self->threshold);
+    codec_f64(codec, &self->origin);
+    codec_f64s(codec, self->mean, 2);
+    codec_f64s(codec, self->squares, 2);
+    self->input = (enum distance_input)input;
+    self->ready = self->collected == self->reference;
+    if (self->ready && self->input == INPUT_VALUES && self->to <= self->reference / 2)
+        codec->failed = true;
+    if (self->input == INPUT_VALUES)
+        walk_values(self, codec);
+    if (self->input != INPUT_CELLS)
+        return;
+    if (!self->cells && cells_new(&self->cells, self->reference)) {
+        self->input = INPUT_NONE;
+        codec->failed = codec->out_of_memory = true;
+        return;
+    }
+    cells_walk(self->cells, self->ready ? 0 : self->collected, codec);
+}
+
+size_t distance_more_bytes(const void *state)
+{
+    const struct distance *self = state;
+    return self->cells ? cells_bytes(self->cells) : 0;
+}
+
+void distance_release(void *state)
+{
+    struct distance *self = state;
+    cells_destroy(&self->cells);
+}
