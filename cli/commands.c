@@ -40,6 +40,15 @@ const struct command commands[] = {
      "version, artifact, metrics and gpu_hours. Status 75: to be tried again. Any other: failed, with the last line of "
      "its standard error. What it leaves running in its group is killed.",
      "driftc trainer --exec './retrain.sh'", trainer_run},
+    {"detect", "One detector over one number a line; one line of JSON for each alarm", "NAME FILE",
+     "NAME is cusum, ewma, shewhart, page_hinkley, adwin, ddm, eddm, hddm_a, hddm_w, kswin, evidence, psi, js, chi2, ks or "
+     "wasserstein; FILE may be - for standard input. Blank lines are skipped; a line that is no finite number takes an "
+     "index and is not fed. After an alarm the detector starts anew with the next value.",
+     "driftc detect cusum --set direction=down --set h=5 accuracy.txt", detect_run},
+    {"arl", "How often a chart cries wolf, and how soon it sees a shift", "NAME",
+     "NAME is cusum, ewma or shewhart; parameters are those of `detect`, direction=both is two-sided. Values are taken to "
+     "be independent and normal, and the reference to be known.",
+     "driftc arl cusum --set k=0.5 --set h=5 --shift 1", arl_run},
     {"help", "This list, or how one command is used", "[COMMAND]", "", "driftc help publish", help_run},
     {0},
 };
