@@ -62,9 +62,8 @@ static int promise(struct config_budgets *self, const struct budget_set *set, ui
     if (!promise) {
         struct detect_params *steps = arena_take(self->memory, RULE_STEPS_MAX, sizeof(*steps));
         promise = arena_take(self->memory, 1, sizeof(*promise));
-        if (!steps || !promise)
+        if (!steps || !promise || drift_rules_promise(rule, 1, &share, set->settings.event_rate, steps) != 0)
             return -ENOMEM;
-        drift_rules_promise(rule, 1, &share, set->settings.event_rate, steps);
         *promise = wanted;
         promise->steps = rule->steps;
         promise->step_count = rule->step_count;

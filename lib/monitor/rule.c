@@ -38,43 +38,49 @@ static double events_for(const struct alarm_budget *alarms, double rate, double 
 }
 
 /* Room for a promise that the step below has made already: many budgets end in the same bound. */
-static bool promise_step(const struct drift_rule *rule, double events, const struct detect_params *below,
+static int promise_step(const struct drift_rule *rule, double events, const struct detect_params *below,
                          struct detect_params *out)
 {
     if (below && below->promise == events) {
         *out = *below;
-        return true;
+        return 0;
     }
     *out = rule->params;
-    return detect_params_promise(out, events, NULL) == 0;
+    return detect_params_promise(out, events, NULL);
 }
 
-static void promise(struct drift_rule *rule, const struct alarm_budget *alarms, double rate, double rules,
+static int promise(struct drift_rule *rule, const struct alarm_budget *alarms, double rate, double rules,
                     struct detect_params *steps)
 {
     const bool one = rate > 0 || alarms->every_s <= 0;
     const uint32_t count = one ? 1 : RULE_STEPS_MAX;
     for (uint32_t i = 0; i < count; i++) {
         double events = events_for(alarms, one ? rate : step_rates[i], rules);
-        if (!promise_step(rule, events, i ? &steps[i - 1] : NULL, &steps[i]))
+        int error = promise_step(rule, events, i ? &steps[i - 1] : NULL, &steps[i]);
+        if (error == -ENOMEM)
+            return error;
+        if (error)
             steps[i].promise = 0;
     }
     rule->steps = steps;
     rule->step_count = steps[count - 1].promise > 0 ? count : 0;
+    return 0;
 }
 
-void drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct alarm_budget *alarms,
+int drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct alarm_budget *alarms,
                          double event_rate, struct detect_params *steps)
 {
     double promising = 0;
+    int error = 0;
     for (uint32_t i = 0; i < count; i++)
         promising += rule_promises(&rules[i]);
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && error == 0; i++) {
         rules[i].steps = NULL;
         rules[i].step_count = 0;
         if (rule_promises(&rules[i]) && (alarms->every_s > 0 || alarms->every_events > 0))
-            promise(&rules[i], alarms, event_rate, promising, steps + (size_t)i * RULE_STEPS_MAX);
+            error = promise(&rules[i], alarms, event_rate, promising, steps + (size_t)i * RULE_STEPS_MAX);
     }
+    return error;
 }
 
 void drift_rule_text(const struct drift_rule *rule, char out[RULE_TEXT_MAX])

@@ -45,8 +45,8 @@ bool rule_promises(const struct drift_rule *rule);
 
 /* Sets the promises of a model's rules. event_rate: values a second of each rule's metric; 0: not known. `steps` has
  * room for count * RULE_STEPS_MAX and must outlive the rules. Up to half a second for each chart: once for each distinct
- * setting. A rule that cannot keep to its share with its parameters promises nothing. */
-void drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct alarm_budget *alarms,
+ * setting. A rule that cannot keep to its share with its parameters promises nothing. Returns 0 or -ENOMEM. */
+int drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct alarm_budget *alarms,
                          double event_rate, struct detect_params *steps);
 
 /* "latency_ms cusum up": metric, detector, and where a change does harm. */

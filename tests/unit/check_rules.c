@@ -61,7 +61,7 @@ static void begin(struct bench *self, double every_events, double every_s)
                                            .rules = self->rules, .rule_count = s->rule_count,
                                            .alarms = {every_s, every_events}};
     self->settings = fixed;
-    drift_rules_promise(self->rules, s->rule_count, &s->alarms, 0, self->steps);
+    ck_assert_int_eq(drift_rules_promise(self->rules, s->rule_count, &s->alarms, 0, self->steps), 0);
     ck_assert_int_eq(monitor_new(&self->monitor, s), 0);
     state = 88172645463325252u;
 }
