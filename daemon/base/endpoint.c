@@ -63,12 +63,19 @@ static int path_is_free(const char *path)
     return error == EACCES || error == EPERM ? -error : -EADDRINUSE;
 }
 
-int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
-                  char why[ENDPOINT_WHY_MAX])
+/* The file of an ipc:// endpoint; NULL where it has none that we name. */
+static const char *path_of(const char *endpoint)
 {
     static const char ipc[] = "ipc://";
     const char *path = strncmp(endpoint, ipc, sizeof ipc - 1) == 0 ? endpoint + sizeof ipc - 1 : NULL;
-    if (path && *path != '@' && *path != '*') {
+    return path && *path != '@' && *path != '*' ? path : NULL;
+}
+
+int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
+                  char why[ENDPOINT_WHY_MAX])
+{
+    const char *path = path_of(endpoint);
+    if (path) {
         int rc = path_is_free(path);
         if (rc == -EEXIST) {
             snprintf(why, ENDPOINT_WHY_MAX, "%s: %s is a file that is no socket; it is left alone", key, path);
@@ -84,6 +91,15 @@ int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char a
     if (zmq_getsockopt(handle, ZMQ_LAST_ENDPOINT, actual, &size) < 0)
         snprintf(actual, ENDPOINT_MAX, "%s", endpoint);
     return 0;
+}
+
+/* libzmq leaves the file. It goes while we still listen: later it could be another daemon's. */
+void endpoint_unbind(zsock_t *socket, const char *actual)
+{
+    const char *path = path_of(actual);
+    if (path)
+        unlink(path);
+    zmq_unbind(zsock_resolve(socket), actual);
 }
 
 int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX])

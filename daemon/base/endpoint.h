@@ -14,12 +14,15 @@
 #define ENDPOINT_WHY_MAX 512
 
 /* Binds `socket`. `key` is the configuration's name for it, for the sentence. `actual` gets the endpoint as it stands,
- * with the port that stands for "*". Returns 0; -EADDRINUSE: somebody is there; -EINVAL: no such kind of endpoint; other
- * errors as bind(2) has them. */
+ * with the port that stands for "*". Returns 0; -EADDRINUSE: somebody is there; -EINVAL: no such kind of endpoint;
+ * other errors as bind(2) has them. */
 int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
                   char why[ENDPOINT_WHY_MAX]);
 
-/* The same for connecting, which succeeds before anybody is there. */
+/* Gives an endpoint up that endpoint_bind() returned as `actual`; a Unix socket's file goes with it. */
+void endpoint_unbind(zsock_t *socket, const char *actual);
+
+/* As endpoint_bind() for connecting, which succeeds before anybody is there. */
 int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX]);
 
 #endif

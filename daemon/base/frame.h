@@ -42,16 +42,16 @@ struct frame_ring;
 /* `slots` is a power of two. Returns 0, -ENOMEM, or the error of eventfd(2). */
 int ring_new(struct frame_ring **self_p, uint32_t slots);
 
-/* For who puts: moves the frame into the ring; it can be taken after ring_publish(). While the ring is full, waits up to
- * `patience_ms`; false: nothing was put, try again. */
+/* For who puts: moves the frame into the ring; it can be taken after ring_publish(). While the ring is full, waits up
+ * to `patience_ms`; false: nothing was put, try again. */
 bool ring_put(struct frame_ring *self, struct frame *frame, int patience_ms);
 void ring_publish(struct frame_ring *self);
 
 /* For who takes: moves up to `most` frames out, without waiting. */
 uint32_t ring_take(struct frame_ring *self, struct frame *out, uint32_t most);
 
-/* For who takes, before it sleeps on ring_fd(): true when there is nothing to take and the next ring_publish() will make
- * the descriptor readable; false when there is something after all. */
+/* For who takes, before it sleeps on ring_fd(): true when there is nothing to take and the next ring_publish() will
+ * make the descriptor readable; false when there is something after all. */
 bool ring_may_sleep(struct frame_ring *self);
 /* After the sleep, whatever ended it. */
 void ring_awake(struct frame_ring *self);

@@ -15,9 +15,9 @@
 struct inbox;
 
 struct letter {
-    int kind;                  /* what the body is; enum letter_kind */
+    int kind; /* what the body is; enum letter_kind */
     void *body;
-    void (*drop)(void *body);  /* frees the body; NULL: nothing to free */
+    void (*drop)(void *body); /* frees the body; NULL: nothing to free */
 };
 
 /* Every kind of letter in the daemon. The body's type stands beside it. */
@@ -36,7 +36,7 @@ struct question {
     unsigned long long id;
     char *ask;
     char *answer; /* NULL until answered */
-    int from;     /* who answered: a shard's number, or -1 */
+    int from;     /* who is asked: a shard's number, or -1; comes back as it was */
     struct inbox *reply_to;
 };
 void question_drop(void *question);

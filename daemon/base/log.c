@@ -276,7 +276,8 @@ static void write_journal(enum log_level level, const char *sentence, const stru
         atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
 }
 
-/* systemd sets JOURNAL_STREAM to "device:inode" of the stream it gave us; a redirected standard error is another file. */
+/* systemd sets JOURNAL_STREAM to "device:inode" of the stream it gave us; a redirected standard error is another file.
+ */
 static bool stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");

@@ -1,10 +1,12 @@
 /* config.h - the YAML file of budgets, read strictly into plain structs.
  *
  * config_load() reports every error at once, each as "file:line:column: key: what is wrong, what is allowed". One table
- * (config_schema.c) says for every key its type, range and default. Only the engine and the tools know that YAML exists:
+ * (schema.c) says for every key its type, range and default. Only the engine and the tools know that YAML exists:
  * stations are handed the few options they need.
  *
- * Threads: one at a time; a loaded configuration does not change. Memory: the configuration owns all it points to.
+ * Threads: what struct config holds does not change once it is loaded, and may be read by many. config_settings_for()
+ * remembers what it made: one thread at a time, and whoever has several sees to that. Memory: the configuration owns
+ * all it points to, until config_destroy(). Failure: negative errors; on failure nothing is made.
  */
 #ifndef DRIFT_LIB_CONFIG_CONFIG_H
 #define DRIFT_LIB_CONFIG_CONFIG_H
@@ -80,13 +82,16 @@ struct config {
 struct config_options {
     bool no_env;  /* ${NAME} without a value is no error: secrets may be absent where one only checks */
     bool as_user; /* run by hand without root: state and control default to the XDG folders */
+    uint32_t uid; /* whose run it is: names the folder in /tmp where the environment names none */
+    const char *(*getenv)(void *argument, const char *name); /* NULL: no variable is set */
+    void *getenv_argument;
 };
 
 /* Called once for each error, with a whole line of text and no newline. */
 typedef void config_error_fn(void *argument, const char *line);
 
-/* Reads `path`. Returns 0 and *self_p, or a negative error after having told `error` of everything that is wrong:
- * -EINVAL for mistakes in the text, -ENOENT and the like for a file that cannot be read. */
+/* Reads `path`; NULL options are all zero. Returns 0 and *self_p, or a negative error after having told `error` of
+ * everything that is wrong: -EINVAL for mistakes in the text, -ENOENT and the like for a file that cannot be read. */
 int config_load(struct config **self_p, const char *path, const struct config_options *options, config_error_fn *error,
                 void *argument);
 
@@ -94,13 +99,31 @@ int config_load(struct config **self_p, const char *path, const struct config_op
 int config_parse(struct config **self_p, const char *name, struct text yaml, const struct config_options *options,
                  config_error_fn *error, void *argument);
 
-/* The budgets that hold for a model: all matching blocks, merged key by key. Models that match the same blocks share one
- * settings object, which the configuration owns. NULL where no block matches: shown, never judged. *out_p untouched on
- * -ENOMEM. */
+/* The budgets that hold for a model: all matching blocks, merged key by key. Models that match the same blocks share
+ * one settings object, which the configuration owns. NULL where no block matches: shown, never judged. *out_p untouched
+ * on -ENOMEM. Costs a search among the blocks of the model's project and those whose project has a wildcard. */
 int config_settings_for(struct config *self, const struct model_id *model, const struct monitor_settings **out_p);
 
 /* What stands behind config_settings_for() when no block matches: the defaults, no KPI. */
 const struct monitor_settings *config_settings_default(void);
+
+/* Where a key was set. `file` belongs to the configuration; NULL, and line 0, where the default stands. */
+struct config_place {
+    const char *file;
+    uint32_t line, column; /* from 1 */
+};
+
+/* Where a key outside `budgets` was set: "metrics.queue", "retraining.strategies.pbt.gpu_hours". False, and no place,
+ * where the default stands. */
+bool config_place_of(const struct config *self, const char *key, struct config_place *out);
+
+/* The same of a key in what config_settings_for() gave: "window", "kpis.accuracy.min". */
+bool config_settings_place(const struct config *self, const struct monitor_settings *settings, const char *key,
+                           struct config_place *out);
+
+/* Where the control socket is when no file says so, for tools that look for it. Returns 0, or -ENAMETOOLONG. */
+#define CONFIG_ENDPOINT_MAX 256
+int config_control_default(char out[CONFIG_ENDPOINT_MAX], const struct config_options *options);
 
 void config_destroy(struct config **self_p);
 

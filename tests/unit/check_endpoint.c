@@ -62,6 +62,8 @@ START_TEST(a_dead_socket_is_replaced)
     zsock_t *socket = zsock_new(ZMQ_ROUTER);
     ck_assert_int_eq(endpoint_bind(socket, "control.bind", endpoint, actual, why), 0);
     ck_assert_str_eq(actual, endpoint);
+    endpoint_unbind(socket, actual);
+    ck_assert_int_ne(access(path, F_OK), 0);
     zsock_destroy(&socket);
 }
 END_TEST

@@ -1,0 +1,147 @@
+#include "daemon/control/commands.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/base/log.h"
+#include "lib/model_id.h"
+#include "lib/monitor/monitor.h"
+
+#define MODELS_SHOWN 1000
+#define MODELS_SHOWN_MAX 100000
+
+json_t *command_refuse(const char *code, const char *sentence)
+{
+    json_t *message = json_string(sentence);
+    return json_pack("{s:b, s:s, s:o}", "ok", 0, "error", code, "message",
+                     message ? message : json_string("the question is not UTF-8"));
+}
+
+/* The argument's text; *refusal_p where it is there and no string. */
+static const char *argument(const json_t *ask, const char *name, json_t **refusal_p)
+{
+    const json_t *value = json_object_get(ask, name);
+    if (!value || json_is_null(value) || json_is_string(value))
+        return json_string_value(value);
+    char sentence[64];
+    snprintf(sentence, sizeof sentence, "\"%s\" must be a string", name);
+    *refusal_p = command_refuse("bad_message", sentence);
+    return NULL;
+}
+
+static bool state_known(const char *name)
+{
+    for (int i = 0; i < MODEL_STATES; i++) {
+        if (strcmp(name, model_state_name((enum model_state)i)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static json_t *begin_models(json_t *ask)
+{
+    json_t *refusal = NULL;
+    const char *pattern = argument(ask, "pattern", &refusal), *state = argument(ask, "state", &refusal), *why;
+    if (refusal)
+        return refusal;
+    if (pattern && model_pattern_check(text_of(pattern), &why) < 0)
+        return command_refuse("bad_message", why);
+    if (state && !state_known(state))
+        return command_refuse("bad_message",
+                              "\"state\" must be warming, healthy, failing, drifting, retraining, stale, "
+                              "silenced or unrecoverable");
+    json_t *limit = json_object_get(ask, "limit");
+    if (!limit)
+        json_object_set_new(ask, "limit", json_integer(MODELS_SHOWN));
+    else if (json_integer_value(limit) < 1 || json_integer_value(limit) > MODELS_SHOWN_MAX)
+        return command_refuse("bad_message", "\"limit\" must be a whole number from 1 to 100000");
+    return NULL;
+}
+
+static json_t *begin_model(json_t *ask)
+{
+    json_t *refusal = NULL;
+    struct model_id id;
+    const char *model = argument(ask, "model", &refusal);
+    if (refusal)
+        return refusal;
+    if (!model || model_id_parse(&id, text_of(model)) < 0)
+        return command_refuse("bad_message", "\"model\" must be project/name/version");
+    return NULL;
+}
+
+static json_t *begin_request(json_t *ask)
+{
+    json_t *refusal = NULL;
+    const char *request = argument(ask, "request", &refusal);
+    if (refusal)
+        return refusal;
+    return request && *request ? NULL : command_refuse("bad_message", "\"request\" must be a request's id");
+}
+
+static json_t *begin_log_level(json_t *ask)
+{
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+    json_t *refusal = NULL;
+    const char *level = argument(ask, "level", &refusal);
+    if (refusal)
+        return refusal;
+    for (int i = 0; level && i < 4; i++) {
+        if (strcmp(level, levels[i]) != 0)
+            continue;
+        log_set_level((enum log_level)i);
+        log_info("the log level was set by the operator", LOG_TEXT("log_level", level));
+        return json_pack("{s:b, s:s}", "ok", 1, "level", level);
+    }
+    return command_refuse("bad_message", "\"level\" must be debug, info, warning or error");
+}
+
+static const struct command commands[] = {
+    {"status", ASK_SHARDS | ASK_REQUESTS, true, merge_status, NULL},
+    {"models", ASK_SHARDS, true, merge_models, begin_models},
+    {"model", ASK_SHARDS, false, merge_model, begin_model},
+    {"requests", ASK_REQUESTS, false, merge_only, NULL},
+    {"request", ASK_REQUESTS, false, merge_only, begin_request},
+    {"retrain", ASK_REQUESTS, false, merge_only, begin_model},
+    {"cancel", ASK_REQUESTS, false, merge_only, begin_request},
+    {"requeue", ASK_REQUESTS, false, merge_only, begin_request},
+    {"rejects", ASK_SHARDS, true, merge_rejects, NULL},
+    {"log_level", ASK_NOBODY, false, NULL, begin_log_level},
+};
+#define COMMANDS (sizeof commands / sizeof *commands)
+
+/* Commands of the protocol that this release does not have. */
+static const char *const not_built[] = {"explain", "reload", "silence", "unsilence", "checkpoint"};
+#define NOT_BUILT (sizeof not_built / sizeof *not_built)
+
+static json_t *refuse_unknown(const char *name)
+{
+    char sentence[512];
+    int used = snprintf(sentence, sizeof sentence, "there is no command \"%.64s\"; there are", name);
+    for (size_t i = 0; i < COMMANDS; i++)
+        used += snprintf(sentence + used, sizeof sentence - (size_t)used, "%s %s", i ? "," : "", commands[i].name);
+    return command_refuse("unknown_command", sentence);
+}
+
+const struct command *command_find(const json_t *ask, json_t **refusal_p)
+{
+    const char *name = json_string_value(json_object_get(ask, "do"));
+    if (!name) {
+        *refusal_p = command_refuse("bad_message", "a question is one JSON object {\"do\": \"<command>\", ...}");
+        return NULL;
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
+    }
+    for (size_t i = 0; i < NOT_BUILT; i++) {
+        if (strcmp(name, not_built[i]) != 0)
+            continue;
+        char sentence[96];
+        snprintf(sentence, sizeof sentence, "\"%s\" is not in this release", name);
+        *refusal_p = command_refuse("not_built", sentence);
+        return NULL;
+    }
+    *refusal_p = refuse_unknown(name);
+    return NULL;
+}

@@ -1,0 +1,350 @@
+#include "daemon/control/control.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/log.h"
+#include "daemon/control/commands.h"
+#include "daemon/control/envelope.h"
+
+#define ENDPOINTS_MAX 32
+#define PENDING_MAX 64     /* questions at a time; further ones are told "busy" */
+#define QUESTION_MAX 65536 /* bytes */
+#define PATIENCE_NS (3 * CLOCK_S_NS)
+#define MESSAGES_A_TURN 64
+#define HANDSHAKE_MS 3000
+#define FROM_REQUESTS -1
+#define ANSWERS_MAX (CONTROL_SHARDS_MAX + 1)
+
+/* A question that waits for its answers. */
+struct pending {
+    unsigned long long id; /* 0: free */
+    struct envelope envelope;
+    const struct command *command;
+    json_t *ask;
+    json_t *answers[ANSWERS_MAX];
+    int from[ANSWERS_MAX];
+    uint32_t asked, answered;
+    int64_t until_ns;
+};
+
+struct control {
+    zsock_t *socket;
+    void *handle;
+    struct inbox *inbox;
+    char endpoints[ENDPOINTS_MAX][ENDPOINT_MAX];
+    uint32_t endpoint_count;
+    struct control_ports ports;
+    struct pending pending[PENDING_MAX];
+    uint32_t pending_count;
+    unsigned long long last_id;
+    pthread_t thread;
+    bool started;
+    struct heart heart;
+};
+
+/* The mode of a Unix socket is what the mask leaves at the moment of the bind. No other thread makes files yet. */
+static int bind_all(struct control *self, char *const *bind, uint32_t bind_count, char why[ENDPOINT_WHY_MAX])
+{
+    int rc = 0;
+    mode_t before = umask(0117);
+    for (uint32_t i = 0; i < bind_count && i < ENDPOINTS_MAX && rc == 0; i++) {
+        rc = endpoint_bind(self->socket, "control.bind", bind[i], self->endpoints[i], why);
+        self->endpoint_count += rc == 0;
+    }
+    umask(before);
+    return rc;
+}
+
+int control_new(struct control **self_p, char *const *bind, uint32_t bind_count, char why[ENDPOINT_WHY_MAX])
+{
+    *self_p = NULL;
+    snprintf(why, ENDPOINT_WHY_MAX, "no memory or descriptor for the control socket");
+    struct control *self = calloc(1, sizeof *self);
+    if (!self)
+        return -ENOMEM;
+    int rc = inbox_new(&self->inbox);
+    if (rc < 0) {
+        control_destroy(&self);
+        return rc;
+    }
+    self->socket = zsock_new(ZMQ_ROUTER);
+    self->handle = zsock_resolve(self->socket);
+    zsock_set_linger(self->socket, 0);
+    zsock_set_handshake_ivl(self->socket, HANDSHAKE_MS);
+    zsock_set_maxmsgsize(self->socket, QUESTION_MAX);
+    rc = bind_all(self, bind, bind_count, why);
+    if (rc < 0)
+        control_destroy(&self);
+    *self_p = self;
+    return rc;
+}
+
+/* --- replies --- */
+
+static void reply(struct control *self, struct envelope *envelope, json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(json);
+    envelope_reply(self->handle, envelope,
+                   text ? text : "{\"ok\":false,\"error\":\"no_memory\",\"message\":\"there is no memory to answer\"}");
+    free(text);
+}
+
+static void name_of(int from, char out[24])
+{
+    if (from == FROM_REQUESTS)
+        snprintf(out, 24, "requests");
+    else
+        snprintf(out, 24, "shard %d", from);
+}
+
+/* Whom of those asked we have not heard. */
+static json_t *missing(const struct control *self, const struct pending *pending)
+{
+    bool heard[ANSWERS_MAX] = {false};
+    for (uint32_t i = 0; i < pending->answered; i++)
+        heard[pending->from[i] == FROM_REQUESTS ? CONTROL_SHARDS_MAX : pending->from[i]] = true;
+    json_t *list = json_array();
+    char name[24];
+    for (int i = 0; i < (int)self->ports.shard_count && (pending->command->targets & ASK_SHARDS); i++) {
+        name_of(i, name);
+        if (!heard[i])
+            json_array_append_new(list, json_string(name));
+    }
+    if ((pending->command->targets & ASK_REQUESTS) && !heard[CONTROL_SHARDS_MAX])
+        json_array_append_new(list, json_string("requests"));
+    return list;
+}
+
+static void finish(struct control *self, struct pending *pending)
+{
+    const struct command *command = pending->command;
+    bool whole = pending->answered == pending->asked;
+    json_t *json;
+    if (!whole && !command->partial)
+        json = command_refuse("timeout", "the daemon did not answer in time; it may be busy, or a disk may be slow");
+    else
+        json = command->merge(pending->ask, pending->answers, pending->answered);
+    if (json && !whole && command->partial)
+        json_object_set_new(json, "incomplete", missing(self, pending));
+    if (json && (command->targets & ASK_REQUESTS) && (command->targets & ASK_SHARDS))
+        self->ports.facts(self->ports.argument, json);
+    reply(self, &pending->envelope, json);
+    for (uint32_t i = 0; i < pending->answered; i++)
+        json_decref(pending->answers[i]);
+    json_decref(pending->ask);
+    pending->id = 0;
+    self->pending_count--;
+}
+
+/* --- questions --- */
+
+static void ask_one(struct control *self, struct pending *pending, struct inbox *inbox, int from, const char *text)
+{
+    struct question *question = calloc(1, sizeof *question);
+    pending->asked++;
+    if (!question)
+        return; /* it will be missing in the reply */
+    question->id = pending->id;
+    question->ask = strdup(text);
+    question->from = from;
+    question->reply_to = self->inbox;
+    struct letter letter = {.kind = LETTER_QUESTION, .body = question, .drop = question_drop};
+    if (!question->ask || inbox_put(inbox, letter) < 0)
+        question_drop(question);
+}
+
+static void ask_all(struct control *self, struct pending *pending)
+{
+    char *text = json_dumps(pending->ask, JSON_COMPACT);
+    if (pending->command->targets & ASK_SHARDS) {
+        for (uint32_t i = 0; i < self->ports.shard_count; i++)
+            ask_one(self, pending, self->ports.shards[i], (int)i, text ? text : "{}");
+    }
+    if (pending->command->targets & ASK_REQUESTS)
+        ask_one(self, pending, self->ports.requests, FROM_REQUESTS, text ? text : "{}");
+    free(text);
+}
+
+static struct pending *free_place(struct control *self)
+{
+    for (uint32_t i = 0; i < PENDING_MAX; i++) {
+        if (self->pending[i].id == 0)
+            return &self->pending[i];
+    }
+    return NULL;
+}
+
+/* Takes over the question and its envelope. */
+static void begin(struct control *self, struct envelope *envelope, json_t *ask, int64_t now_ns)
+{
+    json_t *refusal = NULL;
+    const struct command *command = command_find(ask, &refusal);
+    if (command && command->begin)
+        refusal = command->begin(ask);
+    struct pending *pending = refusal ? NULL : free_place(self);
+    if (!refusal && !pending)
+        refusal = command_refuse("busy", "too many questions are under way; ask again");
+    if (refusal || !pending) {
+        reply(self, envelope, refusal);
+        json_decref(ask);
+        return;
+    }
+    *pending =
+        (struct pending){.id = ++self->last_id, .command = command, .ask = ask, .until_ns = now_ns + PATIENCE_NS};
+    envelope_move(&pending->envelope, envelope);
+    self->pending_count++;
+    ask_all(self, pending);
+}
+
+static bool take_message(struct control *self, int64_t now_ns)
+{
+    struct envelope envelope;
+    zmq_msg_t body;
+    int rc = envelope_receive(self->handle, &envelope, &body);
+    if (rc == -EAGAIN)
+        return false;
+    if (rc == -EPROTO)
+        return true;
+    if (rc == -EBADMSG) {
+        reply(self, &envelope, command_refuse("bad_message", "a question is one frame behind the envelope"));
+        return true;
+    }
+    json_error_t error;
+    json_t *ask = json_loadb(zmq_msg_data(&body), zmq_msg_size(&body), JSON_REJECT_DUPLICATES, &error);
+    zmq_msg_close(&body);
+    if (ask) {
+        begin(self, &envelope, ask, now_ns);
+        return true;
+    }
+    char sentence[JSON_ERROR_TEXT_LENGTH + 64];
+    snprintf(sentence, sizeof sentence, "not a JSON object: %s, at byte %d", error.text, error.position);
+    reply(self, &envelope, command_refuse("bad_message", sentence));
+    return true;
+}
+
+/* --- answers --- */
+
+static void take_answer(struct control *self, const struct question *question)
+{
+    if (question->from < FROM_REQUESTS || question->from >= (int)self->ports.shard_count)
+        return;
+    for (uint32_t i = 0; i < PENDING_MAX; i++) {
+        struct pending *pending = &self->pending[i];
+        if (pending->id != question->id || pending->answered >= ANSWERS_MAX)
+            continue;
+        json_t *answer = question->answer ? json_loads(question->answer, 0, NULL) : NULL;
+        if (!answer)
+            answer = command_refuse("no_memory", "there is no memory for the answer");
+        pending->from[pending->answered] = question->from;
+        pending->answers[pending->answered++] = answer;
+        if (pending->answered == pending->asked)
+            finish(self, pending);
+        return;
+    }
+}
+
+static bool take_letters(struct control *self)
+{
+    struct letter letter;
+    bool stop = false;
+    while (inbox_take(self->inbox, &letter)) {
+        stop = stop || letter.kind == LETTER_STOP;
+        if (letter.kind == LETTER_ANSWER)
+            take_answer(self, letter.body);
+        if (letter.drop)
+            letter.drop(letter.body);
+    }
+    return !stop;
+}
+
+static void give_up_late(struct control *self, int64_t now_ns)
+{
+    for (uint32_t i = 0; i < PENDING_MAX && self->pending_count; i++) {
+        if (self->pending[i].id && self->pending[i].until_ns <= now_ns)
+            finish(self, &self->pending[i]);
+    }
+}
+
+static void *run(void *argument)
+{
+    struct control *self = argument;
+    while (take_letters(self)) {
+        heart_beat(&self->heart);
+        int64_t now_ns = clock_now().steady_ns;
+        give_up_late(self, now_ns);
+        uint32_t taken = 0;
+        while (taken < MESSAGES_A_TURN && take_message(self, now_ns))
+            taken++;
+        if (taken == MESSAGES_A_TURN)
+            continue;
+        zmq_pollitem_t items[] = {{.socket = self->handle, .events = ZMQ_POLLIN},
+                                  {.fd = inbox_fd(self->inbox), .events = ZMQ_POLLIN}};
+        zmq_poll(items, 2, self->pending_count ? 100 : HEART_TURN_MAX_MS);
+    }
+    return NULL;
+}
+
+int control_start(struct control *self, const struct control_ports *ports)
+{
+    self->ports = *ports;
+    int error = pthread_create(&self->thread, NULL, run, self);
+    if (error)
+        return -error;
+    self->started = true;
+    pthread_setname_np(self->thread, "control");
+    return 0;
+}
+
+uint32_t control_endpoint_count(const struct control *self)
+{
+    return self->endpoint_count;
+}
+
+const char *control_endpoint(const struct control *self, uint32_t index)
+{
+    return self->endpoints[index];
+}
+
+const struct heart *control_heart(const struct control *self)
+{
+    return &self->heart;
+}
+
+void control_stop(struct control *self)
+{
+    if (!self->started)
+        return;
+    while (inbox_put(self->inbox, (struct letter){.kind = LETTER_STOP}) < 0)
+        zclock_sleep(10);
+    pthread_join(self->thread, NULL);
+    self->started = false;
+}
+
+void control_destroy(struct control **self_p)
+{
+    struct control *self = *self_p;
+    *self_p = NULL;
+    if (!self)
+        return;
+    for (uint32_t i = 0; i < PENDING_MAX; i++) {
+        struct pending *pending = &self->pending[i];
+        if (!pending->id)
+            continue;
+        envelope_clear(&pending->envelope);
+        for (uint32_t j = 0; j < pending->answered; j++)
+            json_decref(pending->answers[j]);
+        json_decref(pending->ask);
+    }
+    for (uint32_t i = 0; i < self->endpoint_count; i++)
+        endpoint_unbind(self->socket, self->endpoints[i]);
+    zsock_destroy(&self->socket);
+    inbox_destroy(&self->inbox);
+    free(self);
+}

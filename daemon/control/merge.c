@@ -1,0 +1,153 @@
+#include "daemon/control/merge.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_ok(const json_t *answer)
+{
+    return json_is_true(json_object_get(answer, "ok"));
+}
+
+/* Adds the numbers of `from` to those of `to`, through objects; whatever else `to` has not got it gets. Lists are put
+ * one behind the other. */
+static void add_up(json_t *to, json_t *from)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach (from, name, value) {
+        json_t *there = json_object_get(to, name);
+        if (!there)
+            json_object_set_new(to, name, json_deep_copy(value));
+        else if (json_is_object(there) && json_is_object(value))
+            add_up(there, value);
+        else if (json_is_array(there) && json_is_array(value))
+            json_array_extend(there, value);
+        else if (json_is_integer(there) && json_is_integer(value))
+            json_integer_set(there, json_integer_value(there) + json_integer_value(value));
+        else if (json_is_number(there) && json_is_number(value))
+            json_object_set_new(to, name, json_real(json_number_value(there) + json_number_value(value)));
+    }
+}
+
+/* Several shards may have heard of one node. */
+static json_t *nodes_together(json_t *nodes)
+{
+    json_t *by_name = json_object(), *list = json_array();
+    size_t i;
+    json_t *node;
+    json_array_foreach (nodes, i, node) {
+        const char *name = json_string_value(json_object_get(node, "node"));
+        json_t *there = name ? json_object_get(by_name, name) : NULL;
+        if (there)
+            add_up(there, node);
+        else if (name)
+            json_object_set(by_name, name, node);
+    }
+    const char *name;
+    json_object_foreach (by_name, name, node)
+        json_array_append(list, node);
+    json_decref(by_name);
+    return list;
+}
+
+json_t *merge_status(const json_t *ask, json_t *const *answers, uint32_t count)
+{
+    (void)ask;
+    json_t *status = json_object();
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_ok(answers[i]))
+            add_up(status, answers[i]);
+    }
+    json_t *nodes = json_object_get(status, "nodes");
+    if (nodes)
+        json_object_set_new(status, "nodes", nodes_together(nodes));
+    json_object_set_new(status, "ok", json_true());
+    return status;
+}
+
+static int by_model(const void *a, const void *b)
+{
+    const char *left = json_string_value(json_object_get(*(json_t *const *)a, "model"));
+    const char *right = json_string_value(json_object_get(*(json_t *const *)b, "model"));
+    return strcmp(left ? left : "", right ? right : "");
+}
+
+json_t *merge_models(const json_t *ask, json_t *const *answers, uint32_t count)
+{
+    size_t found = 0, filled = 0;
+    json_int_t matched = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        found += json_array_size(json_object_get(answers[i], "models"));
+        matched += json_integer_value(json_object_get(answers[i], "matched"));
+    }
+    json_t **all = calloc(found + 1, sizeof *all);
+    if (!all)
+        return NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        size_t j;
+        json_t *model;
+        json_array_foreach (json_object_get(answers[i], "models"), j, model)
+            all[filled++] = model;
+    }
+    qsort(all, filled, sizeof *all, by_model);
+    size_t limit = (size_t)json_integer_value(json_object_get(ask, "limit"));
+    json_t *models = json_array();
+    for (size_t i = 0; i < filled && i < limit; i++)
+        json_array_append(models, all[i]);
+    free(all);
+    return json_pack("{s:b, s:I, s:o}", "ok", 1, "left_out", matched - (json_int_t)json_array_size(models), "models",
+                     models);
+}
+
+json_t *merge_model(const json_t *ask, json_t *const *answers, uint32_t count)
+{
+    (void)ask;
+    json_t *best = count ? answers[0] : NULL;
+    for (uint32_t i = 0; i < count; i++) {
+        if (is_ok(answers[i]))
+            best = answers[i];
+    }
+    return json_incref(best);
+}
+
+static double age_of(const json_t *reject)
+{
+    return json_number_value(json_object_get(json_object_get(reject, "last"), "at_s"));
+}
+
+json_t *merge_rejects(const json_t *ask, json_t *const *answers, uint32_t count)
+{
+    (void)ask;
+    json_t *by_reason = json_object(), *list = json_array();
+    for (uint32_t i = 0; i < count; i++) {
+        size_t j;
+        json_t *reject;
+        json_array_foreach (json_object_get(answers[i], "rejects"), j, reject) {
+            const char *reason = json_string_value(json_object_get(reject, "reason"));
+            json_t *there = reason ? json_object_get(by_reason, reason) : NULL;
+            if (!there) {
+                if (reason)
+                    json_object_set_new(by_reason, reason, json_copy(reject));
+                continue;
+            }
+            json_int_t sum = json_integer_value(json_object_get(there, "count")) +
+                             json_integer_value(json_object_get(reject, "count"));
+            if (age_of(reject) > age_of(there))
+                json_object_set(there, "last", json_object_get(reject, "last"));
+            json_object_set_new(there, "count", json_integer(sum));
+        }
+    }
+    const char *reason;
+    json_t *reject;
+    json_object_foreach (by_reason, reason, reject)
+        json_array_append(list, reject);
+    json_decref(by_reason);
+    return json_pack("{s:b, s:o}", "ok", 1, "rejects", list);
+}
+
+json_t *merge_only(const json_t *ask, json_t *const *answers, uint32_t count)
+{
+    (void)ask;
+    return count ? json_incref(answers[0]) : NULL;
+}

@@ -1,0 +1,144 @@
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/base/log.h"
+#include "daemon/engine/inside.h"
+#include "lib/config/budgets.h"
+
+/* `workers: auto`, measured: with few cores the hand-over costs more than a second core brings. */
+#define CORES_FOR_THREADS 4
+#define CORES_FOR_OTHERS 2 /* libzmq's I/O thread and ingest */
+#define THREADS_AUTO_MAX 8
+
+static void print_mistake(void *argument, const char *line)
+{
+    (void)argument;
+    fprintf(stderr, "%s\n", line);
+}
+
+static const char *from_environment(void *argument, const char *name)
+{
+    (void)argument;
+    return getenv(name);
+}
+
+/* A unit with StateDirectory= has its folders; whoever starts the daemon by hand, and is not root, uses his own. */
+static bool run_by_hand(void)
+{
+    return geteuid() != 0 && !getenv("STATE_DIRECTORY");
+}
+
+int engine_load(struct config **self_p, const char *file, bool no_env)
+{
+    struct config_options options = {
+        .no_env = no_env, .as_user = run_by_hand(), .uid = geteuid(), .getenv = from_environment};
+    return config_load(self_p, file, &options, print_mistake, NULL);
+}
+
+int engine_check(const char *config_file, bool no_env)
+{
+    struct config *config;
+    int rc = engine_load(&config, config_file, no_env);
+    if (rc < 0)
+        return EXIT_CONFIGURATION;
+    config_destroy(&config);
+    return EXIT_STOPPED;
+}
+
+static uint32_t cores(void)
+{
+    cpu_set_t set;
+    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+    return count > 0 ? (uint32_t)count : 1;
+}
+
+uint32_t engine_worker_threads(const struct config *config)
+{
+    if (config->workers >= 0)
+        return (uint32_t)config->workers;
+    uint32_t there = cores();
+    if (there < CORES_FOR_THREADS)
+        return 0;
+    uint32_t threads = there - CORES_FOR_OTHERS;
+    return threads < THREADS_AUTO_MAX ? threads : THREADS_AUTO_MAX;
+}
+
+uint32_t engine_budget_count(const struct config *config)
+{
+    return config->budgets ? config->budgets->block_count : 0;
+}
+
+void engine_open_log(const struct config *config)
+{
+    static const enum log_format formats[] = {[CONFIG_LOG_AUTO] = LOG_FORMAT_AUTO,
+                                              [CONFIG_LOG_JOURNAL] = LOG_FORMAT_JOURNAL,
+                                              [CONFIG_LOG_LOGFMT] = LOG_FORMAT_LOGFMT,
+                                              [CONFIG_LOG_JSON] = LOG_FORMAT_JSON};
+    static const enum log_level levels[] = {[CONFIG_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+                                            [CONFIG_LOG_INFO] = LOG_LEVEL_INFO,
+                                            [CONFIG_LOG_WARNING] = LOG_LEVEL_WARNING,
+                                            [CONFIG_LOG_ERROR] = LOG_LEVEL_ERROR};
+    log_open(formats[config->log.format], levels[config->log.level]);
+}
+
+struct ingest_options engine_ingest_options(const struct config *config)
+{
+    return (struct ingest_options){.bind = config->metrics.bind.at,
+                                   .bind_count = config->metrics.bind.count,
+                                   .connect = config->metrics.connect.at,
+                                   .connect_count = config->metrics.connect.count,
+                                   .queue = config->metrics.queue,
+                                   .max_message_bytes = config->metrics.max_message_bytes};
+}
+
+/* `char **` does not become `const char *const *` by itself in C. */
+static const char *const *const_list(const struct config_endpoints *endpoints)
+{
+    return (const char *const *)endpoints->at;
+}
+
+struct dispatch_options engine_dispatch_options(const struct config *config)
+{
+    return (struct dispatch_options){.jobs = const_list(&config->jobs.bind),
+                                     .job_count = config->jobs.bind.count,
+                                     .feedback = const_list(&config->feedback),
+                                     .feedback_count = config->feedback.count,
+                                     .feedback_required = config->jobs.feedback == CONFIG_FEEDBACK_REQUIRED};
+}
+
+static struct requests_project limits_of(const char *project, const struct config_limits *limits)
+{
+    return (struct requests_project){.project = project,
+                                     .concurrent = limits->concurrent,
+                                     .per_model_per_day = limits->per_model_per_day,
+                                     .per_day = limits->per_day,
+                                     .gpu_hours_per_day = limits->gpu_hours_per_day};
+}
+
+struct requests_options engine_requests_options(const struct engine *self, struct requests_project *projects)
+{
+    const struct config *config = self->config;
+    for (uint32_t i = 0; i < config->retraining.project_count; i++)
+        projects[i] = limits_of(config->retraining.projects[i].project, &config->retraining.projects[i].limits);
+    return (struct requests_options){.state_dir = config->state.dir,
+                                     .source = self->source,
+                                     .feedback_required = config->jobs.feedback == CONFIG_FEEDBACK_REQUIRED,
+                                     .accept_within_ns = config->jobs.accept_within_ns,
+                                     .lease_ns = config->jobs.lease_ns,
+                                     .max_run_ns = config->jobs.max_run_ns,
+                                     .retry_first_ns = config->jobs.retry_first_ns,
+                                     .retry_max_ns = config->jobs.retry_max_ns,
+                                     .attempts = config->jobs.attempts,
+                                     .seed = config->retraining.seed,
+                                     .choose = config->retraining.choose,
+                                     .strategies = config->retraining.strategies,
+                                     .strategy_count = config->retraining.strategy_count,
+                                     .give_up_after = config->retraining.give_up_after,
+                                     .fleet = limits_of(NULL, &config->retraining.limits),
+                                     .projects = projects,
+                                     .project_count = config->retraining.project_count};
+}

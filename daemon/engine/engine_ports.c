@@ -1,0 +1,142 @@
+#include <stdlib.h>
+
+#include "daemon/base/log.h"
+#include "daemon/engine/inside.h"
+
+/* --- called by shards, each in its own thread --- */
+
+static int settings_for(void *argument, const struct model_id *model, const struct monitor_settings **out)
+{
+    struct engine *self = argument;
+    const struct monitor_settings *settings = NULL;
+    pthread_mutex_lock(&self->settings_mutex);
+    int rc = config_settings_for(self->config, model, &settings);
+    pthread_mutex_unlock(&self->settings_mutex);
+    if (rc == 0)
+        *out = settings ? settings : config_settings_default();
+    return rc;
+}
+
+static void notice_drop(void *body)
+{
+    struct retrain_notice *notice = body;
+    retrain_notice_destroy(&notice);
+}
+
+/* Shards start after the requests station and end before it. */
+static void put_notice(void *argument, struct retrain_notice *notice)
+{
+    struct engine *self = argument;
+    struct letter letter = {.kind = LETTER_NOTICE, .body = notice, .drop = notice_drop};
+    if (inbox_put(requests_inbox(self->requests), letter) == 0)
+        return;
+    log_error("no memory to pass on what a model needs", LOG_TEXT("model", notice->model));
+    notice_drop(notice);
+}
+
+/* --- called by shards and by the requests station --- */
+
+static void put_event(void *argument, struct cloud_event *event)
+{
+    struct engine *self = argument;
+    observe_put(self->observe, event);
+}
+
+/* --- called by the requests station: during its start in the main thread, later in its own --- */
+
+static void put_update(void *argument, struct retrain_update *update)
+{
+    struct engine *self = argument;
+    atomic_fetch_add_explicit(&self->restored, 1, memory_order_relaxed);
+    workers_update(self->workers, update);
+}
+
+/* --- called by the control station --- */
+
+typedef const char *endpoint_at(const void *station, uint32_t index);
+
+static const char *metrics_at(const void *station, uint32_t index)
+{
+    return index < ingest_endpoint_count(station) ? ingest_endpoint(station, index) : NULL;
+}
+
+static const char *events_at(const void *station, uint32_t index)
+{
+    return index < observe_endpoint_count(station) ? observe_endpoint(station, index) : NULL;
+}
+
+static const char *control_at(const void *station, uint32_t index)
+{
+    return index < control_endpoint_count(station) ? control_endpoint(station, index) : NULL;
+}
+
+static const char *jobs_at(const void *station, uint32_t index)
+{
+    return dispatch_jobs_endpoint(station, index);
+}
+
+static const char *feedback_at(const void *station, uint32_t index)
+{
+    return dispatch_feedback_endpoint(station, index);
+}
+
+static json_t *list_endpoints(endpoint_at *at, const void *station)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; at(station, i); i++)
+        json_array_append_new(list, json_string(at(station, i)));
+    return list;
+}
+
+static json_t *all_endpoints(const struct engine *self)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "metrics", list_endpoints(metrics_at, self->ingest), "jobs",
+                     list_endpoints(jobs_at, self->dispatch), "feedback", list_endpoints(feedback_at, self->dispatch),
+                     "events", list_endpoints(events_at, self->observe), "control",
+                     list_endpoints(control_at, self->control));
+}
+
+/* What it reads does not change while the daemon runs, or is atomic. */
+static void add_facts(void *argument, json_t *status)
+{
+    const struct engine *self = argument;
+    struct now now = clock_now();
+    json_object_set_new(status, "version", json_string(DRIFT_VERSION));
+    json_object_set_new(status, "up_s", json_real((double)(now.steady_ns - self->started.steady_ns) / 1e9));
+    json_object_set_new(status, "source", json_string(self->source));
+    json_object_set_new(status, "config", json_string(self->config_file));
+    json_object_set_new(status, "workers", json_integer(workers_threads(self->workers)));
+    json_object_set_new(status, "received", json_integer((json_int_t)ingest_messages(self->ingest)));
+    json_object_set_new(status, "observers",
+                        json_pack("{s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe), "dropped",
+                                  (json_int_t)observe_dropped(self->observe)));
+    json_object_set_new(status, "log_lost", json_integer((json_int_t)log_lost()));
+    json_object_set_new(status, "endpoints", all_endpoints(self));
+    json_object_set_new(status, "reload", json_pack("{s:b, s:n, s:[]}", "ok", 1, "at", "errors"));
+}
+
+struct shard_ports engine_shard_ports(struct engine *self)
+{
+    return (struct shard_ports){
+        .argument = self, .settings = settings_for, .notice = put_notice, .event = put_event, .source = self->source};
+}
+
+struct requests_ports engine_requests_ports(struct engine *self)
+{
+    return (struct requests_ports){.job = dispatch_port(self->dispatch),
+                                   .update = put_update,
+                                   .event = put_event,
+                                   .argument = self,
+                                   .engine = self->inbox};
+}
+
+struct control_ports engine_control_ports(struct engine *self)
+{
+    struct control_ports ports = {.shard_count = workers_shards(self->workers),
+                                  .requests = requests_inbox(self->requests),
+                                  .facts = add_facts,
+                                  .argument = self};
+    for (uint32_t i = 0; i < ports.shard_count; i++)
+        ports.shards[i] = workers_inbox(self->workers, i);
+    return ports;
+}

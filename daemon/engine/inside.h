@@ -1,0 +1,76 @@
+/* inside.h - what the files of the engine share; for them alone.
+ *
+ * Threads: the main thread, but for what stations call: engine_ports.c says which.
+ */
+#ifndef DRIFTD_ENGINE_INSIDE_H
+#define DRIFTD_ENGINE_INSIDE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "daemon/control/control.h"
+#include "daemon/dispatch/dispatch.h"
+#include "daemon/engine/engine.h"
+#include "daemon/ingest/ingest.h"
+#include "daemon/observe/observe.h"
+#include "daemon/requests/requests.h"
+#include "daemon/workers/workers.h"
+#include "lib/config/config.h"
+
+#define HOST_MAX 256
+#define HEARTS_MAX (WORKERS_MAX + 4)
+
+/* When a heart was last seen to beat. */
+struct pulse {
+    const char *name;
+    const struct heart *heart;
+    uint64_t count;
+    int64_t seen_ns;
+};
+
+struct engine {
+    struct config *config;
+    const char *config_file;
+    int signal_fd;
+    struct inbox *inbox;       /* alarms */
+    char source[HOST_MAX + 8]; /* "driftd/<host>" */
+    struct now started;
+
+    struct ingest *ingest;
+    struct workers *workers;
+    struct requests *requests;
+    struct dispatch *dispatch;
+    struct observe *observe;
+    struct control *control;
+
+    pthread_mutex_t settings_mutex; /* config_settings_for() is for one thread at a time */
+    atomic_uint restored;           /* models that the store knew at the start */
+
+    struct pulse pulses[HEARTS_MAX];
+    uint32_t pulse_count;
+    int64_t watchdog_ns, looked_ns, status_ns;
+    uint64_t status_events;
+};
+
+/* engine_config.c */
+int engine_load(struct config **self_p, const char *file, bool no_env);
+uint32_t engine_worker_threads(const struct config *config);
+uint32_t engine_budget_count(const struct config *config);
+void engine_open_log(const struct config *config);
+struct ingest_options engine_ingest_options(const struct config *config);
+struct dispatch_options engine_dispatch_options(const struct config *config);
+/* `projects` must hold config->retraining.project_count of them. */
+struct requests_options engine_requests_options(const struct engine *self, struct requests_project *projects);
+
+/* engine_ports.c: the functions by which stations reach one another. */
+struct shard_ports engine_shard_ports(struct engine *self);
+struct requests_ports engine_requests_ports(struct engine *self);
+struct control_ports engine_control_ports(struct engine *self);
+
+/* engine_watch.c: whether the stations are alive, and what the service manager is told. */
+void engine_watch_begin(struct engine *self, int64_t now_ns);
+void engine_watch(struct engine *self, int64_t now_ns);
+/* How long the main loop may sleep. */
+int engine_watch_pause_ms(const struct engine *self);
+
+#endif

@@ -1,0 +1,314 @@
+#include "daemon/ingest/ingest.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ENDPOINTS_MAX 64
+#define QUIET_MS 20                   /* a drain ends when nothing came for so long, */
+#define DRAIN_MAX_NS (2 * CLOCK_S_NS) /* or after this */
+#define KEEPALIVE_IDLE_S 60
+#define KEEPALIVE_INTERVAL_S 10
+#define KEEPALIVE_PROBES 3
+#define HEARTBEAT_MS 10000
+#define HEARTBEAT_TIMEOUT_MS 30000
+#define HANDSHAKE_MS 3000
+
+struct ingest {
+    zsock_t *socket;
+    void *handle; /* of the socket, for libzmq's own functions: czmq's are too slow for each message */
+    struct inbox *inbox;
+    char endpoints[ENDPOINTS_MAX][ENDPOINT_MAX];
+    uint32_t endpoint_count, bound_count; /* bound ones first */
+    bool unbound;                         /* they have been given up */
+
+    struct ingest_sink sink;
+    struct frame frames[FRAME_BATCH_MAX];
+    pthread_t thread;
+    bool started;
+    struct heart heart;
+    atomic_bool hasten;
+    atomic_uint_fast64_t messages;
+};
+
+static int bind_all(struct ingest *self, const struct ingest_options *options, char why[ENDPOINT_WHY_MAX])
+{
+    /* Silent peers are found by heartbeats: only on what is bound, since a heartbeat on a connecting SUB aborts the
+     * process once its queue is full (libzmq 4.3.4). Options hold for the endpoints that are made after them. */
+    zsock_set_heartbeat_ivl(self->socket, HEARTBEAT_MS);
+    zsock_set_heartbeat_timeout(self->socket, HEARTBEAT_TIMEOUT_MS);
+    for (uint32_t i = 0; i < options->bind_count && self->endpoint_count < ENDPOINTS_MAX; i++) {
+        int rc =
+            endpoint_bind(self->socket, "metrics.bind", options->bind[i], self->endpoints[self->endpoint_count], why);
+        if (rc < 0)
+            return rc;
+        self->bound_count = ++self->endpoint_count;
+    }
+    return 0;
+}
+
+static int connect_all(struct ingest *self, const struct ingest_options *options, char why[ENDPOINT_WHY_MAX])
+{
+    zsock_set_heartbeat_ivl(self->socket, 0);
+    zsock_set_tcp_keepalive(self->socket, 1);
+    zsock_set_tcp_keepalive_idle(self->socket, KEEPALIVE_IDLE_S);
+    zsock_set_tcp_keepalive_intvl(self->socket, KEEPALIVE_INTERVAL_S);
+    zsock_set_tcp_keepalive_cnt(self->socket, KEEPALIVE_PROBES);
+    for (uint32_t i = 0; i < options->connect_count && self->endpoint_count < ENDPOINTS_MAX; i++) {
+        int rc = endpoint_connect(self->socket, "metrics.connect", options->connect[i], why);
+        if (rc < 0)
+            return rc;
+        snprintf(self->endpoints[self->endpoint_count++], ENDPOINT_MAX, "%s", options->connect[i]);
+    }
+    return 0;
+}
+
+static void set_up(struct ingest *self, const struct ingest_options *options)
+{
+    zsock_set_rcvhwm(self->socket, (int)options->queue);
+    zsock_set_linger(self->socket, 0);
+    zsock_set_handshake_ivl(self->socket, HANDSHAKE_MS);
+    int64_t largest = options->max_message_bytes > INT64_MAX / INGEST_FRAME_FACTOR
+                          ? -1
+                          : (int64_t)options->max_message_bytes * INGEST_FRAME_FACTOR;
+    zmq_setsockopt(self->handle, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    zsock_set_subscribe(self->socket, "metrics/");
+    zsock_set_subscribe(self->socket, "batch/");
+    zsock_set_subscribe(self->socket, "beacon/");
+}
+
+int ingest_new(struct ingest **self_p, const struct ingest_options *options, char why[ENDPOINT_WHY_MAX])
+{
+    *self_p = NULL;
+    struct ingest *self = calloc(1, sizeof *self);
+    if (!self) {
+        snprintf(why, ENDPOINT_WHY_MAX, "no memory for the metrics socket");
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
+        frame_init(&self->frames[i]);
+    int rc = inbox_new(&self->inbox);
+    if (rc < 0) {
+        snprintf(why, ENDPOINT_WHY_MAX, "no descriptor for the metrics socket");
+        ingest_destroy(&self);
+        return rc;
+    }
+    self->socket = zsock_new(ZMQ_SUB);
+    self->handle = zsock_resolve(self->socket);
+    set_up(self, options);
+    rc = bind_all(self, options, why);
+    if (rc == 0)
+        rc = connect_all(self, options, why);
+    if (rc < 0)
+        ingest_destroy(&self);
+    *self_p = self;
+    return rc;
+}
+
+/* --- receiving --- */
+
+static bool begins_with(zmq_msg_t *message, const char *prefix, size_t len)
+{
+    return zmq_msg_size(message) >= len && memcmp(zmq_msg_data(message), prefix, len) == 0;
+}
+
+static enum frame_kind kind_of(struct frame *frame)
+{
+    if (frame->parts != 2)
+        return FRAME_WRONG;
+    if (begins_with(&frame->topic, "metrics/", 8))
+        return FRAME_METRICS;
+    if (begins_with(&frame->topic, "batch/", 6))
+        return FRAME_BATCH;
+    if (begins_with(&frame->topic, "beacon/", 7))
+        return FRAME_BEACON;
+    return FRAME_WRONG;
+}
+
+static int receive_part(void *handle, zmq_msg_t *part)
+{
+    int rc;
+    do
+        rc = zmq_msg_recv(part, handle, ZMQ_DONTWAIT);
+    while (rc < 0 && zmq_errno() == EINTR);
+    return rc;
+}
+
+/* One message; false when none waits. libzmq hands a message out whole: once there is a first part, the others are
+ * here. What is more than two is received and let go, part by part, so it takes no memory of ours. */
+static bool receive(struct ingest *self, struct frame *frame)
+{
+    if (receive_part(self->handle, &frame->topic) < 0)
+        return false;
+    frame->parts = 1;
+    bool more = zmq_msg_more(&frame->topic);
+    if (more && receive_part(self->handle, &frame->payload) >= 0) {
+        frame->parts = 2;
+        more = zmq_msg_more(&frame->payload);
+    } else {
+        zmq_msg_close(&frame->payload);
+        zmq_msg_init(&frame->payload);
+        more = false;
+    }
+    while (more) {
+        zmq_msg_t extra;
+        zmq_msg_init(&extra);
+        more = receive_part(self->handle, &extra) >= 0 && zmq_msg_more(&extra);
+        zmq_msg_close(&extra);
+        if (frame->parts < UINT32_MAX)
+            frame->parts++;
+    }
+    frame->kind = kind_of(frame);
+    return true;
+}
+
+/* One turn: receives up to a batch, reads the clock once, hands on, and lets the sink do what else it has. Returns how
+ * many came; *more_p: the sink wants another turn at once. */
+static uint32_t turn(struct ingest *self, bool *more_p)
+{
+    uint32_t count = 0;
+    while (count < FRAME_BATCH_MAX && receive(self, &self->frames[count]))
+        count++;
+    struct now now = clock_now();
+    if (count) {
+        self->sink.take(self->sink.argument, self->frames, count, now);
+        uint64_t before = atomic_load_explicit(&self->messages, memory_order_relaxed);
+        atomic_store_explicit(&self->messages, before + count, memory_order_relaxed);
+    }
+    heart_beat(&self->heart);
+    *more_p = self->sink.turn(self->sink.argument, now);
+    return count;
+}
+
+static bool told_to_stop(struct ingest *self)
+{
+    struct letter letter;
+    bool stop = false;
+    while (inbox_take(self->inbox, &letter)) {
+        stop = stop || letter.kind == LETTER_STOP;
+        if (letter.drop)
+            letter.drop(letter.body);
+    }
+    return stop;
+}
+
+static void wait_for_more(struct ingest *self, int timeout_ms)
+{
+    zmq_pollitem_t items[] = {{.socket = self->handle, .events = ZMQ_POLLIN},
+                              {.fd = inbox_fd(self->inbox), .events = ZMQ_POLLIN},
+                              {.fd = self->sink.fd, .events = ZMQ_POLLIN}};
+    zmq_poll(items, self->sink.fd >= 0 ? 3 : 2, timeout_ms);
+}
+
+/* Once: a second time the file of a Unix socket could be another daemon's. */
+static void unbind_all(struct ingest *self)
+{
+    for (uint32_t i = 0; i < self->bound_count && !self->unbound; i++)
+        endpoint_unbind(self->socket, self->endpoints[i]);
+    self->unbound = true;
+}
+
+static void disconnect_all(struct ingest *self)
+{
+    for (uint32_t i = self->bound_count; i < self->endpoint_count; i++)
+        zmq_disconnect(self->handle, self->endpoints[i]);
+    self->endpoint_count = self->bound_count = 0;
+}
+
+/* The endpoints are given up first, so that what can still come is what libzmq has received already. Of a bound endpoint
+ * that stays to be read; a connected one takes it along, and is emptied before. */
+static void drain(struct ingest *self)
+{
+    int64_t until_ns = clock_now().steady_ns + DRAIN_MAX_NS;
+    zmq_pollitem_t item = {.socket = self->handle, .events = ZMQ_POLLIN};
+    bool more = true;
+    unbind_all(self);
+    while (!atomic_load(&self->hasten) && clock_now().steady_ns < until_ns) {
+        if (turn(self, &more) == FRAME_BATCH_MAX || more)
+            continue;
+        if (self->endpoint_count)
+            disconnect_all(self);
+        else if (zmq_poll(&item, 1, QUIET_MS) <= 0)
+            break;
+    }
+}
+
+static void *run(void *argument)
+{
+    struct ingest *self = argument;
+    while (self->sink.turn(self->sink.argument, clock_now()))
+        heart_beat(&self->heart);
+    while (!told_to_stop(self)) {
+        bool more;
+        if (turn(self, &more) < FRAME_BATCH_MAX && !more)
+            wait_for_more(self, HEART_TURN_MAX_MS);
+    }
+    drain(self);
+    return NULL;
+}
+
+int ingest_start(struct ingest *self, const struct ingest_sink *sink)
+{
+    self->sink = *sink;
+    int error = pthread_create(&self->thread, NULL, run, self);
+    if (error)
+        return -error;
+    self->started = true;
+    pthread_setname_np(self->thread, "ingest");
+    return 0;
+}
+
+uint32_t ingest_endpoint_count(const struct ingest *self)
+{
+    return self->endpoint_count;
+}
+
+const char *ingest_endpoint(const struct ingest *self, uint32_t index)
+{
+    return self->endpoints[index];
+}
+
+const struct heart *ingest_heart(const struct ingest *self)
+{
+    return &self->heart;
+}
+
+uint64_t ingest_messages(const struct ingest *self)
+{
+    return atomic_load_explicit(&self->messages, memory_order_relaxed);
+}
+
+void ingest_hasten(struct ingest *self)
+{
+    atomic_store(&self->hasten, true);
+}
+
+void ingest_stop_begin(struct ingest *self)
+{
+    while (self->started && inbox_put(self->inbox, (struct letter){.kind = LETTER_STOP}) < 0)
+        zclock_sleep(10);
+}
+
+bool ingest_stop_finished(struct ingest *self)
+{
+    if (self->started && pthread_tryjoin_np(self->thread, NULL) == 0)
+        self->started = false;
+    return !self->started;
+}
+
+void ingest_destroy(struct ingest **self_p)
+{
+    struct ingest *self = *self_p;
+    *self_p = NULL;
+    if (!self)
+        return;
+    for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
+        frame_close(&self->frames[i]);
+    unbind_all(self);
+    disconnect_all(self);
+    zsock_destroy(&self->socket);
+    inbox_destroy(&self->inbox);
+    free(self);
+}

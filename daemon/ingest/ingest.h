@@ -1,0 +1,68 @@
+/* ingest.h - the station that receives: frames of the metrics socket, checked for their shape and handed on.
+ *
+ * One thread with a SUB socket that binds, connects or both. It never waits for a disk; when who takes the frames is
+ * behind, it waits, libzmq's queue fills, and publishers drop.
+ *
+ * How large a message may be: a payload above max_message is handed on to be counted `too_large`; libzmq itself ends
+ * the connection that sends a frame of more than INGEST_FRAME_FACTOR times that, so that nobody makes us hold it.
+ *
+ * Threads: everything by the engine but ingest_heart() and ingest_hasten(). Memory: the sink must outlive the station.
+ * Failure: ingest_new() says in a sentence which endpoint could not be had.
+ */
+#ifndef DRIFTD_INGEST_INGEST_H
+#define DRIFTD_INGEST_INGEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/endpoint.h"
+#include "daemon/base/frame.h"
+#include "daemon/base/heart.h"
+#include "daemon/base/inbox.h"
+
+#define INGEST_FRAME_FACTOR 4
+
+struct ingest_options {
+    char *const *bind;
+    uint32_t bind_count;
+    char *const *connect;
+    uint32_t connect_count;
+    uint32_t queue; /* messages a connection, ZMQ_RCVHWM */
+    uint64_t max_message_bytes;
+};
+
+/* Who takes the frames. Called by the ingest thread. */
+struct ingest_sink {
+    void *argument;
+    /* Up to FRAME_BATCH_MAX frames, which stay initialised; what they hold may be gone. */
+    void (*take)(void *argument, struct frame *frames, uint32_t count, struct now now);
+    /* Once a turn, and before the first frame until it is false: true when there is more to do at once. */
+    bool (*turn)(void *argument, struct now now);
+    int fd; /* readable when turn() has something to do; -1: never */
+};
+
+struct ingest;
+
+/* Makes the socket, binds and connects it. 0, or a negative error of endpoint_bind() and the sentence. */
+int ingest_new(struct ingest **self_p, const struct ingest_options *options, char why[ENDPOINT_WHY_MAX]);
+
+/* The endpoints as they stand, with real ports. */
+uint32_t ingest_endpoint_count(const struct ingest *self);
+const char *ingest_endpoint(const struct ingest *self, uint32_t index);
+
+/* Starts the thread. 0 or a negative error. */
+int ingest_start(struct ingest *self, const struct ingest_sink *sink);
+
+const struct heart *ingest_heart(const struct ingest *self);
+
+/* Gives the endpoints up, hands on what has been received, and ends the thread: begins it, and waits for it. */
+void ingest_stop_begin(struct ingest *self);
+bool ingest_stop_finished(struct ingest *self);
+/* The drain ends now. */
+void ingest_hasten(struct ingest *self);
+
+uint64_t ingest_messages(const struct ingest *self);
+void ingest_destroy(struct ingest **self_p);
+
+#endif

@@ -1,0 +1,108 @@
+/* main.c - arguments, signals, exit statuses. */
+#include <argp.h>
+#include <czmq.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+
+#include "daemon/engine/engine.h"
+
+#define CONFIG_FILE "/etc/driftd/driftd.yaml"
+
+enum option_key { KEY_CONFIG = 'c', KEY_CONF_DIR = 256, KEY_CHECK, KEY_NO_ENV, KEY_PRINT_CONFIG };
+
+struct arguments {
+    const char *config_file;
+    bool check, no_env;
+};
+
+static const struct argp_option options[] = {
+    {"config", KEY_CONFIG, "FILE", 0, "the configuration (" CONFIG_FILE ")", 0},
+    {"check", KEY_CHECK, NULL, 0, "check the configuration, print every mistake, and exit", 0},
+    {"no-env", KEY_NO_ENV, NULL, 0, "with --check: variables of the environment may be absent", 0},
+    {"conf-dir", KEY_CONF_DIR, "DIR", 0, "further files; not in this release", 0},
+    {"print-config", KEY_PRINT_CONFIG, NULL, 0, "print what is in force; not in this release", 0},
+    {0}};
+
+static error_t take_option(int key, char *value, struct argp_state *state)
+{
+    struct arguments *arguments = state->input;
+    switch (key) {
+    case KEY_CONFIG:
+        arguments->config_file = value;
+        return 0;
+    case KEY_CHECK:
+        arguments->check = true;
+        return 0;
+    case KEY_NO_ENV:
+        arguments->no_env = true;
+        return 0;
+    case KEY_CONF_DIR:
+        argp_error(state, "--conf-dir is not in this release: write all into the file that --config names");
+        return 0;
+    case KEY_PRINT_CONFIG:
+        argp_error(state, "--print-config is not in this release");
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "there is no argument \"%s\" to give", value);
+        return 0;
+    case ARGP_KEY_END:
+        if (arguments->no_env && !arguments->check)
+            argp_error(state, "--no-env goes with --check only");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* Signals are blocked before any library can start a thread, and read by the main loop alone. SIGPIPE is of no use to
+ * anybody who looks at what write() returns. */
+static int signals_open(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct argp argp = {
+        options,
+        take_option,
+        NULL,
+        "driftd - watches models in production and asks for their retraining\v"
+        "Runs in the foreground until SIGTERM or SIGINT.\n\n"
+        "Exit status: 0 stopped when asked; 64 wrong usage; 69 an endpoint or the store is taken; 70 our bug; "
+        "74 an I/O error; 78 configuration.",
+        NULL,
+        NULL,
+        NULL};
+    struct arguments arguments = {.config_file = CONFIG_FILE};
+    int signal_fd = signals_open();
+    argp_program_version = "driftd " DRIFT_VERSION;
+    argp_err_exit_status = EXIT_WRONG_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (arguments.check)
+        return engine_check(arguments.config_file, arguments.no_env);
+    if (signal_fd < 0) {
+        fprintf(stderr, "driftd: no descriptor for signals\n");
+        return EXIT_OUR_BUG;
+    }
+
+    /* czmq would take SIGINT and SIGTERM for itself, at its start or with its first socket. */
+    setenv("ZSYS_SIGHANDLER", "none", 1);
+    zsys_handler_set(NULL);
+    if (!zsys_init()) {
+        fprintf(stderr, "driftd: ZeroMQ could not be started\n");
+        return EXIT_OUR_BUG;
+    }
+    int status = engine_run(arguments.config_file, signal_fd);
+    zsys_shutdown();
+    return status;
+}

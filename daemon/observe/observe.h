@@ -1,0 +1,39 @@
+/* observe.h - the station that tells observers: cloud events out on the PUB socket.
+ *
+ * Observers never hold the line up: what waits here is bounded, and so is what libzmq keeps for a slow subscriber; the
+ * rest is dropped, and what is dropped here is counted.
+ *
+ * Threads: observe_put(), observe_heart() and the counters by any; the rest by the engine. Memory: an event is taken
+ * over. Failure: observe_new() says in a sentence which endpoint could not be had.
+ */
+#ifndef DRIFTD_OBSERVE_OBSERVE_H
+#define DRIFTD_OBSERVE_OBSERVE_H
+
+#include <stdint.h>
+
+#include "daemon/base/endpoint.h"
+#include "daemon/base/heart.h"
+#include "daemon/base/inbox.h"
+
+#define OBSERVE_WAITING_MAX 10000 /* events */
+
+struct observe;
+
+int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count, char why[ENDPOINT_WHY_MAX]);
+uint32_t observe_endpoint_count(const struct observe *self);
+const char *observe_endpoint(const struct observe *self, uint32_t index);
+
+int observe_start(struct observe *self);
+
+/* Hands an event over, to be sent or dropped. */
+void observe_put(struct observe *self, struct cloud_event *event);
+
+uint64_t observe_sent(const struct observe *self);
+uint64_t observe_dropped(const struct observe *self);
+const struct heart *observe_heart(const struct observe *self);
+
+/* Sends what waits and ends the thread. */
+void observe_stop(struct observe *self);
+void observe_destroy(struct observe **self_p);
+
+#endif

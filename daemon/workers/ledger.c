@@ -1,0 +1,300 @@
+#include "daemon/workers/ledger.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STREAMS_FIRST 256u /* slots to begin with; always a power of two */
+#define NODES_FIRST 16u
+#define S_NS INT64_C(1000000000)
+
+/* A stream's name is kept as its keyed hash alone: with 64 bits and a secret key two of a million streams meet with a
+ * probability of one in 3 * 10^7, and would then report a loss that was none. 0 marks a free slot. */
+struct stream {
+    uint64_t name;
+    uint64_t next; /* the number that should come */
+    uint32_t node; /* index */
+    uint32_t seen_s;
+};
+
+struct ledger {
+    struct siphash_key key;
+    struct stream *streams;
+    uint32_t size, used, streams_max; /* size: slots; at most 3/4 of them are used */
+    uint32_t hand;                    /* where the next sweep begins */
+    uint64_t not_followed;
+
+    struct ledger_node *nodes;
+    uint32_t *node_slots; /* open addressing: index + 1, or 0 */
+    uint32_t node_count, node_room;
+    uint32_t untold_hand;
+};
+
+int ledger_new(struct ledger **self_p, const struct siphash_key *key, uint32_t streams_max)
+{
+    *self_p = NULL;
+    struct ledger *self = calloc(1, sizeof *self);
+    if (!self)
+        return -ENOMEM;
+    self->key = *key;
+    self->streams_max = streams_max;
+    self->size = STREAMS_FIRST;
+    self->streams = calloc(self->size, sizeof *self->streams);
+    if (!self->streams) {
+        ledger_destroy(&self);
+        return -ENOMEM;
+    }
+    *self_p = self;
+    return 0;
+}
+
+static uint64_t stream_name(const struct ledger *self, uint64_t topic, struct text node, struct text boot)
+{
+    unsigned char bytes[8 + 2 + 2 * 256];
+    size_t node_len = node.len < 256 ? node.len : 256, boot_len = boot.len < 256 ? boot.len : 256;
+    memcpy(bytes, &topic, 8);
+    bytes[8] = (unsigned char)node_len;
+    bytes[9] = (unsigned char)(node_len >> 8);
+    if (node_len)
+        memcpy(bytes + 10, node.at, node_len);
+    if (boot_len)
+        memcpy(bytes + 10 + node_len, boot.at, boot_len);
+    uint64_t name = siphash13(&self->key, bytes, 10 + node_len + boot_len);
+    return name ? name : 1;
+}
+
+static struct stream *stream_slot(const struct ledger *self, uint64_t name)
+{
+    uint32_t at = (uint32_t)name & (self->size - 1);
+    while (self->streams[at].name && self->streams[at].name != name)
+        at = (at + 1) & (self->size - 1);
+    return &self->streams[at];
+}
+
+static bool streams_grow(struct ledger *self)
+{
+    struct stream *old = self->streams;
+    uint32_t old_size = self->size;
+    struct stream *larger = calloc((size_t)old_size * 2, sizeof *larger);
+    if (!larger)
+        return false;
+    self->streams = larger;
+    self->size = old_size * 2;
+    for (uint32_t i = 0; i < old_size; i++) {
+        if (old[i].name)
+            *stream_slot(self, old[i].name) = old[i];
+    }
+    free(old);
+    return true;
+}
+
+/* Takes slot `at` out and moves back what was pushed behind it. */
+static void stream_remove(struct ledger *self, uint32_t at)
+{
+    uint32_t mask = self->size - 1;
+    self->streams[at].name = 0;
+    self->used--;
+    for (uint32_t i = (at + 1) & mask; self->streams[i].name; i = (i + 1) & mask) {
+        uint32_t home = (uint32_t)self->streams[i].name & mask;
+        if (((i - home) & mask) < ((i - at) & mask))
+            continue;
+        self->streams[at] = self->streams[i];
+        self->streams[i].name = 0;
+        at = i;
+    }
+}
+
+static bool nodes_grow(struct ledger *self)
+{
+    uint32_t room = self->node_room ? self->node_room * 2 : NODES_FIRST;
+    struct ledger_node *nodes = realloc(self->nodes, room * sizeof *nodes);
+    if (!nodes)
+        return false;
+    self->nodes = nodes;
+    uint32_t *slots = calloc((size_t)room * 2, sizeof *slots);
+    if (!slots)
+        return false;
+    free(self->node_slots);
+    self->node_slots = slots;
+    self->node_room = room;
+    for (uint32_t i = 0; i < self->node_count; i++) {
+        uint64_t hash = siphash13(&self->key, nodes[i].name, strlen(nodes[i].name));
+        uint32_t at = (uint32_t)hash & (room * 2 - 1);
+        while (slots[at])
+            at = (at + 1) & (room * 2 - 1);
+        slots[at] = i + 1;
+    }
+    return true;
+}
+
+/* The account of a node; beyond the bound that of the unnamed. False when even that cannot be made. */
+static bool node_find(struct ledger *self, struct text name, uint32_t *out)
+{
+    name.len = name.len ? strnlen(name.at, name.len) : 0;
+    if (self->node_count == self->node_room && !nodes_grow(self))
+        return false;
+    uint32_t mask = self->node_room * 2 - 1;
+    uint64_t hash = siphash13(&self->key, name.len ? name.at : "", name.len);
+    uint32_t at = (uint32_t)hash & mask;
+    for (; self->node_slots[at]; at = (at + 1) & mask) {
+        if (text_is(name, self->nodes[self->node_slots[at] - 1].name)) {
+            *out = self->node_slots[at] - 1;
+            return true;
+        }
+    }
+    /* One account is kept back for the unnamed. */
+    if (self->node_count >= LEDGER_NODES_MAX - 1 && name.len > 0)
+        return node_find(self, (struct text){0}, out);
+    char *copy = name.len ? strndup(name.at, name.len) : strdup("");
+    if (!copy)
+        return false;
+    self->nodes[self->node_count] = (struct ledger_node){.name = copy, .told_ns = INT64_MIN};
+    self->node_slots[at] = ++self->node_count;
+    *out = self->node_count - 1;
+    return true;
+}
+
+/* The stream; a new one has next == 0 and *fresh_p. NULL when it cannot be followed. */
+static struct stream *stream_find(struct ledger *self, uint64_t topic, struct text node, struct text boot,
+                                  int64_t now_ns, bool *fresh_p)
+{
+    uint64_t name = stream_name(self, topic, node, boot);
+    struct stream *stream = stream_slot(self, name);
+    *fresh_p = stream->name == 0;
+    if (*fresh_p) {
+        uint32_t account;
+        bool full = self->used >= self->streams_max || (self->used >= self->size / 4 * 3 && !streams_grow(self));
+        if (full || !node_find(self, node, &account)) {
+            self->not_followed++;
+            return NULL;
+        }
+        stream = stream_slot(self, name);
+        *stream = (struct stream){.name = name, .node = account};
+        self->used++;
+    }
+    stream->seen_s = (uint32_t)(now_ns / S_NS);
+    return stream;
+}
+
+/* Numbers come from outside: a counter stops at the largest that JSON's readers can hold. */
+static void count(uint64_t *counter, uint64_t more)
+{
+    *counter = more > (uint64_t)INT64_MAX - *counter ? (uint64_t)INT64_MAX : *counter + more;
+}
+
+/* seq + 1, but for the one number that has none above it. */
+static uint64_t after(uint64_t seq)
+{
+    return seq == UINT64_MAX ? seq : seq + 1;
+}
+
+uint64_t ledger_message(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
+                        int64_t now_ns)
+{
+    bool fresh;
+    struct stream *stream = stream_find(self, topic, node, boot, now_ns, &fresh);
+    if (!stream)
+        return 0;
+    struct ledger_node *account = &self->nodes[stream->node];
+    account->messages++;
+    uint64_t lost = 0;
+    if (fresh) {
+        count(&account->before_joining, seq);
+    } else if (seq >= stream->next) {
+        lost = seq - stream->next;
+        count(&account->lost, lost);
+    } else if (boot.len == 0) {
+        account->restarts++;
+        count(&account->before_joining, seq);
+    } else {
+        account->repeated++;
+        return 0;
+    }
+    stream->next = after(seq);
+    return lost;
+}
+
+uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
+                       int64_t now_ns)
+{
+    bool fresh;
+    struct stream *stream = stream_find(self, topic, node, boot, now_ns, &fresh);
+    if (!stream)
+        return 0;
+    uint64_t lost = 0;
+    if (fresh) {
+        count(&self->nodes[stream->node].before_joining, after(seq));
+    } else if (seq >= stream->next) {
+        lost = after(seq) - stream->next;
+        count(&self->nodes[stream->node].lost, lost);
+    } else {
+        return 0;
+    }
+    stream->next = after(seq);
+    return lost;
+}
+
+void ledger_sweep(struct ledger *self, uint32_t slots, int64_t now_ns)
+{
+    uint32_t now_s = (uint32_t)(now_ns / S_NS);
+    if (slots > self->size)
+        slots = self->size;
+    for (uint32_t i = 0; i < slots; i++) {
+        uint32_t at = self->hand & (self->size - 1);
+        if (self->streams[at].name && now_s - self->streams[at].seen_s > LEDGER_FORGET_S)
+            stream_remove(self, at); /* another may stand there now: look at it in the next step */
+        else
+            self->hand = at + 1;
+    }
+}
+
+const struct ledger_node *ledger_untold(struct ledger *self, int64_t every_ns, int64_t now_ns, uint64_t *fresh_p)
+{
+    for (uint32_t i = 0; i < self->node_count; i++) {
+        if (self->untold_hand >= self->node_count)
+            self->untold_hand = 0;
+        struct ledger_node *node = &self->nodes[self->untold_hand++];
+        if (node->lost == node->lost_told || (node->told_ns != INT64_MIN && now_ns - node->told_ns < every_ns))
+            continue;
+        *fresh_p = node->lost - node->lost_told;
+        node->lost_told = node->lost;
+        node->told_ns = now_ns;
+        return node;
+    }
+    return NULL;
+}
+
+uint32_t ledger_node_count(const struct ledger *self)
+{
+    return self->node_count;
+}
+
+const struct ledger_node *ledger_node_at(const struct ledger *self, uint32_t index)
+{
+    return &self->nodes[index];
+}
+
+uint32_t ledger_stream_count(const struct ledger *self)
+{
+    return self->used;
+}
+
+uint64_t ledger_not_followed(const struct ledger *self)
+{
+    return self->not_followed;
+}
+
+void ledger_destroy(struct ledger **self_p)
+{
+    struct ledger *self = *self_p;
+    *self_p = NULL;
+    if (!self)
+        return;
+    for (uint32_t i = 0; i < self->node_count; i++)
+        free(self->nodes[i].name);
+    free(self->nodes);
+    free(self->node_slots);
+    free(self->streams);
+    free(self);
+}

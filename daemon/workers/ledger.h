@@ -1,0 +1,57 @@
+/* ledger.h - what nodes say they have sent, against what has come: PUB/SUB loses silently, sequence numbers tell.
+ *
+ * A stream is (node, boot, topic), a run of one publisher on one topic. What lies between two numbers of a stream is
+ * lost; what a stream sent before it was first heard of is counted apart, as before joining. A beacon counts as the
+ * numbers it names, so that a lost tail comes to light. A stream without a boot that goes back has started anew; with a
+ * boot, a number that comes again is a repetition.
+ *
+ * Streams and nodes are bounded. Beyond the bound new streams are not followed, and new nodes share one account,
+ * without a name; both are counted. A stream that was silent for an hour is forgotten.
+ *
+ * Threads: one. Memory: grows up to the bounds. Failure: where memory is short a stream is not followed, and counted.
+ */
+#ifndef DRIFTD_WORKERS_LEDGER_H
+#define DRIFTD_WORKERS_LEDGER_H
+
+#include <stdint.h>
+
+#include "lib/siphash.h"
+#include "lib/text.h"
+
+#define LEDGER_NODES_MAX 16384
+#define LEDGER_FORGET_S 3600
+
+struct ledger;
+
+struct ledger_node {
+    char *name; /* "": unnamed */
+    uint64_t messages, lost, before_joining, repeated, restarts;
+    uint64_t lost_told; /* of `lost`, what ledger_untold() has handed out */
+    int64_t told_ns;
+};
+
+int ledger_new(struct ledger **self_p, const struct siphash_key *key, uint32_t streams_max);
+
+/* A message with a sequence number on the topic that hashes to `topic`. Returns how many were lost before it. */
+uint64_t ledger_message(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
+                        int64_t now_ns);
+
+/* A beacon says that `seq` is the highest number sent on the topic. Returns how many that shows to be lost. */
+uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
+                       int64_t now_ns);
+
+/* Forgets silent streams: looks at up to `slots` slots, going on where the last call ended. */
+void ledger_sweep(struct ledger *self, uint32_t slots, int64_t now_ns);
+
+/* The next node with losses that nobody was told of, at most one report a node in `every_ns`; NULL when there is none
+ * (yet). *fresh_p: how many were lost since the last report. */
+const struct ledger_node *ledger_untold(struct ledger *self, int64_t every_ns, int64_t now_ns, uint64_t *fresh_p);
+
+uint32_t ledger_node_count(const struct ledger *self);
+const struct ledger_node *ledger_node_at(const struct ledger *self, uint32_t index);
+uint32_t ledger_stream_count(const struct ledger *self);
+uint64_t ledger_not_followed(const struct ledger *self); /* messages of streams beyond the bound */
+
+void ledger_destroy(struct ledger **self_p);
+
+#endif

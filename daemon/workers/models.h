@@ -1,0 +1,62 @@
+/* models.h - the models of one shard, found by their id.
+ *
+ * An index of 8-byte slots (a tag and a place) with open addressing, hashed with a secret key since ids come from the
+ * network; the models stand elsewhere and never move.
+ *
+ * Threads: one. Memory: grows with the models. Failure: -ENOMEM; nothing has changed then.
+ */
+#ifndef DRIFTD_WORKERS_MODELS_H
+#define DRIFTD_WORKERS_MODELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/workers/recorder.h"
+#include "lib/model_id.h"
+#include "lib/monitor/monitor.h"
+
+struct model {
+    struct model_id id; /* points into `text` */
+    uint64_t hash;
+    struct monitor *monitor;
+    struct recorder recorder;
+    int64_t first_seen_ns; /* steady clock: when it was first heard of, here or from the store */
+    int64_t heard_ns;      /* its last event; before the first one as first_seen_ns */
+    uint64_t episode;      /* the latest of its requests; 0: none */
+    bool heard;            /* it has sent an event since the start */
+    bool serving_told, silent_told;
+    bool live, unrecoverable; /* how its requests stand */
+    char text[];
+};
+
+struct models;
+
+int models_new(struct models **self_p);
+
+/* Asks the processor to have at hand soon where `hash` is looked up; and, once that is there, the model that may be
+ * found. */
+void models_prefetch(const struct models *self, uint64_t hash);
+void models_prefetch_head(const struct models *self, uint64_t hash);
+
+/* The model called `id`, or NULL. */
+struct model *models_find(const struct models *self, uint64_t hash, struct text id);
+
+/* Adds a model that is not there yet; it owns the monitor from then on. */
+int models_add(struct models *self, uint64_t hash, const struct model_id *id, struct monitor *monitor, int64_t now_ns,
+               struct model **out);
+
+uint32_t models_count(const struct models *self);
+struct model *models_at(const struct models *self, uint32_t place);
+
+void models_destroy(struct models **self_p);
+
+/* And what the next event of a model needs. */
+static inline void model_prefetch(const struct model *model)
+{
+    __builtin_prefetch(model->monitor);
+    __builtin_prefetch((const char *)model->monitor + 64);
+    for (uint32_t i = 0; i < model->recorder.count; i++)
+        __builtin_prefetch(&model->recorder.tracks[i][model->recorder.next[i] % RECORDER_VALUES], 1);
+}
+
+#endif

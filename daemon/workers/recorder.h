@@ -1,0 +1,32 @@
+/* recorder.h - the last values of each metric of one model, for people to look at.
+ *
+ * The monitor's windows are as long as the configuration says, may be four values, and begin anew with an episode; the
+ * recorder keeps the same number of values whatever happens.
+ *
+ * Threads: one. Memory: taken when a metric is first seen. Failure: without memory a metric is not recorded.
+ */
+#ifndef DRIFTD_WORKERS_RECORDER_H
+#define DRIFTD_WORKERS_RECORDER_H
+
+#include "lib/monitor/monitor.h"
+
+#define RECORDER_VALUES 32
+#define RECORDER_METRICS_MAX 16 /* the first ones that a model showed */
+
+/* Tracks stand in the order of the monitor's metrics. What changes with each event stands together, apart from the
+ * values, of which each event touches one of each metric. */
+struct recorder {
+    float (*tracks)[RECORDER_VALUES];   /* rings */
+    uint8_t next[RECORDER_METRICS_MAX]; /* where the next value goes; plus RECORDER_VALUES once the ring is full */
+    uint8_t count;                      /* of tracks */
+};
+
+/* Takes the numbers of an event that the monitor has taken. */
+void recorder_add(struct recorder *self, const struct monitor *monitor, const struct metric_event *event);
+
+/* Copies the newest values of the monitor's metric `index`, oldest first, at most `most`; returns how many. */
+uint32_t recorder_recent(const struct recorder *self, uint32_t index, float *out, uint32_t most);
+
+void recorder_clear(struct recorder *self);
+
+#endif

@@ -1,0 +1,141 @@
+#include "daemon/workers/shard.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "daemon/workers/shard_inside.h"
+
+#define LETTERS_A_TURN 64
+#define STREAMS_A_MODEL 4 /* followed sequences: a model is mostly served by a few nodes */
+
+int shard_new(struct shard **self_p, const struct shard_options *options, const struct shard_ports *ports)
+{
+    *self_p = NULL;
+    struct shard *self = calloc(1, sizeof *self);
+    if (!self)
+        return -ENOMEM;
+    self->options = *options;
+    self->ports = *ports;
+    struct metric_options decoding = {.max_future_s = options->max_future_s};
+    uint32_t streams =
+        options->max_models > UINT32_MAX / STREAMS_A_MODEL ? UINT32_MAX : options->max_models * STREAMS_A_MODEL;
+    int rc = inbox_new(&self->inbox);
+    if (rc == 0)
+        rc = metric_decoder_new(&self->decoder, &decoding);
+    if (rc == 0)
+        rc = models_new(&self->models);
+    if (rc == 0)
+        rc = ledger_new(&self->ledger, &options->key, streams);
+    if (rc < 0)
+        shard_destroy(&self);
+    *self_p = self;
+    return rc;
+}
+
+struct inbox *shard_inbox(struct shard *self)
+{
+    return self->inbox;
+}
+
+bool shard_stopping(const struct shard *self)
+{
+    return self->stopping;
+}
+
+uint64_t shard_events(const struct shard *self)
+{
+    return atomic_load_explicit(&self->events_seen, memory_order_relaxed);
+}
+
+uint64_t shard_dropped(const struct shard *self)
+{
+    return rejects_sum(&self->rejects);
+}
+
+uint64_t shard_lost(const struct shard *self)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < ledger_node_count(self->ledger); i++)
+        sum += ledger_node_at(self->ledger, i)->lost;
+    return sum;
+}
+
+static bool reserve_model(struct shard *self)
+{
+    if (atomic_fetch_add_explicit(self->options.model_count, 1, memory_order_relaxed) < self->options.max_models)
+        return true;
+    atomic_fetch_sub_explicit(self->options.model_count, 1, memory_order_relaxed);
+    return false;
+}
+
+struct model *shard_model(struct shard *self, uint64_t hash, const struct model_id *id, int64_t now_ns, int *why_p)
+{
+    struct model *model = models_find(self->models, hash, id->whole);
+    if (model)
+        return model;
+    *why_p = -ENOSPC;
+    if (!reserve_model(self))
+        return NULL;
+    const struct monitor_settings *settings;
+    struct monitor *monitor = NULL;
+    int rc = self->ports.settings(self->ports.argument, id, &settings);
+    if (rc == 0)
+        rc = monitor_new(&monitor, settings);
+    if (rc == 0)
+        rc = models_add(self->models, hash, id, monitor, now_ns, &model);
+    if (rc == 0)
+        return model;
+    monitor_destroy(&monitor);
+    atomic_fetch_sub_explicit(self->options.model_count, 1, memory_order_relaxed);
+    *why_p = rc;
+    return NULL;
+}
+
+static void take_letter(struct shard *self, struct letter *letter, struct now now)
+{
+    switch ((enum letter_kind)letter->kind) {
+    case LETTER_STOP:
+        self->stopping = true;
+        break;
+    case LETTER_UPDATE:
+        shard_update(self, letter->body, now);
+        break;
+    case LETTER_QUESTION:
+        shard_ask(self, letter->body); /* takes it over */
+        return;
+    case LETTER_NOTICE:
+    case LETTER_ANSWER:
+    case LETTER_EVENT:
+    case LETTER_ALARM:
+        break;
+    }
+    if (letter->drop)
+        letter->drop(letter->body);
+}
+
+bool shard_turn(struct shard *self, struct now now)
+{
+    struct letter letter;
+    uint32_t taken = 0;
+    while (taken < LETTERS_A_TURN && inbox_take(self->inbox, &letter)) {
+        take_letter(self, &letter, now);
+        taken++;
+    }
+    bool round = shard_timers(self, now);
+    bool asked = shard_answers(self, now);
+    return taken == LETTERS_A_TURN || round || asked;
+}
+
+void shard_destroy(struct shard **self_p)
+{
+    struct shard *self = *self_p;
+    *self_p = NULL;
+    if (!self)
+        return;
+    shard_forget_questions(self);
+    models_destroy(&self->models);
+    ledger_destroy(&self->ledger);
+    metric_decoder_destroy(&self->decoder);
+    inbox_destroy(&self->inbox);
+    free(self);
+}

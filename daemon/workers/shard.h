@@ -1,0 +1,74 @@
+/* shard.h - some of the models, and all that happens to them: frames in, verdicts, notices and events out.
+ *
+ * A shard owns its models outright. Who runs it, ingest itself or a thread of its own, makes no difference to it: it
+ * waits for nothing, reads no clock and is handed the time.
+ *
+ * Threads: shard_new(), and shard_inbox(), shard_events() from any; the rest by the one thread that runs it. Memory:
+ * grows with the models, up to the bound that all shards share. Failure: an event for which there is no memory is left
+ * out and counted.
+ */
+#ifndef DRIFTD_WORKERS_SHARD_H
+#define DRIFTD_WORKERS_SHARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/frame.h"
+#include "daemon/base/inbox.h"
+#include "lib/monitor/monitor.h"
+#include "lib/retrain/notice.h"
+#include "lib/siphash.h"
+
+struct shard_options {
+    uint32_t number, shards; /* which one of how many */
+    struct siphash_key key;  /* the same for all of them */
+    uint64_t run;            /* a number that this run of the daemon alone has, for ids */
+    uint64_t max_message_bytes;
+    double max_future_s;
+    uint32_t max_models;      /* of all shards together */
+    atomic_uint *model_count; /* of all shards together; outlives them */
+};
+
+/* How a shard reaches others. All functions may be called from any shard's thread at the same time. */
+struct shard_ports {
+    void *argument;
+    /* What a model is judged by; never NULL on success. 0 or -ENOMEM. */
+    int (*settings)(void *argument, const struct model_id *model, const struct monitor_settings **out);
+    /* To the keeper of requests, and to observers; both take over what they are given. */
+    void (*notice)(void *argument, struct retrain_notice *notice);
+    void (*event)(void *argument, struct cloud_event *event);
+    const char *source; /* of cloud events: "driftd/<host>" */
+};
+
+struct shard;
+
+int shard_new(struct shard **self_p, const struct shard_options *options, const struct shard_ports *ports);
+
+/* Whose model hashes to this; bits that the index of a shard does not begin with. */
+static inline uint32_t shard_owner(uint64_t hash, uint32_t shards)
+{
+    return (uint32_t)((hash >> 24) & 0xffffff) % shards;
+}
+
+/* Takes up to FRAME_BATCH_MAX frames; they stay initialised, and the caller's. */
+void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct now now);
+
+/* Whatever is not frames: letters, timers, answers; a little of it each time. True when there is more to do at once. */
+bool shard_turn(struct shard *self, struct now now);
+
+/* LETTER_UPDATE, LETTER_QUESTION and LETTER_STOP go in here. */
+struct inbox *shard_inbox(struct shard *self);
+bool shard_stopping(const struct shard *self);
+
+/* Events taken since the start. */
+uint64_t shard_events(const struct shard *self);
+
+/* What was dropped at the door, and what was lost on the way; for the thread that runs the shard. */
+uint64_t shard_dropped(const struct shard *self);
+uint64_t shard_lost(const struct shard *self);
+
+void shard_destroy(struct shard **self_p);
+
+#endif

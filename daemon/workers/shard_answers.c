@@ -1,0 +1,227 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/workers/shard_inside.h"
+
+/* Models looked at in one turn, so that no answer holds the line up: some hundred microseconds each. */
+#define COUNT_SLICE 1024
+#define LIST_SLICE 32
+#define NODES_SHOWN 1000
+
+static void answer(struct shard *self, struct question *question, json_t *json)
+{
+    question->answer = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(json);
+    if (!question->answer)
+        question->answer =
+            strdup("{\"ok\":false,\"error\":\"no_memory\",\"message\":\"there is no memory for the answer\"}");
+    question->from = (int)self->options.number;
+    struct letter letter = {.kind = LETTER_ANSWER, .body = question, .drop = question_drop};
+    if (inbox_put(question->reply_to, letter) < 0)
+        question_drop(question);
+}
+
+/* What stands behind the first byte that is no UTF-8 is not shown. */
+static json_t *name_json(const char *name)
+{
+    json_t *json = json_string(*name ? name : "unnamed");
+    return json ? json : json_string("(not UTF-8)");
+}
+
+static const char *node_key(const char *name)
+{
+    return *name ? name : "unnamed";
+}
+
+static json_t *dropped_json(const struct shard *self)
+{
+    json_t *dropped = json_object();
+    for (int i = 0; i < DROP_REASONS; i++) {
+        if (self->rejects.of[i].count)
+            json_object_set_new(dropped, metric_drop_name((enum metric_drop)i),
+                                json_integer((json_int_t)self->rejects.of[i].count));
+    }
+    return dropped;
+}
+
+static void add_nodes(const struct shard *self, json_t *status)
+{
+    json_t *lost = json_object(), *nodes = json_array();
+    uint32_t count = ledger_node_count(self->ledger);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct ledger_node *node = ledger_node_at(self->ledger, i);
+        if (node->lost && json_object_size(lost) < NODES_SHOWN)
+            json_object_set_new(lost, node_key(node->name), json_integer((json_int_t)node->lost));
+        if (json_array_size(nodes) >= NODES_SHOWN)
+            continue;
+        json_array_append_new(nodes, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "node", name_json(node->name),
+                                               "messages", (json_int_t)node->messages, "lost", (json_int_t)node->lost,
+                                               "before_joining", (json_int_t)node->before_joining, "repeated",
+                                               (json_int_t)node->repeated, "restarts", (json_int_t)node->restarts));
+    }
+    json_object_set_new(status, "lost", lost);
+    json_object_set_new(status, "nodes", nodes);
+    json_object_set_new(status, "node_count", json_integer(count));
+}
+
+static json_t *status_json(const struct shard *self, const struct walk *walk, struct now now)
+{
+    json_t *states = json_object();
+    for (int i = 0; i < MODEL_STATES; i++) {
+        if (walk->states[i])
+            json_object_set_new(states, model_state_name((enum model_state)i),
+                                json_integer((json_int_t)walk->states[i]));
+    }
+    json_t *status = json_pack(
+        "{s:b, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:I}", "ok", 1, "events", (json_int_t)self->events, "messages",
+        (json_int_t)self->messages, "beacons", (json_int_t)self->beacons, "ignored", (json_int_t)self->ignored,
+        "no_memory", (json_int_t)self->no_memory, "events_per_s", shard_rate(self, now.steady_ns), "dropped",
+        dropped_json(self), "models", states, "streams_not_followed", (json_int_t)ledger_not_followed(self->ledger));
+    if (status)
+        add_nodes(self, status);
+    return status;
+}
+
+static json_t *rejects_json(const struct shard *self)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < DROP_REASONS; i++) {
+        const struct reject *reject = &self->rejects.of[i];
+        if (!reject->count)
+            continue;
+        char topic[REJECT_TOPIC_MAX * 4 + 1], payload[REJECT_PAYLOAD_MAX * 4 + 1], detail[REJECT_DETAIL_MAX * 4 + 1];
+        rejects_visible(reject->topic, reject->topic_len, topic, sizeof topic);
+        rejects_visible(reject->payload, reject->payload_len, payload, sizeof payload);
+        rejects_visible(reject->detail, strlen(reject->detail), detail, sizeof detail);
+        json_array_append_new(list, json_pack("{s:s, s:I, s:{s:f, s:s, s:s, s:s, s:I}}", "reason",
+                                              metric_drop_name((enum metric_drop)i), "count", (json_int_t)reject->count,
+                                              "last", "at_s", reject->at_s, "topic", topic, "detail", detail, "payload",
+                                              payload, "payload_bytes", (json_int_t)reject->payload_bytes));
+    }
+    return json_pack("{s:b, s:o}", "ok", 1, "rejects", list);
+}
+
+static struct text ask_text(const struct walk *walk, const char *member)
+{
+    json_t *value = json_object_get(walk->ask, member);
+    return (struct text){.at = json_is_string(value) ? json_string_value(value) : "",
+                         .len = json_string_length(value)};
+}
+
+static json_t *one_model_json(const struct shard *self, struct text name, struct now now)
+{
+    uint64_t hash = siphash13(&self->options.key, name.at, name.len);
+    const struct model *model = models_find(self->models, hash, name);
+    if (!model)
+        return json_pack("{s:b, s:s, s:s}", "ok", 0, "error", "unknown_model", "message",
+                         "no such model has been heard of");
+    json_t *json = model_json(model, now, true);
+    if (json)
+        json_object_set_new(json, "ok", json_true());
+    return json;
+}
+
+/* The next slice of the census; true when all models have been counted. */
+static bool count_slice(struct shard *self, struct walk *walk, struct now now)
+{
+    uint32_t count = models_count(self->models);
+    for (uint32_t i = 0; i < COUNT_SLICE && walk->at < count; i++)
+        walk->states[model_state(models_at(self->models, walk->at++), now.steady_ns)]++;
+    return walk->at >= count;
+}
+
+/* Every model that matches is counted; the first `limit` are shown. */
+static bool list_slice(struct shard *self, struct walk *walk, struct now now)
+{
+    struct text pattern = ask_text(walk, "pattern"), state = ask_text(walk, "state");
+    json_int_t limit = json_integer_value(json_object_get(walk->ask, "limit"));
+    uint32_t count = models_count(self->models);
+    for (uint32_t shown = 0, seen = 0; walk->at < count && shown < LIST_SLICE && seen < COUNT_SLICE; seen++) {
+        const struct model *model = models_at(self->models, walk->at++);
+        if (pattern.len && !model_pattern_matches(pattern, &model->id))
+            continue;
+        if (state.len && !text_is(state, model_state_name(model_state(model, now.steady_ns))))
+            continue;
+        walk->matched++;
+        if (json_array_size(walk->found) >= (size_t)limit)
+            continue;
+        json_array_append_new(walk->found, model_json(model, now, false));
+        shown++;
+    }
+    return walk->at >= count;
+}
+
+void shard_ask(struct shard *self, struct question *question)
+{
+    struct walk *walk = calloc(1, sizeof *walk);
+    if (!walk) {
+        answer(self, question, NULL);
+        return;
+    }
+    walk->question = question;
+    walk->ask = json_loads(question->ask, JSON_REJECT_DUPLICATES, NULL);
+    walk->found = json_array();
+    if (self->walks_last)
+        self->walks_last->next = walk;
+    else
+        self->walks = walk;
+    self->walks_last = walk;
+}
+
+static void walk_free(struct walk *walk)
+{
+    json_decref(walk->ask);
+    json_decref(walk->found);
+    free(walk);
+}
+
+/* Goes on with one question; the answer, or NULL while it is not finished. */
+static bool walk_on(struct shard *self, struct walk *walk, struct now now, json_t **out)
+{
+    struct text what = ask_text(walk, "do");
+    if (text_is(what, "status")) {
+        if (!count_slice(self, walk, now))
+            return false;
+        *out = status_json(self, walk, now);
+    } else if (text_is(what, "models")) {
+        if (!list_slice(self, walk, now))
+            return false;
+        *out = json_pack("{s:b, s:O, s:I}", "ok", 1, "models", walk->found, "matched", (json_int_t)walk->matched);
+    } else if (text_is(what, "model")) {
+        *out = one_model_json(self, ask_text(walk, "model"), now);
+    } else if (text_is(what, "rejects")) {
+        *out = rejects_json(self);
+    } else {
+        *out = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", "unknown_command", "message",
+                         "shards do not know this command");
+    }
+    return true;
+}
+
+bool shard_answers(struct shard *self, struct now now)
+{
+    struct walk *walk = self->walks;
+    json_t *json;
+    if (!walk)
+        return false;
+    if (!walk_on(self, walk, now, &json))
+        return true;
+    self->walks = walk->next;
+    if (!self->walks)
+        self->walks_last = NULL;
+    answer(self, walk->question, json);
+    walk_free(walk);
+    return self->walks != NULL;
+}
+
+void shard_forget_questions(struct shard *self)
+{
+    while (self->walks) {
+        struct walk *walk = self->walks;
+        self->walks = walk->next;
+        question_drop(walk->question);
+        walk_free(walk);
+    }
+    self->walks_last = NULL;
+}

@@ -1,0 +1,263 @@
+/* What a shard makes of the frames it is handed. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "daemon/workers/shard_inside.h"
+
+/* The streams of batch/<node> must not meet those of metrics/<model>. */
+#define BATCH_STREAM UINT64_C(0x9e3779b97f4a7c15)
+
+/* --- one event --- */
+
+/* What happens with each event, in this order. The first row fills the verdict in, the others read it. */
+struct observer {
+    const char *name;
+    void (*event)(struct shard *self, struct model *model, const struct metric_event *event, struct verdict *verdict,
+                  struct now now);
+};
+
+static void judge(struct shard *self, struct model *model, const struct metric_event *event, struct verdict *verdict,
+                  struct now now)
+{
+    if (monitor_add(model->monitor, event, now.steady_ns, now.wall_s, verdict) < 0) {
+        *verdict = (struct verdict){0};
+        self->no_memory++;
+    }
+}
+
+static void record(struct shard *self, struct model *model, const struct metric_event *event, struct verdict *verdict,
+                   struct now now)
+{
+    (void)self, (void)verdict, (void)now;
+    recorder_add(&model->recorder, model->monitor, event);
+}
+
+static void tell(struct shard *self, struct model *model, const struct metric_event *event, struct verdict *verdict,
+                 struct now now)
+{
+    (void)event;
+    herald_verdict(self, model, verdict, now);
+}
+
+static const struct observer observers[] = {
+    {"monitor", judge},
+    {"recorder", record},
+    {"herald", tell},
+};
+
+static void take_event(struct shard *self, struct model *model, const struct metric_event *event, struct now now)
+{
+    struct verdict verdict = {0};
+    model->heard = true;
+    model->heard_ns = now.steady_ns;
+    if (model->silent_told) /* it is back, and serves again once it has shown enough */
+        model->silent_told = model->serving_told = false;
+    self->events++;
+    for (size_t i = 0; i < sizeof observers / sizeof *observers; i++)
+        observers[i].event(self, model, event, &verdict, now);
+}
+
+/* --- one message --- */
+
+static struct text text_of_message(zmq_msg_t *message)
+{
+    return (struct text){.at = zmq_msg_data(message), .len = zmq_msg_size(message)};
+}
+
+static struct text behind_slash(struct text topic)
+{
+    const char *slash = memchr(topic.at, '/', topic.len);
+    if (!slash)
+        return (struct text){topic.at + topic.len, 0};
+    size_t skipped = (size_t)(slash - topic.at) + 1;
+    return (struct text){topic.at + skipped, topic.len - skipped};
+}
+
+static void reject(struct shard *self, struct frame *frame, enum metric_drop reason, uint64_t count, const char *detail,
+                   struct now now)
+{
+    rejects_count(&self->rejects, reason, count, text_of_message(&frame->topic), text_of_message(&frame->payload),
+                  detail, now.wall_s);
+}
+
+static void reject_all(struct shard *self, struct frame *frame, const uint32_t dropped[DROP_REASONS],
+                       const char *const detail[DROP_REASONS], struct now now)
+{
+    for (int i = 0; i < DROP_REASONS; i++) {
+        if (dropped[i])
+            reject(self, frame, (enum metric_drop)i, dropped[i], detail[i], now);
+    }
+}
+
+/* An event whose model cannot be made. */
+static void reject_model(struct shard *self, struct frame *frame, int why, struct now now)
+{
+    if (why == -ENOSPC)
+        reject(self, frame, DROP_TOO_MANY_MODELS, 1, "metrics.max_models are known already", now);
+    else
+        self->no_memory++;
+}
+
+/* What the message says of itself as a whole. */
+static void account(struct shard *self, struct frame *frame, const struct metric_message *message, uint64_t stream,
+                    struct now now)
+{
+    if (!frame->accounts)
+        return;
+    self->messages++;
+    self->ignored += message->ignored;
+    reject_all(self, frame, message->dropped, message->detail, now);
+    if (message->has_seq)
+        ledger_message(self->ledger, stream, message->node, message->boot, message->seq, now.steady_ns);
+}
+
+/* A model is made once one of its events has been found good: what is malformed takes no place. */
+static void take_metrics(struct shard *self, struct frame *frame, struct model *model, struct now now)
+{
+    struct text topic = text_of_message(&frame->topic), node;
+    struct model_id id;
+    const struct metric_message *message;
+    if (model) {
+        id = model->id;
+    } else if (metric_topic_parse(topic, &id, &node) != TOPIC_METRICS) {
+        reject(self, frame, DROP_TOPIC, 1, "the topic is not metrics/<project>/<name>/<version>", now);
+        return;
+    }
+    if (metric_decode(self->decoder, &id, text_of_message(&frame->payload), now.wall_s, &message) < 0) {
+        self->no_memory++;
+        return;
+    }
+    account(self, frame, message, frame->hash, now);
+    for (uint32_t i = 0; i < message->event_count; i++) {
+        int why = 0;
+        if (!model)
+            model = shard_model(self, frame->hash, &id, now.steady_ns, &why);
+        if (model)
+            take_event(self, model, &message->events[i], now);
+        else
+            reject_model(self, frame, why, now);
+    }
+}
+
+/* Every shard gets the message and takes the events of its own models. */
+static void take_batch(struct shard *self, struct frame *frame, struct now now)
+{
+    struct text topic = text_of_message(&frame->topic), node;
+    struct model_id none;
+    const struct metric_message *message;
+    if (metric_topic_parse(topic, &none, &node) != TOPIC_BATCH) {
+        if (frame->accounts)
+            reject(self, frame, DROP_TOPIC, 1, "the topic is not batch/<node>", now);
+        return;
+    }
+    if (metric_decode(self->decoder, NULL, text_of_message(&frame->payload), now.wall_s, &message) < 0) {
+        self->no_memory += frame->accounts;
+        return;
+    }
+    account(self, frame, message, frame->hash ^ BATCH_STREAM, now);
+    for (uint32_t i = 0; i < message->event_count; i++) {
+        const struct model_id *id = &message->events[i].model;
+        uint64_t hash = siphash13(&self->options.key, id->whole.at, id->whole.len);
+        if (shard_owner(hash, self->options.shards) != self->options.number)
+            continue;
+        int why = 0;
+        struct model *model = shard_model(self, hash, id, now.steady_ns, &why);
+        if (model)
+            take_event(self, model, &message->events[i], now);
+        else
+            reject_model(self, frame, why, now);
+    }
+}
+
+/* Every shard gets the beacon and looks at the topics whose sequences it keeps. */
+static void take_beacon(struct shard *self, struct frame *frame, struct now now)
+{
+    struct text topic = text_of_message(&frame->topic), node;
+    struct model_id none;
+    const struct beacon_message *beacon;
+    if (metric_topic_parse(topic, &none, &node) != TOPIC_BEACON) {
+        if (frame->accounts)
+            reject(self, frame, DROP_TOPIC, 1, "the topic is not beacon/<node>", now);
+        return;
+    }
+    if (beacon_decode(self->decoder, text_of_message(&frame->payload), &beacon) < 0) {
+        self->no_memory += frame->accounts;
+        return;
+    }
+    if (frame->accounts) {
+        self->beacons++;
+        reject_all(self, frame, beacon->dropped, beacon->detail, now);
+    }
+    for (uint32_t i = 0; i < beacon->topic_count; i++) {
+        const struct beacon_topic *said = &beacon->topics[i];
+        bool batch = text_is(said->topic, "batch");
+        uint64_t hash = batch ? frame->hash : siphash13(&self->options.key, said->topic.at, said->topic.len);
+        if (shard_owner(hash, self->options.shards) != self->options.number)
+            continue;
+        ledger_beacon(self->ledger, batch ? hash ^ BATCH_STREAM : hash, beacon->node, beacon->boot, said->seq,
+                      now.steady_ns);
+    }
+}
+
+static void reject_wrong(struct shard *self, struct frame *frame, struct now now)
+{
+    if (!frame->accounts)
+        return;
+    if (frame->parts == 2) {
+        reject(self, frame, DROP_TOPIC, 1, "the topic begins with none of metrics/, batch/ and beacon/", now);
+        return;
+    }
+    char detail[64];
+    snprintf(detail, sizeof detail, "%u frames where there must be two", frame->parts);
+    reject(self, frame, DROP_FRAMES, 1, detail, now);
+}
+
+static void take_frame(struct shard *self, struct frame *frame, struct model *model, struct now now)
+{
+    if (frame->kind != FRAME_WRONG && zmq_msg_size(&frame->payload) > self->options.max_message_bytes) {
+        if (frame->accounts)
+            reject(self, frame, DROP_TOO_LARGE, 1, "the payload is larger than metrics.max_message", now);
+        return;
+    }
+    switch (frame->kind) {
+    case FRAME_METRICS:
+        if (!model) /* it may have come to be since the batch was looked up */
+            model = models_find(self->models, frame->hash, behind_slash(text_of_message(&frame->topic)));
+        take_metrics(self, frame, model, now);
+        break;
+    case FRAME_BATCH:
+        take_batch(self, frame, now);
+        break;
+    case FRAME_BEACON:
+        take_beacon(self, frame, now);
+        break;
+    case FRAME_WRONG:
+        reject_wrong(self, frame, now);
+        break;
+    }
+}
+
+/* By stages, so that the memory of all is on its way before the first is used: what costs is waiting for it. */
+void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct now now)
+{
+    struct model *found[FRAME_BATCH_MAX] = {0};
+    for (uint32_t i = 0; i < count; i++) {
+        if (frames[i].kind == FRAME_METRICS)
+            models_prefetch(self->models, frames[i].hash);
+        __builtin_prefetch(zmq_msg_data(&frames[i].payload));
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (frames[i].kind == FRAME_METRICS)
+            models_prefetch_head(self->models, frames[i].hash);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (frames[i].kind != FRAME_METRICS)
+            continue;
+        found[i] = models_find(self->models, frames[i].hash, behind_slash(text_of_message(&frames[i].topic)));
+        if (found[i])
+            model_prefetch(found[i]);
+    }
+    for (uint32_t i = 0; i < count; i++)
+        take_frame(self, &frames[i], found[i], now);
+    atomic_store_explicit(&self->events_seen, self->events, memory_order_relaxed);
+}

@@ -1,0 +1,81 @@
+/* shard_inside.h - what the files of a shard share; for them alone.
+ *
+ * Threads, memory, failure: as shard.h says.
+ */
+#ifndef DRIFTD_WORKERS_SHARD_INSIDE_H
+#define DRIFTD_WORKERS_SHARD_INSIDE_H
+
+#include <jansson.h>
+
+#include "daemon/workers/ledger.h"
+#include "daemon/workers/models.h"
+#include "daemon/workers/rejects.h"
+#include "daemon/workers/shard.h"
+
+#define RATE_SAMPLES 6 /* events per second are those of the last five */
+
+/* A question that is being answered, a slice of the models each turn. */
+struct walk {
+    struct walk *next;
+    struct question *question;
+    json_t *ask, *found;
+    uint32_t at; /* the next model to look at */
+    uint64_t matched;
+    uint64_t states[MODEL_STATES];
+};
+
+struct shard {
+    struct shard_options options;
+    struct shard_ports ports;
+    struct inbox *inbox;
+    bool stopping;
+
+    struct metric_decoder *decoder;
+    struct models *models;
+    struct ledger *ledger;
+    struct rejects rejects;
+
+    uint64_t messages, events, beacons, ignored, no_memory;
+    uint64_t events_told;             /* cloud events, for their ids */
+    atomic_uint_fast64_t events_seen; /* `events`, for other threads */
+    struct {
+        int64_t at_ns;
+        uint64_t events;
+    } samples[RATE_SAMPLES];
+    uint32_t sample_count;
+
+    int64_t second_ns; /* when the last round began */
+    int64_t log_ns;    /* when the log was last told of drops */
+    bool round;        /* a round over the models is under way, */
+    uint32_t round_at; /* and goes on here */
+    uint32_t silent;   /* models that it has found to have fallen silent */
+    const char *silent_example;
+
+    struct walk *walks, *walks_last;
+};
+
+/* shard.c: the model, made where it is not there yet. NULL, and counted, where that is not possible. */
+struct model *shard_model(struct shard *self, uint64_t hash, const struct model_id *id, int64_t now_ns, int *why_p);
+
+/* shard_update.c: what the keeper of requests says of a model. */
+void shard_update(struct shard *self, const struct retrain_update *update, struct now now);
+
+/* shard_timers.c: what happens once a second; true while a round is under way. */
+bool shard_timers(struct shard *self, struct now now);
+double shard_rate(const struct shard *self, int64_t now_ns);
+
+/* shard_answers.c: takes a question over; goes on with those there are: true while there are any. */
+void shard_ask(struct shard *self, struct question *question);
+bool shard_answers(struct shard *self, struct now now);
+void shard_forget_questions(struct shard *self);
+
+/* model_json.c: a model as the control socket shows it. NULL: no memory. */
+json_t *model_json(const struct model *model, struct now now, bool whole);
+enum model_state model_state(const struct model *model, int64_t now_ns);
+
+/* herald.c: tells others. */
+void herald_verdict(struct shard *self, struct model *model, const struct verdict *verdict, struct now now);
+void herald_silent(struct shard *self, struct model *model, struct now now);
+void herald_lost(struct shard *self, const struct ledger_node *node, uint64_t fresh, struct now now);
+
+#endif

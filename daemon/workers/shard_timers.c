@@ -1,0 +1,112 @@
+#include <stdio.h>
+
+#include "daemon/base/log.h"
+#include "daemon/workers/shard_inside.h"
+
+#define ROUND_SLICE 512 /* models looked at in one turn: some ten microseconds */
+#define STREAMS_SLICE 2048
+#define LOSSES_A_ROUND 16
+#define LOST_EVERY_NS (10 * CLOCK_S_NS) /* one report of losses a node */
+#define LOG_EVERY_NS (60 * CLOCK_S_NS)  /* one line about drops a shard */
+
+static void sample_rate(struct shard *self, int64_t now_ns)
+{
+    uint32_t at = self->sample_count++ % RATE_SAMPLES;
+    self->samples[at].at_ns = now_ns;
+    self->samples[at].events = self->events;
+    if (self->sample_count == 2 * RATE_SAMPLES)
+        self->sample_count = RATE_SAMPLES;
+}
+
+/* Events a second since the oldest sample, which is about five seconds old; 0 before there is one. */
+double shard_rate(const struct shard *self, int64_t now_ns)
+{
+    if (self->sample_count == 0)
+        return 0.0;
+    uint32_t oldest = self->sample_count < RATE_SAMPLES ? 0 : self->sample_count % RATE_SAMPLES;
+    int64_t span_ns = now_ns - self->samples[oldest].at_ns;
+    if (span_ns < CLOCK_S_NS / 10)
+        return 0.0;
+    return (double)(self->events - self->samples[oldest].events) / ((double)span_ns / (double)CLOCK_S_NS);
+}
+
+static void tell_losses(struct shard *self, struct now now)
+{
+    uint64_t fresh;
+    for (int i = 0; i < LOSSES_A_ROUND; i++) {
+        const struct ledger_node *node = ledger_untold(self->ledger, LOST_EVERY_NS, now.steady_ns, &fresh);
+        if (!node)
+            break;
+        herald_lost(self, node, fresh, now);
+    }
+}
+
+/* At most one line a minute, with the reason that has grown most seldom told: the last one seen. */
+static void log_drops(struct shard *self, struct now now)
+{
+    uint64_t sum = rejects_sum(&self->rejects);
+    if (sum == self->rejects.told || (self->log_ns != 0 && now.steady_ns - self->log_ns < LOG_EVERY_NS))
+        return;
+    const struct reject *last = NULL;
+    int reason = 0;
+    for (int i = 0; i < DROP_REASONS; i++) {
+        const struct reject *reject = &self->rejects.of[i];
+        if (reject->count && (!last || reject->at_s >= last->at_s)) {
+            last = reject;
+            reason = i;
+        }
+    }
+    if (!last)
+        return;
+    char topic[REJECT_TOPIC_MAX + 1];
+    snprintf(topic, sizeof topic, "%.*s", (int)last->topic_len, last->topic);
+    log_warning("dropped at the door; `driftc rejects` shows the last of each kind",
+                LOG_NUMBER("dropped", sum - self->rejects.told), LOG_TEXT("last_reason", metric_drop_name(reason)),
+                LOG_TEXT("detail", last->detail), LOG_TEXT("topic", topic));
+    self->rejects.told = sum;
+    self->log_ns = now.steady_ns;
+}
+
+static void look_for_silence(struct shard *self, struct now now)
+{
+    uint32_t count = models_count(self->models);
+    uint32_t end = count - self->round_at > ROUND_SLICE ? self->round_at + ROUND_SLICE : count;
+    for (; self->round_at < end; self->round_at++) {
+        struct model *model = models_at(self->models, self->round_at);
+        int64_t patience_ns = monitor_settings_of(model->monitor)->stale_after_ns;
+        if (model->silent_told || patience_ns == 0 || now.steady_ns - model->heard_ns < patience_ns)
+            continue;
+        model->silent_told = true;
+        herald_silent(self, model, now);
+        self->silent++;
+        self->silent_example = model->text;
+    }
+}
+
+static void end_round(struct shard *self)
+{
+    self->round = false;
+    if (self->silent)
+        log_warning("models have fallen silent: nothing came from them for stale_after",
+                    LOG_NUMBER("count", self->silent), LOG_TEXT("model", self->silent_example));
+}
+
+bool shard_timers(struct shard *self, struct now now)
+{
+    if (!self->round && (self->second_ns == 0 || now.steady_ns - self->second_ns >= CLOCK_S_NS)) {
+        self->second_ns = now.steady_ns;
+        self->round = true;
+        self->round_at = 0;
+        self->silent = 0;
+        sample_rate(self, now.steady_ns);
+        tell_losses(self, now);
+        ledger_sweep(self->ledger, STREAMS_SLICE, now.steady_ns);
+        log_drops(self, now);
+    }
+    if (!self->round)
+        return false;
+    look_for_silence(self, now);
+    if (self->round_at >= models_count(self->models))
+        end_round(self);
+    return self->round;
+}

@@ -1,0 +1,62 @@
+/* workers.h - the shards, and who runs them: threads of their own, or with none the caller of workers_take().
+ *
+ * Threads: workers_new(), _start(), _stop() and _destroy() by the engine; workers_take() and workers_turn() by ingest
+ * alone; workers_update(), _inbox() and _events() by any. Memory: a ring of frames for each thread. Failure: as each
+ * function says.
+ */
+#ifndef DRIFTD_WORKERS_WORKERS_H
+#define DRIFTD_WORKERS_WORKERS_H
+
+#include "daemon/base/heart.h"
+#include "daemon/workers/shard.h"
+
+#define WORKERS_MAX 64
+
+struct workers_options {
+    uint32_t threads; /* 0: one shard, run by who calls workers_take() */
+    struct siphash_key key;
+    uint64_t run; /* a number that this run of the daemon alone has */
+    uint64_t max_message_bytes;
+    double max_future_s;
+    uint32_t max_models;
+};
+
+struct workers;
+
+/* Makes the shards; letters can be put into their inboxes from then on. 0 or a negative error. */
+int workers_new(struct workers **self_p, const struct workers_options *options, const struct shard_ports *ports);
+
+/* Starts the threads, if any. */
+int workers_start(struct workers *self);
+
+/* Hands up to FRAME_BATCH_MAX frames to the shards they belong to. The frames stay initialised; what they hold may be
+ * gone. */
+void workers_take(void *self, struct frame *frames, uint32_t count, struct now now);
+
+/* Without threads: lets the shard do whatever is not frames; true when there is more to do at once. */
+bool workers_turn(void *self, struct now now);
+/* What ingest has to watch for workers_turn(), or -1. */
+int workers_fd(const struct workers *self);
+
+/* Sends an update to the shard that keeps its model; takes it over. */
+void workers_update(struct workers *self, struct retrain_update *update);
+
+uint32_t workers_shards(const struct workers *self);
+struct inbox *workers_inbox(struct workers *self, uint32_t shard);
+uint64_t workers_events(const struct workers *self);
+uint32_t workers_models(const struct workers *self);
+
+uint32_t workers_threads(const struct workers *self);
+const struct heart *workers_heart(const struct workers *self, uint32_t thread);
+
+/* What happened in all, to be asked once the threads have ended. */
+struct workers_sums {
+    uint64_t events, dropped, lost;
+};
+struct workers_sums workers_sums(const struct workers *self);
+
+/* Lets each shard take what it has been handed, then ends the threads. Nobody may hand anything more. */
+void workers_stop(struct workers *self);
+void workers_destroy(struct workers **self_p);
+
+#endif

@@ -1,0 +1,105 @@
+#include "lib/config/check.h"
+
+#include <stdio.h>
+
+#include "lib/config/endpoint.h"
+
+/* How a key was given. */
+enum given { GIVEN_DEFAULT, GIVEN_GOOD, GIVEN_BAD };
+
+static enum given given(const struct checker *self, const char *path, struct mark *mark_p)
+{
+    const struct key_place *place = record_find(&self->box->keys, schema_row_of(path));
+    if (!place)
+        return GIVEN_DEFAULT;
+    *mark_p = place->mark;
+    return place->bad ? GIVEN_BAD : GIVEN_GOOD;
+}
+
+static void check_presence(struct checker *self)
+{
+    const struct config *config = &self->box->config;
+    struct mark mark = {0}, other = {0};
+    enum given bind = given(self, "metrics.bind", &mark), connect = given(self, "metrics.connect", &other);
+    if (bind == GIVEN_GOOD && connect != GIVEN_BAD && config->metrics.bind.count + config->metrics.connect.count == 0)
+        mistakes_add(
+            self->mistakes, mark, "metrics.bind",
+            "no endpoint here and none in metrics.connect; allowed: at least one of them, or no event comes in");
+    if (given(self, "jobs.bind", &mark) == GIVEN_GOOD && config->jobs.bind.count == 0)
+        mistakes_add(self->mistakes, mark, "jobs.bind", "no endpoint; allowed: at least one, or no job goes out");
+    if (given(self, "feedback.bind", &mark) == GIVEN_GOOD && config->feedback.count == 0 &&
+        given(self, "jobs.feedback", &other) != GIVEN_BAD && config->jobs.feedback == CONFIG_FEEDBACK_REQUIRED)
+        mistakes_add(self->mistakes, mark, "feedback.bind",
+                     "no endpoint; allowed: at least one, or jobs: {feedback: none} for trainers that only pull");
+}
+
+static void check_retry(struct checker *self)
+{
+    const struct config *config = &self->box->config;
+    struct mark mark = {0}, max_mark = {0};
+    enum given first = given(self, "jobs.retry.first", &mark), max = given(self, "jobs.retry.max", &max_mark);
+    if (first == GIVEN_BAD || max == GIVEN_BAD || config->jobs.retry_first_ns <= config->jobs.retry_max_ns)
+        return;
+    if (first == GIVEN_GOOD)
+        mistakes_add(self->mistakes, mark, "jobs.retry.first", "longer than jobs.retry.max; allowed: up to it");
+    else
+        mistakes_add(self->mistakes, max_mark, "jobs.retry.max",
+                     "shorter than jobs.retry.first, which is %s where nothing is set; allowed: from it on",
+                     schema_row_of("jobs.retry.first")->standard);
+}
+
+/* Two sockets that would bind one endpoint. */
+static void check_twice(struct checker *self)
+{
+    const struct config *config = &self->box->config;
+    const struct {
+        const char *path;
+        const struct config_endpoints *endpoints;
+    } bound[] = {{"metrics.bind", &config->metrics.bind},
+                 {"jobs.bind", &config->jobs.bind},
+                 {"feedback.bind", &config->feedback},
+                 {"events.bind", &config->events},
+                 {"control.bind", &config->control}};
+    const size_t count = sizeof(bound) / sizeof(bound[0]);
+    char quoted[MISTAKES_QUOTE_MAX];
+    for (size_t a = 0; a < count; a++)
+        for (size_t b = a + 1; b < count; b++)
+            for (uint32_t i = 0; i < bound[a].endpoints->count; i++)
+                for (uint32_t j = 0; j < bound[b].endpoints->count; j++) {
+                    struct text endpoint = text_of(bound[a].endpoints->at[i]);
+                    struct mark mark = {0};
+                    if (!text_is(endpoint, bound[b].endpoints->at[j]) || !endpoint_is_exclusive(endpoint))
+                        continue;
+                    size_t at = given(self, bound[b].path, &mark) != GIVEN_DEFAULT ? b : a;
+                    given(self, bound[at].path, &mark);
+                    mistakes_add(self->mistakes, mark, bound[at].path,
+                                 "\"%s\" is that of %s too; allowed: an endpoint of its own",
+                                 mistakes_quote(endpoint, quoted), bound[at == a ? b : a].path);
+                }
+}
+
+static void check_choice(struct checker *self)
+{
+    const struct config *config = &self->box->config;
+    char allowed[SCHEMA_ALLOWED_MAX], quoted[MISTAKES_QUOTE_MAX], names[SCHEMA_ALLOWED_MAX] = "";
+    struct mark mark = {0};
+    if (given(self, "retraining.choose", &mark) != GIVEN_GOOD)
+        return;
+    struct text choose = text_of(config->retraining.choose);
+    if (strategy_choice_check(choose, config->retraining.strategies, config->retraining.strategy_count) == 0)
+        return;
+    size_t length = 0;
+    for (uint32_t i = 0; i < config->retraining.strategy_count && length < sizeof(names) - 80; i++)
+        length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s", i > 0 ? ", " : "",
+                                   config->retraining.strategies[i].name);
+    mistakes_add(self->mistakes, mark, "retraining.choose", "\"%s\" is none of the strategies; allowed: %s: %s",
+                 mistakes_quote(choose, quoted), schema_allowed(schema_row_of("retraining.choose"), allowed), names);
+}
+
+void check_file(struct checker *self)
+{
+    check_presence(self);
+    check_retry(self);
+    check_twice(self);
+    check_choice(self);
+}

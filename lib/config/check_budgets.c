@@ -1,0 +1,109 @@
+#include "lib/config/check.h"
+
+#include <math.h>
+#include <stdio.h>
+
+/* Makes a model that a pattern matches: '*' and '?' are taken for characters, and "*" for what the pattern leaves out.
+ * No pattern spells these characters out, so this model meets exactly the blocks that some real model meets, and what
+ * it comes to is what that one would come to. */
+static bool stand_in(struct text pattern, struct arena *memory, struct model_id *out)
+{
+    char *whole = arena_take(memory, pattern.len + sizeof("/*/*"), 1);
+    if (!whole)
+        return false;
+    struct text *segments[] = {&out->project, &out->name, &out->version};
+    size_t length = 0, from = 0;
+    for (int i = 0; i < 3; i++) {
+        struct text segment = text_of("*");
+        if (from <= pattern.len) {
+            const char *slash = memchr(pattern.at + from, '/', pattern.len - from);
+            size_t end = slash ? (size_t)(slash - pattern.at) : pattern.len;
+            segment = (struct text){.at = pattern.at + from, .len = end - from};
+            from = end + 1;
+        }
+        if (i > 0)
+            whole[length++] = '/';
+        memcpy(whole + length, segment.at, segment.len);
+        *segments[i] = (struct text){.at = whole + length, .len = segment.len};
+        length += segment.len;
+    }
+    out->whole = (struct text){.at = whole, .len = length};
+    return true;
+}
+
+static void check_limits(struct checker *self, const struct budget_kpi *kpi)
+{
+    char name[METRIC_NAME_MAX + 32];
+    if (!(kpi->budget.min > kpi->budget.max))
+        return;
+    const struct key_place *min = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.min"));
+    const struct key_place *max = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.max"));
+    bool min_later =
+        min->mark.line > max->mark.line || (min->mark.line == max->mark.line && min->mark.column > max->mark.column);
+    snprintf(name, sizeof(name), "budgets[].kpis.%s.%s", kpi->budget.metric, min_later ? "min" : "max");
+    if (min_later)
+        mistakes_add(self->mistakes, min->mark, name,
+                     "%g is above the max %g of line %u, which holds for some of the same "
+                     "models; allowed: a min up to the max",
+                     kpi->budget.min, kpi->budget.max, max->mark.line);
+    else
+        mistakes_add(self->mistakes, max->mark, name,
+                     "%g is below the min %g of line %u, which holds for some of the same "
+                     "models; allowed: a max from the min on",
+                     kpi->budget.max, kpi->budget.min, min->mark.line);
+}
+
+static bool has_limit(const struct budget_kpi *kpi)
+{
+    return !isnan(kpi->budget.min) || !isnan(kpi->budget.max);
+}
+
+/* Whether one of the first `blocks` blocks, whatever its pattern, gives the metric a limit. */
+static bool limited_before(const struct config_budgets *budgets, uint32_t blocks, const char *metric)
+{
+    for (uint32_t i = 0; i < blocks; i++)
+        for (uint32_t k = 0; k < budgets->blocks[i].kpi_count; k++) {
+            const struct budget_kpi *kpi = &budgets->blocks[i].kpis[k];
+            if (!kpi->off && strcmp(kpi->budget.metric, metric) == 0 && (kpi->bad || has_limit(kpi)))
+                return true;
+        }
+    return false;
+}
+
+/* A KPI of which no limit is known judges nothing: surely not what was meant. */
+static void check_unlimited(struct checker *self, uint32_t block)
+{
+    const struct config_budgets *budgets = &self->box->budgets;
+    char name[METRIC_NAME_MAX + 32];
+    for (uint32_t k = 0; k < budgets->blocks[block].kpi_count && !mistakes_full(self->mistakes); k++) {
+        const struct budget_kpi *kpi = &budgets->blocks[block].kpis[k];
+        bool tried = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.min")) ||
+                     record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.max"));
+        if (kpi->off || kpi->bad || tried || limited_before(budgets, block, kpi->budget.metric))
+            continue;
+        snprintf(name, sizeof(name), "budgets[].kpis.%s", kpi->budget.metric);
+        mistakes_add(self->mistakes, kpi->mark, name,
+                     "neither min nor max is given, here or in a block above; allowed: at least one of them, or off");
+    }
+}
+
+void check_budgets(struct checker *self)
+{
+    struct config_budgets *budgets = &self->box->budgets;
+    for (uint32_t i = 0; i < budgets->block_count && !mistakes_full(self->mistakes); i++) {
+        check_unlimited(self, i);
+        if (!budgets->blocks[i].models)
+            continue;
+        struct arena memory = {0};
+        struct budget_set set;
+        struct model_id model;
+        bool made = stand_in(text_of(budgets->blocks[i].models), &memory, &model);
+        uint32_t count = made ? budgets_match(budgets, &model) : 0;
+        if (count > 1 && budgets_merge(budgets, &memory, budgets->matching, count, &set) == 0)
+            for (uint32_t k = 0; k < set.settings.kpi_count; k++)
+                check_limits(self, &set.kpis[k]);
+        if (memory.failed)
+            self->scratch->failed = true;
+        arena_free(&memory);
+    }
+}

@@ -1,0 +1,112 @@
+#include "lib/config/endpoint.h"
+
+#define IPC_PATH_BYTES_MAX 107    /* sun_path of unix(7), less its NUL */
+#define INPROC_NAME_BYTES_MAX 255 /* zmq_inproc(7) */
+#define HOST_BYTES_MAX 255
+
+/* Takes `prefix` off; false where it is not there. */
+static bool take_prefix(struct text *text, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if (text->len < len || memcmp(text->at, prefix, len) != 0)
+        return false;
+    text->at += len;
+    text->len -= len;
+    return true;
+}
+
+static bool all_of(struct text text, const char *characters)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.at[i] == '\0' || !strchr(characters, text.at[i]))
+            return false;
+    return true;
+}
+
+static const char *check_port(struct text port, enum endpoint_use use)
+{
+    if (text_is(port, "*"))
+        return use == ENDPOINT_CONNECT ? "the port '*' only serves to bind; write the port of the other side" : NULL;
+    unsigned value = 0;
+    if (port.len == 0 || port.len > 5 || !all_of(port, "0123456789"))
+        return "the port must be 1 to 65535";
+    for (size_t i = 0; i < port.len; i++)
+        value = value * 10 + (unsigned)(port.at[i] - '0');
+    return value >= 1 && value <= 65535 ? NULL : "the port must be 1 to 65535";
+}
+
+static bool is_loopback(struct text host)
+{
+    return text_is(host, "localhost") || text_is(host, "[::1]") ||
+           (take_prefix(&host, "127.") && all_of(host, "0123456789."));
+}
+
+static const char *check_host(struct text host, enum endpoint_use use)
+{
+    static const char hexadecimal[] = "0123456789abcdefABCDEF:.";
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+    if (host.len == 0)
+        return "the host is missing";
+    if (host.len > HOST_BYTES_MAX)
+        return "the host is longer than 255 bytes";
+    if (text_is(host, "*")) {
+        if (use == ENDPOINT_BIND)
+            return NULL;
+        if (use == ENDPOINT_CONNECT)
+            return "the host '*' only serves to bind; write the host of the other side";
+    } else if (host.at[0] == '[') {
+        struct text address = {.at = host.at + 1, .len = host.len - 1};
+        const char *zone = memchr(address.at, '%', address.len);
+        if (address.len < 2 || address.at[address.len - 1] != ']')
+            return "an IPv6 address stands in brackets, as in tcp://[::1]:5570";
+        struct text digits = {.at = address.at, .len = zone ? (size_t)(zone - address.at) : address.len - 1};
+        struct text name = {.at = zone ? zone + 1 : NULL, .len = zone ? address.len - digits.len - 2 : 0};
+        if (digits.len < 2 || !all_of(digits, hexadecimal) || (zone && (name.len == 0 || !all_of(name, letters))))
+            return "this is no IPv6 address";
+    } else if (!all_of(host, letters)) {
+        return "the host must be a name, an address, or '*' to bind every interface; an IPv6 address stands in "
+               "brackets";
+    }
+    if (use == ENDPOINT_CONTROL && !is_loopback(host))
+        return "whoever reaches this socket may command: use ipc://path, or tcp:// on 127.0.0.1";
+    return NULL;
+}
+
+static const char *check_tcp(struct text rest, enum endpoint_use use)
+{
+    size_t colon = rest.len;
+    while (colon > 0 && rest.at[colon - 1] != ':')
+        colon--;
+    if (colon == 0 || rest.at[rest.len - 1] == ']')
+        return "the port is missing, as in tcp://127.0.0.1:5570";
+    const char *wrong = check_host((struct text){.at = rest.at, .len = colon - 1}, use);
+    return wrong ? wrong : check_port((struct text){.at = rest.at + colon, .len = rest.len - colon}, use);
+}
+
+const char *endpoint_check(struct text endpoint, enum endpoint_use use)
+{
+    for (size_t i = 0; i < endpoint.len; i++)
+        if ((unsigned char)endpoint.at[i] < 0x20 || endpoint.at[i] == 0x7f)
+            return "a control character";
+    if (take_prefix(&endpoint, "tcp://"))
+        return check_tcp(endpoint, use);
+    if (take_prefix(&endpoint, "ipc://")) {
+        if (endpoint.len == 0 || text_is(endpoint, "@"))
+            return "the path is missing, as in ipc:///run/driftd/control.sock";
+        if (use == ENDPOINT_CONNECT && text_is(endpoint, "*"))
+            return "the path '*' only serves to bind; write the path of the other side";
+        return endpoint.len > IPC_PATH_BYTES_MAX ? "the path is longer than the 107 bytes that a Unix socket can have"
+                                                 : NULL;
+    }
+    if (take_prefix(&endpoint, "inproc://")) {
+        if (endpoint.len == 0)
+            return "the name is missing, as in inproc://metrics";
+        return endpoint.len > INPROC_NAME_BYTES_MAX ? "the name is longer than 255 bytes" : NULL;
+    }
+    return "not an endpoint";
+}
+
+bool endpoint_is_exclusive(struct text endpoint)
+{
+    return endpoint.len > 0 && endpoint.at[endpoint.len - 1] != '*';
+}

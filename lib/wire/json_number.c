@@ -1,0 +1,191 @@
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/wire/json_number.h"
+
+#define DIGITS_MAX 19          /* of a mantissa that surely fits 64 bits */
+#define EXACT_MAX (UINT64_C(1) << 53)
+#define EXPONENT_LIMIT 1000000000 /* far beyond the doubles, and no sum of it overflows */
+#define LONG_DIGITS 800        /* 767 significant digits tell any two neighbouring doubles apart */
+
+__extension__ typedef unsigned __int128 uint128;
+
+/* A number as written: digits, from `first` to `last` with a point somewhere inside perhaps, times 10^exponent. */
+struct decimal {
+    const unsigned char *first, *last;
+    uint64_t mantissa; /* all digits as one integer, modulo 2^64 */
+    int64_t digits;    /* from the first that is not 0 */
+    int64_t exponent;
+    bool negative, integer;
+};
+
+static bool is_digit(const unsigned char *at, const unsigned char *end)
+{
+    return at < end && (unsigned char)(*at - '0') <= 9;
+}
+
+static const unsigned char *digits(const unsigned char *at, const unsigned char *end, uint64_t *mantissa)
+{
+    while (is_digit(at, end)) {
+        *mantissa = *mantissa * 10 + (uint64_t)(*at++ - '0');
+    }
+    return at;
+}
+
+/* What follows the 'e'. */
+static const unsigned char *exponent(const unsigned char *at, const unsigned char *end, int64_t *out)
+{
+    bool negative = at < end && *at == '-';
+    int64_t value = 0;
+    at += at < end && (*at == '-' || *at == '+');
+    if (!is_digit(at, end)) {
+        return NULL;
+    }
+    while (is_digit(at, end)) {
+        value = value * 10 + (*at++ - '0');
+        value = value > EXPONENT_LIMIT ? EXPONENT_LIMIT : value;
+    }
+    *out += negative ? -value : value;
+    return at;
+}
+
+static const unsigned char *scan(const unsigned char *at, const unsigned char *end, struct decimal *out)
+{
+    out->negative = at < end && *at == '-';
+    at += out->negative;
+    if (!is_digit(at, end)) {
+        return NULL;
+    }
+    out->first = at;
+    out->mantissa = 0;
+    out->exponent = 0;
+    const unsigned char *significant = at;
+    at = *at == '0' ? at + 1 : digits(at, end, &out->mantissa); /* no leading zero: what follows a 0 is no digit of it */
+    out->digits = out->mantissa != 0 || at - significant > 1 ? at - significant : 0;
+    out->integer = true;
+    if (at < end && *at == '.') {
+        const unsigned char *point = at++;
+        if (!is_digit(at, end)) {
+            return NULL;
+        }
+        out->integer = false;
+        significant = at;
+        if (out->digits == 0) {
+            while (significant < end && *significant == '0') {
+                significant++;
+            }
+        }
+        at = digits(significant, end, &out->mantissa);
+        out->digits += at - significant;
+        out->exponent = -(at - point - 1);
+    }
+    out->last = at;
+    if (at < end && (*at | 0x20) == 'e') {
+        out->integer = false;
+        return exponent(at + 1, end, &out->exponent);
+    }
+    return at;
+}
+
+static double power_of_two(int exponent_)
+{
+    uint64_t bits = (uint64_t)(1023 + exponent_) << 52;
+    double out;
+    memcpy(&out, &bits, sizeof out);
+    return out;
+}
+
+/* mantissa / divisor to the nearest double, ties to even: one exact division of integers, both scaled so that their
+ * highest bit is set; the quotient then has 63 or 64 bits, and the remainder says whether it is more than that. */
+static double divide(uint64_t mantissa, uint64_t divisor)
+{
+    int up = __builtin_clzll(mantissa), divisor_up = __builtin_clzll(divisor);
+    uint128 scaled = (uint128)(mantissa << up) << 63;
+    divisor <<= divisor_up;
+    uint64_t quotient = (uint64_t)(scaled / divisor);
+    bool more = (uint64_t)(scaled - (uint128)quotient * divisor) != 0;
+    int drop = 11 - __builtin_clzll(quotient);
+    uint64_t half = UINT64_C(1) << (drop - 1), cut = quotient & (2 * half - 1), top = quotient >> drop;
+    if (cut > half || (cut == half && (more || (top & 1) != 0))) {
+        top++;
+    }
+    return (double)top * power_of_two(drop - 63 + divisor_up - up);
+}
+
+/* For numbers that are long or far from 1: strtod() on digits and an exponent, without a point, which is a comma in some
+ * locales. Digits beyond LONG_DIGITS matter only by not being 0. */
+static double slow(const struct decimal *decimal)
+{
+    char copy[LONG_DIGITS + 32];
+    size_t taken = 0;
+    int64_t dropped = 0;
+    bool more = false;
+    for (const unsigned char *at = decimal->first; at < decimal->last; at++) {
+        if (*at == '.' || (taken == 0 && *at == '0')) {
+            continue;
+        }
+        if (taken < LONG_DIGITS) {
+            copy[taken++] = (char)*at;
+        } else {
+            dropped++;
+            more = more || *at != '0';
+        }
+    }
+    if (taken == 0) {
+        return 0.0;
+    }
+    if (more) {
+        copy[taken++] = '1';
+        dropped--;
+    }
+    snprintf(copy + taken, sizeof copy - taken, "e%lld", (long long)(decimal->exponent + dropped));
+    return strtod(copy, NULL);
+}
+
+static double read_double(const struct decimal *decimal)
+{
+    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+                                  1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    static const uint64_t whole_tens[] = {1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u,
+                                          1000000000u, 10000000000u, 100000000000u, 1000000000000u, 10000000000000u,
+                                          100000000000000u, 1000000000000000u, 10000000000000000u,
+                                          100000000000000000u, 1000000000000000000u, 10000000000000000000u};
+    if (decimal->digits > DIGITS_MAX) {
+        return slow(decimal);
+    }
+    if (decimal->mantissa == 0) {
+        return 0.0;
+    }
+    /* Both factors are doubles, so one operation rounds once (Clinger 1990). */
+    if (decimal->mantissa <= EXACT_MAX && decimal->exponent >= -22 && decimal->exponent <= 22) {
+        double mantissa = (double)decimal->mantissa;
+        return decimal->exponent < 0 ? mantissa / tens[-decimal->exponent] : mantissa * tens[decimal->exponent];
+    }
+    if (decimal->exponent < 0 && decimal->exponent >= -DIGITS_MAX) {
+        return divide(decimal->mantissa, whole_tens[-decimal->exponent]);
+    }
+    return decimal->exponent == 0 ? (double)decimal->mantissa : slow(decimal);
+}
+
+/* Twenty digits may still fit: 18446744073709551615 does. They begin with a 1 then, and what overflowed is small. */
+static bool fits_64_bits(const struct decimal *decimal)
+{
+    return decimal->digits <= DIGITS_MAX ||
+           (decimal->digits == 20 && *decimal->first == '1' && decimal->mantissa >= UINT64_C(10000000000000000000));
+}
+
+const unsigned char *json_number(const unsigned char *at, const unsigned char *end, struct wire_value *out)
+{
+    struct decimal decimal;
+    const unsigned char *after = scan(at, end, &decimal);
+    if (after == NULL) {
+        return NULL;
+    }
+    out->negative = decimal.negative;
+    out->magnitude = decimal.mantissa;
+    out->whole = decimal.integer && fits_64_bits(&decimal);
+    double number = read_double(&decimal);
+    out->number = decimal.negative ? -number : number;
+    return after;
+}

@@ -1,0 +1,14 @@
+/* json_number.h - the numbers of JSON, read to the nearest double as strtod(3) reads them, in any locale.
+ *
+ * Threads: pure functions. Memory: none. Failure: NULL; a number beyond the doubles is no failure but an infinity.
+ */
+#ifndef DRIFT_LIB_WIRE_JSON_NUMBER_H
+#define DRIFT_LIB_WIRE_JSON_NUMBER_H
+
+#include "lib/wire/metric_reader.h"
+
+/* Reads the longest number at `at` into out->number, and where it is an integer that 64 bits hold, out->whole, negative
+ * and magnitude. Returns where it ends, or NULL when none begins there. */
+const unsigned char *json_number(const unsigned char *at, const unsigned char *end, struct wire_value *out);
+
+#endif

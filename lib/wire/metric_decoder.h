@@ -1,0 +1,97 @@
+/* metric_decoder.h - what the files that make up the decoder share; nobody else includes it.
+ *
+ * A message is read in one pass. Its pieces are kept in arenas, where they stay in their place while more are added; the
+ * list of events grows, and is handed out at the end.
+ *
+ * Threads, memory, failure: as metric_message.h says. Functions that find no memory tell the reader, whose error sticks.
+ */
+#ifndef DRIFT_LIB_WIRE_METRIC_DECODER_H
+#define DRIFT_LIB_WIRE_METRIC_DECODER_H
+
+#include "lib/wire/metric_drop.h"
+#include "lib/wire/metric_memory.h"
+#include "lib/wire/metric_message.h"
+#include "lib/wire/metric_reader.h"
+#include "lib/wire/metric_rules.h"
+
+/* An event while its members are being read. Its metrics stand in free room of the arena, not taken yet. */
+struct event_draft {
+    struct metric_event event;
+    struct metric *metrics;
+    enum mistake mistake; /* the first; the event will be dropped */
+    uint32_t place;       /* in its batch, from 1; 0: it is the payload */
+    bool has_model;
+};
+
+union metric_cell {
+    double number;  /* NAN: absent */
+    uint64_t count; /* of the column "n"; 0: absent */
+};
+
+struct metric_column {
+    enum member member;
+    struct text name;
+    size_t first; /* index of its first cell */
+};
+
+#define METRIC_COLUMNS_MAX (METRIC_EVENT_MAX + 2) /* and `timestamp`, and `n` */
+
+/* A columnar batch while its members are being read. */
+struct metric_columns {
+    struct metric_column at[METRIC_COLUMNS_MAX];
+    uint32_t count, metric_count; /* columns; those that are metrics */
+    uint32_t arrays;              /* arrays that came, those of ignored strings too */
+    uint32_t rows;                /* elements of the first */
+    bool uneven;
+    union metric_cell *cells;
+    size_t cell_count, cell_room;
+    uint8_t *mistakes; /* of each row, the first */
+    size_t mistake_count, mistake_room;
+};
+
+struct metric_decoder {
+    struct metric_options options;
+    struct metric_reader reader;
+    struct drop_book drops;
+    struct memory_arena metrics, bins;
+    struct metric_event *events;
+    size_t event_count, event_room;
+    const struct model_id *model; /* of the topic, or NULL: each event names its own */
+    double latest_s;
+    uint32_t ignored;
+    bool first_done; /* the message has its node, boot and seq */
+    char boot[RULE_BOOT_DIGITS];
+    struct metric_columns columns;
+    struct metric_message message;
+    struct beacon_message beacon;
+    struct beacon_topic *topics;
+    size_t topic_room;
+    /* A histogram or categories while being read. */
+    double edges[METRIC_BINS_MAX + 1];
+    uint64_t counts[METRIC_BINS_MAX];
+    struct metric_category categories[METRIC_BINS_MAX];
+};
+
+/* metric_event.c: reads the members of one event whose map was opened. With `may_be_columns` it may turn out to be a
+ * columnar batch. */
+void event_read(struct metric_decoder *self, struct wire_value *map, uint32_t place, bool may_be_columns);
+
+/* Adds a drop to the book. */
+void event_drop(struct metric_decoder *self, enum mistake mistake, uint32_t place);
+
+/* Appends a finished event, whose `metrics` are in their place. */
+void event_append(struct metric_decoder *self, const struct metric_event *event);
+
+/* metric_bins.c: reads the object that a metric is: {"histogram": ...} or {"categories": ...}. *culprit becomes the value
+ * inside it that is at fault, where it is one value. */
+enum mistake bins_read(struct metric_decoder *self, struct wire_value *map, struct metric *out,
+                       struct wire_value *culprit);
+
+/* metric_columns.c */
+void columns_begin(struct metric_columns *self);
+void columns_read(struct metric_decoder *self, enum member member, struct text name, struct wire_value *array,
+                  struct event_draft *draft);
+void columns_finish(struct metric_decoder *self, struct event_draft *draft);
+void columns_free(struct metric_columns *self);
+
+#endif

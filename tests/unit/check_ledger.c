@@ -1,0 +1,201 @@
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/workers/ledger.h"
+
+#define S INT64_C(1000000000)
+
+static const struct siphash_key key = {1, 2};
+static struct ledger *ledger;
+
+static void setup(void)
+{
+    ck_assert_int_eq(ledger_new(&ledger, &key, 1000), 0);
+}
+
+static void teardown(void)
+{
+    ledger_destroy(&ledger);
+    ck_assert_ptr_null(ledger);
+}
+
+static uint64_t message(uint64_t topic, const char *node, const char *boot, uint64_t seq)
+{
+    return ledger_message(ledger, topic, text_of(node), text_of(boot), seq, S);
+}
+
+static const struct ledger_node *node_of(const char *name)
+{
+    for (uint32_t i = 0; i < ledger_node_count(ledger); i++) {
+        if (strcmp(ledger_node_at(ledger, i)->name, name) == 0)
+            return ledger_node_at(ledger, i);
+    }
+    return NULL;
+}
+
+START_TEST(gaps_are_lost)
+{
+    ck_assert_uint_eq(message(1, "a", "x", 0), 0);
+    ck_assert_uint_eq(message(1, "a", "x", 1), 0);
+    ck_assert_uint_eq(message(1, "a", "x", 5), 3);
+    ck_assert_uint_eq(message(1, "a", "x", 6), 0);
+    ck_assert_uint_eq(message(2, "a", "x", 0), 0); /* another topic counts by itself */
+    ck_assert_uint_eq(message(2, "a", "x", 2), 1);
+    ck_assert_uint_eq(node_of("a")->lost, 4);
+    ck_assert_uint_eq(node_of("a")->messages, 6);
+    ck_assert_uint_eq(node_of("a")->before_joining, 0);
+}
+END_TEST
+
+START_TEST(before_joining_is_no_loss)
+{
+    message(1, "a", "x", 7);
+    ck_assert_uint_eq(node_of("a")->lost, 0);
+    ck_assert_uint_eq(node_of("a")->before_joining, 7);
+    message(1, "a", "y", 3); /* a new boot, first heard at 3 */
+    ck_assert_uint_eq(node_of("a")->before_joining, 10);
+    ck_assert_uint_eq(message(1, "a", "x", 8), 0); /* two publishers under one name do not disturb each other */
+    ck_assert_uint_eq(message(1, "a", "y", 4), 0);
+    ck_assert_uint_eq(node_of("a")->lost, 0);
+}
+END_TEST
+
+START_TEST(going_back)
+{
+    message(1, "a", "x", 0);
+    message(1, "a", "x", 1);
+    ck_assert_uint_eq(message(1, "a", "x", 1), 0);
+    ck_assert_uint_eq(message(1, "a", "x", 0), 0);
+    ck_assert_uint_eq(node_of("a")->repeated, 2);
+    ck_assert_uint_eq(message(1, "a", "x", 2), 0); /* the place in the stream is kept */
+    ck_assert_uint_eq(node_of("a")->lost, 0);
+
+    message(1, "", "", 5);
+    message(1, "", "", 6);
+    ck_assert_uint_eq(message(1, "", "", 0), 0); /* no boot: it began anew */
+    ck_assert_uint_eq(node_of("")->restarts, 1);
+    ck_assert_uint_eq(message(1, "", "", 2), 1);
+}
+END_TEST
+
+START_TEST(a_beacon_shows_a_lost_tail)
+{
+    message(1, "a", "x", 0);
+    ck_assert_uint_eq(ledger_beacon(ledger, 1, text_of("a"), text_of("x"), 0, S), 0);
+    ck_assert_uint_eq(ledger_beacon(ledger, 1, text_of("a"), text_of("x"), 3, S), 3);
+    ck_assert_uint_eq(ledger_beacon(ledger, 1, text_of("a"), text_of("x"), 3, S), 0);
+    ck_assert_uint_eq(message(1, "a", "x", 4), 0);
+    ck_assert_uint_eq(ledger_beacon(ledger, 2, text_of("a"), text_of("x"), 9, S), 0); /* never heard of */
+    ck_assert_uint_eq(node_of("a")->before_joining, 10);
+    ck_assert_uint_eq(message(2, "a", "x", 10), 0);
+    ck_assert_uint_eq(node_of("a")->lost, 3);
+}
+END_TEST
+
+START_TEST(hostile_numbers)
+{
+    message(1, "a", "x", 0);
+    message(1, "a", "x", UINT64_MAX);
+    message(1, "a", "x", UINT64_MAX);
+    message(2, "a", "x", UINT64_MAX);
+    ledger_beacon(ledger, 3, text_of("a"), text_of("x"), UINT64_MAX, S);
+    ck_assert_uint_eq(node_of("a")->lost, INT64_MAX);
+    ck_assert_uint_eq(node_of("a")->before_joining, INT64_MAX);
+    const char nul[] = {'n', '\0', 'm'};
+    for (uint64_t i = 0; i < 5; i++)
+        ledger_message(ledger, i, (struct text){nul, 3}, text_of("b"), 0, S);
+    ck_assert_uint_eq(ledger_node_count(ledger), 2);
+    char longer[600];
+    memset(longer, 'x', sizeof longer);
+    ledger_message(ledger, 9, (struct text){longer, 600}, (struct text){longer, 600}, 0, S);
+}
+END_TEST
+
+START_TEST(streams_are_bounded_and_forgotten)
+{
+    for (uint64_t i = 0; i < 1500; i++)
+        message(i, "a", "x", 0);
+    ck_assert_uint_eq(ledger_stream_count(ledger), 1000);
+    ck_assert_uint_eq(ledger_not_followed(ledger), 500);
+    ck_assert_uint_eq(ledger_node_count(ledger), 1);
+    /* Every second stream speaks again; an hour after the first word the others go. */
+    for (uint64_t i = 0; i < 1000; i += 2)
+        ledger_message(ledger, i, text_of("a"), text_of("x"), 1, 3000 * S);
+    for (int i = 0; i < 100; i++)
+        ledger_sweep(ledger, 64, 3700 * S);
+    ck_assert_uint_eq(ledger_stream_count(ledger), 500);
+    for (uint64_t i = 0; i < 1000; i += 2)
+        ck_assert_uint_eq(ledger_message(ledger, i, text_of("a"), text_of("x"), 3, 3700 * S), 1);
+    ck_assert_uint_eq(ledger_stream_count(ledger), 500);
+    ck_assert_uint_eq(ledger_message(ledger, 1, text_of("a"), text_of("x"), 3, 3700 * S), 0);
+    ck_assert_uint_eq(node_of("a")->before_joining, 3);
+}
+END_TEST
+
+START_TEST(nodes_are_bounded)
+{
+    struct ledger *large;
+    ck_assert_int_eq(ledger_new(&large, &key, 100000), 0);
+    for (unsigned i = 0; i < LEDGER_NODES_MAX + 1000; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "n%u", i);
+        ledger_message(large, 1, text_of(name), text_of("x"), 1, S);
+    }
+    ck_assert_uint_eq(ledger_node_count(large), LEDGER_NODES_MAX);
+    uint64_t joined = 0, unnamed = 0;
+    for (uint32_t i = 0; i < ledger_node_count(large); i++) {
+        joined += ledger_node_at(large, i)->before_joining;
+        if (!*ledger_node_at(large, i)->name)
+            unnamed = ledger_node_at(large, i)->messages;
+    }
+    ck_assert_uint_eq(joined, LEDGER_NODES_MAX + 1000);
+    ck_assert_uint_eq(unnamed, 1001);
+    ledger_destroy(&large);
+}
+END_TEST
+
+START_TEST(losses_are_told_now_and_then)
+{
+    uint64_t fresh;
+    ck_assert_ptr_null(ledger_untold(ledger, 10 * S, 0, &fresh));
+    message(1, "a", "x", 0);
+    message(1, "b", "x", 0);
+    ck_assert_ptr_null(ledger_untold(ledger, 10 * S, 0, &fresh));
+    message(1, "a", "x", 3);
+    message(1, "b", "x", 5);
+    ck_assert_str_eq(ledger_untold(ledger, 10 * S, 0, &fresh)->name, "a");
+    ck_assert_uint_eq(fresh, 2);
+    ck_assert_str_eq(ledger_untold(ledger, 10 * S, 0, &fresh)->name, "b");
+    ck_assert_uint_eq(fresh, 4);
+    ck_assert_ptr_null(ledger_untold(ledger, 10 * S, 0, &fresh));
+    message(1, "a", "x", 5);
+    ck_assert_ptr_null(ledger_untold(ledger, 10 * S, 9 * S, &fresh));
+    ck_assert_str_eq(ledger_untold(ledger, 10 * S, 10 * S, &fresh)->name, "a");
+    ck_assert_uint_eq(fresh, 1);
+    ck_assert_ptr_null(ledger_untold(ledger, 10 * S, 30 * S, &fresh));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("ledger");
+    TCase *tcase = tcase_create("ledger");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, setup, teardown);
+    tcase_add_test(tcase, gaps_are_lost);
+    tcase_add_test(tcase, before_joining_is_no_loss);
+    tcase_add_test(tcase, going_back);
+    tcase_add_test(tcase, a_beacon_shows_a_lost_tail);
+    tcase_add_test(tcase, hostile_numbers);
+    tcase_add_test(tcase, streams_are_bounded_and_forgotten);
+    tcase_add_test(tcase, nodes_are_bounded);
+    tcase_add_test(tcase, losses_are_told_now_and_then);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,194 @@
+#include <check.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemon/workers/models.h"
+
+static const struct monitor_settings settings = {
+    .window = 4, .min_events = 1, .consecutive_failures = 3, .recover_after = 4};
+
+static struct model *add(struct models *models, uint64_t hash, const char *name)
+{
+    struct model_id id;
+    struct monitor *monitor;
+    struct model *model = NULL;
+    ck_assert_int_eq(model_id_parse(&id, text_of(name)), 0);
+    ck_assert_int_eq(monitor_new(&monitor, &settings), 0);
+    ck_assert_int_eq(models_add(models, hash, &id, monitor, 5, &model), 0);
+    return model;
+}
+
+START_TEST(found_by_id)
+{
+    struct models *models;
+    ck_assert_int_eq(models_new(&models), 0);
+    struct model *model = add(models, 42, "p/n/v1");
+    ck_assert_ptr_eq(models_find(models, 42, text_of("p/n/v1")), model);
+    ck_assert_ptr_null(models_find(models, 42, text_of("p/n/v2")));
+    ck_assert_ptr_null(models_find(models, 43, text_of("p/n/v1")));
+    ck_assert_str_eq(model->text, "p/n/v1");
+    ck_assert(text_is(model->id.version, "v1"));
+    ck_assert_int_eq(model->heard_ns, 5);
+    models_destroy(&models);
+    ck_assert_ptr_null(models);
+    models_destroy(&models);
+}
+END_TEST
+
+/* Every hash the same, or the same in the half that says where to look: slower, never wrong. */
+START_TEST(hashes_that_collide)
+{
+    struct models *models;
+    char name[32];
+    ck_assert_int_eq(models_new(&models), 0);
+    struct model *same[50], *half[50];
+    for (unsigned i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, "same/n/%u", i);
+        same[i] = add(models, 7, name);
+        snprintf(name, sizeof name, "half/n/%u", i);
+        half[i] = add(models, 7 + ((uint64_t)i << 32), name);
+    }
+    for (unsigned i = 0; i < 50; i++) {
+        snprintf(name, sizeof name, "same/n/%u", i);
+        ck_assert_ptr_eq(models_find(models, 7, text_of(name)), same[i]);
+        snprintf(name, sizeof name, "half/n/%u", i);
+        ck_assert_ptr_eq(models_find(models, 7 + ((uint64_t)i << 32), text_of(name)), half[i]);
+    }
+    models_destroy(&models);
+}
+END_TEST
+
+START_TEST(it_grows)
+{
+    enum { COUNT = 20000 };
+    struct models *models;
+    static struct model *all[COUNT];
+    char name[32];
+    ck_assert_int_eq(models_new(&models), 0);
+    for (unsigned i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "p/n/%u", i);
+        all[i] = add(models, i * UINT64_C(0x9e3779b97f4a7c15), name);
+    }
+    ck_assert_uint_eq(models_count(models), COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "p/n/%u", i);
+        models_prefetch(models, i * UINT64_C(0x9e3779b97f4a7c15));
+        ck_assert_ptr_eq(models_find(models, i * UINT64_C(0x9e3779b97f4a7c15), text_of(name)), all[i]);
+        ck_assert_ptr_eq(models_at(models, i), all[i]);
+    }
+    models_destroy(&models);
+}
+END_TEST
+
+/* --- the recorder --- */
+
+static void take(struct monitor *monitor, struct recorder *recorder, const struct metric *metrics, uint32_t count)
+{
+    struct metric_event event = {.timestamp_s = NAN, .n = 1, .metrics = metrics, .metric_count = count};
+    struct verdict verdict;
+    ck_assert_int_eq(monitor_add(monitor, &event, 1, 1.0, &verdict), 0);
+    recorder_add(recorder, monitor, &event);
+}
+
+static struct metric number(const char *name, double value)
+{
+    return (struct metric){.name = text_of(name), .kind = METRIC_NUMBER, .number = value};
+}
+
+START_TEST(the_newest_values_of_each_metric)
+{
+    struct monitor *monitor;
+    struct recorder recorder = {0};
+    float values[RECORDER_VALUES];
+    ck_assert_int_eq(monitor_new(&monitor, &settings), 0);
+    ck_assert_uint_eq(recorder_recent(&recorder, 0, values, RECORDER_VALUES), 0);
+    for (int i = 0; i < 1000; i++) {
+        struct metric both[] = {number("accuracy", i), number("latency_ms", -i)};
+        struct metric turned[] = {both[1], both[0]};
+        take(monitor, &recorder, i % 3 ? both : turned, i % 5 ? 2 : 1);
+        if (i == 9) {
+            /* 0 and 5 carried one metric: i % 3 says which. */
+            ck_assert_uint_eq(recorder_recent(&recorder, 0, values, RECORDER_VALUES) +
+                                  recorder_recent(&recorder, 1, values, RECORDER_VALUES),
+                              18);
+        }
+    }
+    int accuracy = -1;
+    for (uint32_t i = 0; i < monitor_metric_count(monitor); i++) {
+        if (strcmp(monitor_metric_name(monitor, i), "accuracy") == 0)
+            accuracy = (int)i;
+    }
+    ck_assert_int_ge(accuracy, 0);
+    ck_assert_uint_eq(recorder_recent(&recorder, (uint32_t)accuracy, values, 4), 4);
+    ck_assert(values[3] == 999.0f && values[2] == 998.0f && values[1] == 997.0f && values[0] == 996.0f);
+    ck_assert_uint_eq(recorder_recent(&recorder, (uint32_t)accuracy, values, RECORDER_VALUES), RECORDER_VALUES);
+    for (int i = 1; i < RECORDER_VALUES; i++)
+        ck_assert(values[i] > values[i - 1]);
+    recorder_clear(&recorder);
+    monitor_destroy(&monitor);
+}
+END_TEST
+
+/* At every length of the past, whatever the place in the ring. */
+START_TEST(as_many_as_there_were)
+{
+    struct monitor *monitor;
+    struct recorder recorder = {0};
+    float values[RECORDER_VALUES];
+    ck_assert_int_eq(monitor_new(&monitor, &settings), 0);
+    for (uint32_t i = 0; i < 5 * RECORDER_VALUES; i++) {
+        struct metric metric = number("accuracy", i);
+        take(monitor, &recorder, &metric, 1);
+        uint32_t count = i + 1 < RECORDER_VALUES ? i + 1 : RECORDER_VALUES;
+        ck_assert_uint_eq(recorder_recent(&recorder, 0, values, RECORDER_VALUES), count);
+        for (uint32_t j = 0; j < count; j++)
+            ck_assert(values[j] == (float)(i + 1 - count + j));
+    }
+    recorder_clear(&recorder);
+    monitor_destroy(&monitor);
+}
+END_TEST
+
+START_TEST(only_the_first_metrics_and_only_numbers)
+{
+    struct monitor *monitor;
+    struct recorder recorder = {0};
+    float values[4];
+    struct metric many[RECORDER_METRICS_MAX + 8];
+    char names[RECORDER_METRICS_MAX + 8][16];
+    for (int i = 0; i < RECORDER_METRICS_MAX + 8; i++) {
+        snprintf(names[i], sizeof names[i], "m%d", i);
+        many[i] = number(names[i], i);
+    }
+    ck_assert_int_eq(monitor_new(&monitor, &settings), 0);
+    take(monitor, &recorder, many, RECORDER_METRICS_MAX + 8);
+    ck_assert_uint_eq(recorder.count, RECORDER_METRICS_MAX);
+    ck_assert_uint_eq(recorder_recent(&recorder, RECORDER_METRICS_MAX, values, 4), 0);
+    struct metric_category category = {.name = text_of("cat"), .count = 1};
+    struct metric other = {.name = text_of("m0"), .kind = METRIC_CATEGORIES, .categories = {&category, 1}};
+    take(monitor, &recorder, &other, 1);
+    ck_assert_uint_eq(recorder_recent(&recorder, 0, values, 4), 1);
+    recorder_clear(&recorder);
+    monitor_destroy(&monitor);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("models");
+    TCase *tcase = tcase_create("models");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_test(tcase, found_by_id);
+    tcase_add_test(tcase, hashes_that_collide);
+    tcase_add_test(tcase, it_grows);
+    tcase_add_test(tcase, the_newest_values_of_each_metric);
+    tcase_add_test(tcase, as_many_as_there_were);
+    tcase_add_test(tcase, only_the_first_metrics_and_only_numbers);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,214 @@
+#include <check.h>
+#include <jansson.h>
+#include <math.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/workers/workers.h"
+
+#define S INT64_C(1000000000)
+enum { THREADS = 3, MODELS = 60 };
+
+/* --- what shards tell, each from its own thread --- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t triggered, serving;
+
+static const struct kpi_budget kpis[] = {{.metric = "accuracy", .min = 0.80, .max = NAN, .over = WINDOW_MEAN}};
+static const struct monitor_settings judged = {.window = 4,
+                                               .min_events = 1,
+                                               .consecutive_failures = 3,
+                                               .recover_after = 4,
+                                               .backoff_ns = 3600 * S,
+                                               .kpis = kpis,
+                                               .kpi_count = 1};
+
+static int settings_for(void *argument, const struct model_id *model, const struct monitor_settings **out)
+{
+    (void)argument, (void)model;
+    *out = &judged;
+    return 0;
+}
+
+static void take_notice(void *argument, struct retrain_notice *notice)
+{
+    (void)argument;
+    pthread_mutex_lock(&mutex);
+    triggered += notice->kind == NOTICE_TRIGGERED;
+    serving += notice->kind == NOTICE_SERVING;
+    pthread_mutex_unlock(&mutex);
+    retrain_notice_destroy(&notice);
+}
+
+static void take_event(void *argument, struct cloud_event *event)
+{
+    (void)argument;
+    cloud_event_drop(event);
+}
+
+static struct workers *workers;
+static struct inbox *replies;
+
+static void enter(void)
+{
+    static const struct shard_ports ports = {
+        .settings = settings_for, .notice = take_notice, .event = take_event, .source = "driftd/test"};
+    struct workers_options options = {
+        .threads = THREADS, .key = {3, 4}, .max_message_bytes = 100000, .max_future_s = 300, .max_models = MODELS};
+    triggered = serving = 0;
+    ck_assert_int_eq(inbox_new(&replies), 0);
+    ck_assert_int_eq(workers_new(&workers, &options, &ports), 0);
+    ck_assert_uint_eq(workers_shards(workers), THREADS);
+}
+
+static void leave(void)
+{
+    workers_destroy(&workers);
+    inbox_destroy(&replies);
+}
+
+static void put(enum frame_kind kind, const char *topic, const char *payload)
+{
+    struct frame frame;
+    struct now now = clock_now();
+    frame_init(&frame);
+    zmq_msg_init_size(&frame.topic, strlen(topic));
+    memcpy(zmq_msg_data(&frame.topic), topic, strlen(topic));
+    zmq_msg_init_size(&frame.payload, strlen(payload));
+    memcpy(zmq_msg_data(&frame.payload), payload, strlen(payload));
+    frame.kind = kind;
+    frame.parts = 2;
+    workers_take(workers, &frame, 1, now);
+    frame_close(&frame);
+}
+
+/* Each model's frames stay in order and on one shard; what was handed over before the stop is judged. */
+START_TEST(every_frame_finds_its_shard)
+{
+    char topic[64];
+    ck_assert_int_eq(workers_start(workers), 0);
+    for (int i = 0; i < 100 * MODELS; i++) {
+        snprintf(topic, sizeof topic, "metrics/p/m%d/v", i % MODELS);
+        put(FRAME_METRICS, topic, i % MODELS < 7 ? "{\"accuracy\":0.5}" : "{\"accuracy\":0.9}");
+    }
+    workers_stop(workers);
+    ck_assert_uint_eq(workers_sums(workers).events, 100 * MODELS);
+    ck_assert_uint_eq(workers_models(workers), MODELS);
+    ck_assert_uint_eq(triggered, 7);
+    ck_assert_uint_eq(serving, MODELS);
+    for (uint32_t i = 0; i < THREADS; i++)
+        ck_assert_uint_gt(heart_count(workers_heart(workers, i)), 0);
+}
+END_TEST
+
+/* A batch of all models goes to all shards; its events count once, its drops and its sequence too. */
+START_TEST(a_batch_is_shared_out)
+{
+    static char batch[MODELS * 80 + 100];
+    ck_assert_int_eq(workers_start(workers), 0);
+    for (int seq = 0; seq < 20; seq++) {
+        if (seq == 5 || seq == 6)
+            continue;
+        int used = snprintf(batch, sizeof batch,
+                            "[{\"model\":\"p/m0/v\",\"accuracy\":7,\"node\":\"n\",\"boot\":1,\"seq\":%d}", seq);
+        for (int i = 0; i < MODELS; i++)
+            used += snprintf(batch + used, sizeof batch - (size_t)used, ",{\"model\":\"p/m%d/v\",\"accuracy\":0.9}", i);
+        snprintf(batch + used, sizeof batch - (size_t)used, "]");
+        put(FRAME_BATCH, "batch/n", batch);
+    }
+    put(FRAME_BEACON, "beacon/n", "{\"node\":\"n\",\"boot\":1,\"topics\":{\"batch\":21}}");
+    put(FRAME_BATCH, "batch/n", "{");
+    workers_stop(workers);
+    struct workers_sums sums = workers_sums(workers);
+    ck_assert_uint_eq(sums.events, 18 * MODELS);
+    ck_assert_uint_eq(sums.dropped, 18 + 1);
+    ck_assert_uint_eq(sums.lost, 2 + 2);
+    ck_assert_uint_eq(workers_models(workers), MODELS);
+}
+END_TEST
+
+/* The bound holds for all shards together. */
+START_TEST(models_are_bounded_together)
+{
+    char topic[64];
+    ck_assert_int_eq(workers_start(workers), 0);
+    for (int i = 0; i < 3 * MODELS; i++) {
+        snprintf(topic, sizeof topic, "metrics/p/m%d/v", i);
+        put(FRAME_METRICS, topic, "{\"accuracy\":0.9}");
+    }
+    workers_stop(workers);
+    ck_assert_uint_eq(workers_models(workers), MODELS);
+    ck_assert_uint_eq(workers_sums(workers).events, MODELS);
+    ck_assert_uint_eq(workers_sums(workers).dropped, 2 * MODELS);
+}
+END_TEST
+
+/* Letters that wait at the start are read before the first frame: back-off holds from the first event on. */
+START_TEST(the_store_speaks_first)
+{
+    char topic[64];
+    enum { ROUNDS = 10 }; /* more letters for each shard than it takes in one turn; the last ones count */
+    for (int i = 0; i < ROUNDS * MODELS; i++) {
+        struct retrain_update *update = calloc(1, sizeof *update);
+        snprintf(update->model, sizeof update->model, "p/m%d/v", i % MODELS);
+        update->episode = 1;
+        update->triggered_ns = i < (ROUNDS - 1) * MODELS ? retrain_never_ns() : clock_now().steady_ns - S;
+        update->ended_ns = retrain_never_ns();
+        workers_update(workers, update);
+    }
+    for (int i = 0; i < 5 * MODELS; i++) {
+        snprintf(topic, sizeof topic, "metrics/p/m%d/v", i % MODELS);
+        put(FRAME_METRICS, topic, "{\"accuracy\":0.5}");
+    }
+    ck_assert_int_eq(workers_start(workers), 0);
+    workers_stop(workers);
+    ck_assert_uint_eq(workers_sums(workers).events, 5 * MODELS);
+    ck_assert_uint_eq(triggered, 0);
+}
+END_TEST
+
+START_TEST(each_shard_answers)
+{
+    ck_assert_int_eq(workers_start(workers), 0);
+    put(FRAME_METRICS, "metrics/p/n/v", "{\"accuracy\":0.9}");
+    for (uint32_t i = 0; i < THREADS; i++) {
+        struct question *question = calloc(1, sizeof *question);
+        question->ask = strdup("{\"do\":\"status\"}");
+        question->reply_to = replies;
+        inbox_put(workers_inbox(workers, i), (struct letter){LETTER_QUESTION, question, question_drop});
+    }
+    unsigned heard = 0;
+    for (int i = 0; i < THREADS; i++) {
+        struct pollfd poller = {.fd = inbox_fd(replies), .events = POLLIN};
+        struct letter letter;
+        ck_assert_int_eq(poll(&poller, 1, 20000), 1);
+        ck_assert(inbox_take(replies, &letter));
+        heard |= 1u << ((struct question *)letter.body)->from;
+        question_drop(letter.body);
+    }
+    ck_assert_uint_eq(heard, 7);
+    workers_stop(workers);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("workers");
+    TCase *tcase = tcase_create("workers");
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, enter, leave);
+    tcase_add_test(tcase, every_frame_finds_its_shard);
+    tcase_add_test(tcase, a_batch_is_shared_out);
+    tcase_add_test(tcase, models_are_bounded_together);
+    tcase_add_test(tcase, the_store_speaks_first);
+    tcase_add_test(tcase, each_shard_answers);
+    suite_add_tcase(suite, tcase);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
