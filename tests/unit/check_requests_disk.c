@@ -148,7 +148,7 @@ static void a_full_disk(void (*fill)(bool))
     ck_assert_str_eq(json_string_value(json_object_get(answer, "error")), "unavailable");
     json_decref(answer);
     ck_assert_uint_eq(inbox_count(rig.engine), 0);
-    rig_pass(&rig, 500);
+    rig_pass(&rig, 310);
     ck_assert_int_eq(rig_events(&rig, "driftd.alarm"), 1);
     REFUSED(rig_say(&rig, "progress", runs, 1, "t", NULL), "unavailable");
 
