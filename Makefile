@@ -122,6 +122,8 @@ asan:
 	@$(MAKE) --no-print-directory deps-check
 	@$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' OPTIMIZE='-O1 -g'
 
+# libzmq is not built for the thread sanitizer; tests/house/tsan.supp says what that means.
+tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/house/tsan.supp
 tsan:
 	@$(MAKE) --no-print-directory deps-check
 	@$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/tsan SANITIZE='-fsanitize=thread' OPTIMIZE='-O1 -g' HARDEN='' LDHARDEN=''

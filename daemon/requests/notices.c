@@ -1,5 +1,6 @@
 /* What the keepers of models say: triggers, recoveries, who serves and who is silent. */
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,6 +186,16 @@ static void give_up(struct core *self, const struct retrain_notice *notice, stru
     request_texts_free(&last);
 }
 
+static void say_why(const struct trigger *trigger, char out[REQUEST_WHY_MAX])
+{
+    if (trigger->by_drift_rule)
+        snprintf(out, REQUEST_WHY_MAX, "%s: statistic %.4g against a threshold of %.4g after %llu values", trigger->rule,
+                 trigger->statistic, trigger->threshold, (unsigned long long)trigger->n);
+    else
+        snprintf(out, REQUEST_WHY_MAX, "%s, observed %.7g over %u values, %u failures in a row", trigger->rule,
+                 trigger->observed, trigger->window, trigger->failures);
+}
+
 static void open_episode(struct core *self, const struct retrain_notice *notice, uint32_t fruitless)
 {
     const struct trigger *trigger = &notice->trigger;
@@ -198,9 +209,15 @@ static void open_episode(struct core *self, const struct retrain_notice *notice,
                                 .failures = trigger->failures,
                                 .change_at_s = trigger->change_at_s,
                                 .window_start_s = trigger->window_start_s,
-                                .window_end_s = trigger->window_end_s};
-    snprintf(why, sizeof why, "%s, observed %.7g over %u values, %u failures in a row", trigger->rule, trigger->observed,
-             trigger->window, trigger->failures);
+                                .window_end_s = trigger->window_end_s,
+                                .detector = trigger->detector,
+                                .statistic = trigger->statistic,
+                                .threshold = trigger->threshold,
+                                .n = trigger->n,
+                                .size = trigger->size,
+                                .size_lower = trigger->size_lower,
+                                .size_upper = trigger->size_upper};
+    say_why(trigger, why);
     struct new_request new = {.model = notice->model,
                               .by = "monitor",
                               .why = why,
@@ -256,6 +273,15 @@ static int triggered(struct core *self, const struct retrain_notice *notice)
 
 /* -- recovery, replacement ------------------------------------------------------------------------------------------- */
 
+/* A drift rule made the request: its evidence names a detector. The text is our own, as job_trigger_json() wrote it. */
+static bool by_drift_rule(const struct request *request)
+{
+    json_t *trigger = json_loads(request->trigger_json, 0, NULL);
+    bool found = json_object_get(json_object_get(trigger, "evidence"), "detector") != NULL;
+    json_decref(trigger);
+    return found;
+}
+
 static void recovered(struct core *self, const struct retrain_notice *notice)
 {
     struct text family = step_family(notice->model);
@@ -271,7 +297,7 @@ static void recovered(struct core *self, const struct retrain_notice *notice)
     const struct request *request = live_value(live);
     /* A monitor that was started anew has forgotten which KPI it was: then all of them hold. */
     bool same_metric = !*notice->trigger.metric || strcmp(request->metric, notice->trigger.metric) == 0;
-    if (strcmp(request->model, notice->model) == 0 && *request->metric && same_metric)
+    if (strcmp(request->model, notice->model) == 0 && *request->metric && same_metric && !by_drift_rule(request))
         step_apply(self, live, &(struct request_event){.kind = REQUEST_RECOVERED});
 }
 
