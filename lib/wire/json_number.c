@@ -1,13 +1,13 @@
-#include <math.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/wire/json_number.h"
 
-#define DIGITS_MAX 19          /* of a mantissa that surely fits 64 bits */
+#define DIGITS_MAX 19 /* of a mantissa that surely fits 64 bits */
 #define EXACT_MAX (UINT64_C(1) << 53)
 #define EXPONENT_LIMIT 1000000000 /* far beyond the doubles, and no sum of it overflows */
-#define LONG_DIGITS 800        /* 767 significant digits tell any two neighbouring doubles apart */
+#define LONG_DIGITS 800           /* 767 significant digits tell any two neighbouring doubles apart */
 
 __extension__ typedef unsigned __int128 uint128;
 
@@ -61,7 +61,8 @@ static const unsigned char *scan(const unsigned char *at, const unsigned char *e
     out->mantissa = 0;
     out->exponent = 0;
     const unsigned char *significant = at;
-    at = *at == '0' ? at + 1 : digits(at, end, &out->mantissa); /* no leading zero: what follows a 0 is no digit of it */
+    /* No leading zero: what follows a 0 is no digit of the same number. */
+    at = *at == '0' ? at + 1 : digits(at, end, &out->mantissa);
     out->digits = out->mantissa != 0 || at - significant > 1 ? at - significant : 0;
     out->integer = true;
     if (at < end && *at == '.') {
@@ -113,8 +114,8 @@ static double divide(uint64_t mantissa, uint64_t divisor)
     return (double)top * power_of_two(drop - 63 + divisor_up - up);
 }
 
-/* For numbers that are long or far from 1: strtod() on digits and an exponent, without a point, which is a comma in some
- * locales. Digits beyond LONG_DIGITS matter only by not being 0. */
+/* For numbers that are long or far from 1: strtod() on digits and an exponent, without a point, which is a comma in
+ * some locales. Digits beyond LONG_DIGITS matter only by not being 0. */
 static double slow(const struct decimal *decimal)
 {
     char copy[LONG_DIGITS + 32];
@@ -139,7 +140,7 @@ static double slow(const struct decimal *decimal)
         copy[taken++] = '1';
         dropped--;
     }
-    snprintf(copy + taken, sizeof copy - taken, "e%lld", (long long)(decimal->exponent + dropped));
+    snprintf(copy + taken, sizeof copy - taken, "e%" PRId64, decimal->exponent + dropped);
     return strtod(copy, NULL);
 }
 
@@ -147,10 +148,6 @@ static double read_double(const struct decimal *decimal)
 {
     static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                   1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
-    static const uint64_t whole_tens[] = {1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u, 100000000u,
-                                          1000000000u, 10000000000u, 100000000000u, 1000000000000u, 10000000000000u,
-                                          100000000000000u, 1000000000000000u, 10000000000000000u,
-                                          100000000000000000u, 1000000000000000000u, 10000000000000000000u};
     if (decimal->digits > DIGITS_MAX) {
         return slow(decimal);
     }
@@ -163,7 +160,7 @@ static double read_double(const struct decimal *decimal)
         return decimal->exponent < 0 ? mantissa / tens[-decimal->exponent] : mantissa * tens[decimal->exponent];
     }
     if (decimal->exponent < 0 && decimal->exponent >= -DIGITS_MAX) {
-        return divide(decimal->mantissa, whole_tens[-decimal->exponent]);
+        return divide(decimal->mantissa, (uint64_t)tens[-decimal->exponent]);
     }
     return decimal->exponent == 0 ? (double)decimal->mantissa : slow(decimal);
 }

@@ -23,7 +23,8 @@ static const unsigned char *plain_end(const unsigned char *at, const unsigned ch
         uint64_t eight;
         memcpy(&eight, at, sizeof eight);
         uint64_t quote = eight ^ EACH_BYTE * '"', backslash = eight ^ EACH_BYTE * '\\';
-        uint64_t special = (eight | (eight - EACH_BYTE * 0x20) | (quote - EACH_BYTE) | (backslash - EACH_BYTE)) & HIGH_BITS;
+        uint64_t special =
+            (eight | (eight - EACH_BYTE * 0x20) | (quote - EACH_BYTE) | (backslash - EACH_BYTE)) & HIGH_BITS;
         if (special != 0) {
             return at + (__builtin_ctzll(special) >> 3);
         }

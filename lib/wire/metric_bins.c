@@ -128,7 +128,8 @@ static enum mistake take_category(struct metric_decoder *self, struct text name,
     return rule_integer(value, &self->categories[index].count);
 }
 
-static void read_categories(struct metric_decoder *self, struct wire_value *map, struct metric *out, struct fault *fault)
+static void read_categories(struct metric_decoder *self, struct wire_value *map, struct metric *out,
+                            struct fault *fault)
 {
     uint32_t count = 0;
     struct wire_value value;

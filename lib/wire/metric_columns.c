@@ -39,7 +39,11 @@ static bool make_room(struct metric_columns *self, uint32_t row)
 
 static union metric_cell absent(enum member member)
 {
-    return member == MEMBER_N ? (union metric_cell){.count = 0} : (union metric_cell){.number = (double)NAN};
+    union metric_cell cell = {.count = 0};
+    if (member != MEMBER_N) {
+        cell.number = (double)NAN;
+    }
+    return cell;
 }
 
 static enum mistake take_cell(struct metric_decoder *self, enum member member, const struct wire_value *value,

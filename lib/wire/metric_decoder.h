@@ -1,9 +1,10 @@
 /* metric_decoder.h - what the files that make up the decoder share; nobody else includes it.
  *
- * A message is read in one pass. Its pieces are kept in arenas, where they stay in their place while more are added; the
- * list of events grows, and is handed out at the end.
+ * A message is read in one pass. Its pieces are kept in arenas, where they stay in their place while more are added;
+ * the list of events grows, and is handed out at the end.
  *
- * Threads, memory, failure: as metric_message.h says. Functions that find no memory tell the reader, whose error sticks.
+ * Threads, memory, failure: as metric_message.h says. Functions that find no memory tell the reader, whose error
+ * sticks.
  */
 #ifndef DRIFT_LIB_WIRE_METRIC_DECODER_H
 #define DRIFT_LIB_WIRE_METRIC_DECODER_H
@@ -82,8 +83,8 @@ void event_drop(struct metric_decoder *self, enum mistake mistake, uint32_t plac
 /* Appends a finished event, whose `metrics` are in their place. */
 void event_append(struct metric_decoder *self, const struct metric_event *event);
 
-/* metric_bins.c: reads the object that a metric is: {"histogram": ...} or {"categories": ...}. *culprit becomes the value
- * inside it that is at fault, where it is one value. */
+/* metric_bins.c: reads the object that a metric is: {"histogram": ...} or {"categories": ...}. *culprit becomes the
+ * value inside it that is at fault, where it is one value. */
 enum mistake bins_read(struct metric_decoder *self, struct wire_value *map, struct metric *out,
                        struct wire_value *culprit);
 

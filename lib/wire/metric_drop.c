@@ -9,16 +9,11 @@
 const char *metric_drop_name(enum metric_drop reason)
 {
     static const char *const names[] = {
-        [DROP_TOPIC] = "topic",
-        [DROP_FRAMES] = "frames",
-        [DROP_SYNTAX] = "syntax",
-        [DROP_TYPE] = "type",
-        [DROP_RANGE] = "range",
-        [DROP_NOT_FINITE] = "not_finite",
-        [DROP_TOO_LARGE] = "too_large",
-        [DROP_TOO_MANY_MODELS] = "too_many_models",
-        [DROP_FUTURE] = "future",
-        [DROP_UNAUTHORIZED] = "unauthorized",
+        [DROP_TOPIC] = "topic",         [DROP_FRAMES] = "frames",
+        [DROP_SYNTAX] = "syntax",       [DROP_TYPE] = "type",
+        [DROP_RANGE] = "range",         [DROP_NOT_FINITE] = "not_finite",
+        [DROP_TOO_LARGE] = "too_large", [DROP_TOO_MANY_MODELS] = "too_many_models",
+        [DROP_FUTURE] = "future",       [DROP_UNAUTHORIZED] = "unauthorized",
     };
     return reason < DROP_REASONS ? names[reason] : "unknown";
 }

@@ -16,8 +16,8 @@
 
 struct drop_note {
     enum mistake mistake;
-    uint32_t event;          /* its place in the message, from 1; 0: the message is one event, or it is about the whole */
-    struct text name;        /* of the member; .at NULL: none */
+    uint32_t event;   /* its place in the message, from 1; 0: the message is one event, or it is about the whole */
+    struct text name; /* of the member; .at NULL: none */
     struct wire_value value; /* what it held */
 };
 

@@ -11,7 +11,8 @@ void event_drop(struct metric_decoder *self, enum mistake mistake, uint32_t plac
 void event_append(struct metric_decoder *self, const struct metric_event *event)
 {
     if (self->event_count == self->event_room) {
-        struct metric_event *events = memory_grow(self->events, &self->event_room, self->event_count + 1, sizeof *events);
+        struct metric_event *events =
+            memory_grow(self->events, &self->event_room, self->event_count + 1, sizeof *events);
         if (events == NULL) {
             reader_no_memory(&self->reader);
             return;

@@ -15,7 +15,7 @@
 #include "lib/siphash.h"
 #include "lib/text.h"
 
-#define KEYS_LINEAR 16
+#define KEYS_LINEAR ((size_t)16)
 
 struct key_slot {
     uint32_t tag;   /* of the hash */

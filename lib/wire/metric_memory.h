@@ -1,14 +1,14 @@
 /* metric_memory.h - the scratch memory of a decoder: arrays that grow, and an arena whose pieces stay where they are.
  *
- * Threads: an arena belongs to one thread. Memory: what a message took is kept for the next one, up to MEMORY_KEPT bytes
- * of each array and arena; the rest is given back. Failure: NULL, and what was there before is still there.
+ * Threads: an arena belongs to one thread. Memory: what a message took is kept for the next one, up to MEMORY_KEPT
+ * bytes of each array and arena; the rest is given back. Failure: NULL, and what was there before is still there.
  */
 #ifndef DRIFT_LIB_WIRE_METRIC_MEMORY_H
 #define DRIFT_LIB_WIRE_METRIC_MEMORY_H
 
 #include <stddef.h>
 
-#define MEMORY_KEPT (1024u * 1024u) /* bytes */
+#define MEMORY_KEPT ((size_t)1024 * 1024) /* bytes */
 
 /* Room for `need` things of `size` bytes: `at` itself, or moved, with *room raised (by half at least). */
 void *memory_grow(void *at, size_t *room, size_t need, size_t size);

@@ -1,8 +1,8 @@
 /* metric_reader.h - a payload as a sequence of values, whichever of the two formats it is written in.
  *
- * Pull: reader_value() reads the next value, or opens it when it is an array or a map; what is inside is then taken with
- * reader_element() or reader_member(), each followed by one reader_value(), until they return false. An error sticks:
- * from then on everything returns false or WIRE_NONE, and whoever drives the reader looks once, at the end.
+ * Pull: reader_value() reads the next value, or opens it when it is an array or a map; what is inside is then taken
+ * with reader_element() or reader_member(), each followed by one reader_value(), until they return false. An error
+ * sticks: from then on everything returns false or WIRE_NONE, and whoever drives the reader looks once, at the end.
  *
  * The reader sees to it that the payload is one well-formed value: UTF-8, no name twice in an object at any depth, at
  * most METRIC_DEPTH_MAX arrays and objects inside one another, nothing after its end.
@@ -19,20 +19,20 @@
 #include "lib/wire/metric_keys.h"
 
 enum wire_kind {
-    WIRE_NONE,    /* nothing: the reader failed */
+    WIRE_NONE, /* nothing: the reader failed */
     WIRE_NULL,
     WIRE_BOOLEAN,
     WIRE_NUMBER,
     WIRE_STRING,
     WIRE_ARRAY,
     WIRE_MAP,
-    WIRE_TIME,    /* MessagePack's timestamp */
-    WIRE_BINARY   /* MessagePack's bin, and extensions that are no timestamp */
+    WIRE_TIME,  /* MessagePack's timestamp */
+    WIRE_BINARY /* MessagePack's bin, and extensions that are no timestamp */
 };
 
 struct wire_value {
     enum wire_kind kind;
-    bool whole;            /* NUMBER: an integer of at most 64 bits, exact in `negative` and `magnitude` */
+    bool whole; /* NUMBER: an integer of at most 64 bits, exact in `negative` and `magnitude` */
     bool negative;
     bool open;             /* ARRAY, MAP: its end has not been read */
     uint32_t left;         /* ARRAY, MAP: how many are to come (MessagePack), or whether one came (JSON) */

@@ -61,10 +61,10 @@ enum member {
     MEMBER_SEQ,
     MEMBER_N,
     MEMBER_MODEL,
-    MEMBER_RATIO,       /* accuracy, precision, recall */
+    MEMBER_RATIO,        /* accuracy, precision, recall */
     MEMBER_NOT_NEGATIVE, /* latency_ms, processed_fps */
-    MEMBER_METRIC,      /* any other name that a metric may have */
-    MEMBER_MISNAMED     /* no metric may be called so */
+    MEMBER_METRIC,       /* any other name that a metric may have */
+    MEMBER_MISNAMED      /* no metric may be called so */
 };
 
 /* `with_model`: a member "model" names the event's model; otherwise the name means nothing. */

@@ -117,7 +117,8 @@ static enum wire_kind binary(struct metric_reader *reader, uint64_t bytes)
 }
 
 /* Every element takes a byte at least, every member two: a count that is larger can only be a lie. */
-static enum wire_kind container(struct metric_reader *reader, struct wire_value *out, enum wire_kind kind, uint64_t count)
+static enum wire_kind container(struct metric_reader *reader, struct wire_value *out, enum wire_kind kind,
+                                uint64_t count)
 {
     uint64_t left = (uint64_t)(reader->end - reader->at);
     if (count > (kind == WIRE_MAP ? left / 2 : left)) {

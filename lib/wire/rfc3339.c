@@ -122,7 +122,7 @@ int rfc3339_parse(struct text text, double *seconds_p)
     if (c.bad || c.at != c.end) {
         return -EINVAL;
     }
-    int64_t whole = days(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - ahead;
+    int64_t minutes = (days(year, month, day) * 24 + hour) * 60 + minute, whole = minutes * 60 + second - ahead;
     if (second == 60 && whole % 86400 != 0) {
         return -EINVAL; /* leap seconds end a day of UTC */
     }
