@@ -8,8 +8,8 @@
  *
  * Decides as River 0.24 does: every bucket is visited, where River before 0.22 left out the newest of each row. Not
  * River's: sums are of differences from the first value, and means that differ by rounding do not differ; a value 10^9
- * times further out than all others is a drift by itself, where it would blind the window for as long as it is in it; a
- * window of more than 10^8 values loses its oldest. */
+ * times further out than all others is a drift by itself (among the first 30 it is left out), where it would blind the
+ * window for as long as it is in it; a window of more than 10^8 values loses its oldest. */
 #include <math.h>
 #include <string.h>
 
@@ -166,16 +166,24 @@ static void look(const struct adwin *self, uint64_t index, struct detect_verdict
     out->size = out->lower = out->upper = NAN;
 }
 
-static bool absurd(const struct adwin *self, double value, struct detect_verdict *out)
+/* Sees to a value or a window that is out of all proportion to the other; false: nothing of the kind. Among the first
+ * values it is just left out, since nobody can say yet what has changed. */
+static bool absurd(struct adwin *self, uint64_t index, double value, struct detect_verdict *out)
 {
-    if (self->width < ABSURD_FROM)
+    if (self->width == 0)
         return false;
     double mean = self->total / self->width + self->origin;
     double most = ABSURD * fmax(fmax(1, fabs(mean)), sqrt(self->squares / self->width));
+    if (self->width < ABSURD_FROM && fabs(mean) > ABSURD * fmax(1, fabs(value)))
+        restart(self);
     if (fabs(value - mean) <= most)
         return false;
+    if (self->width < ABSURD_FROM)
+        return true;
+    out->state = DETECT_DRIFT;
     out->statistic = fabs(value - mean);
     out->threshold = most;
+    out->changed_at = index;
     out->size = value - mean;
     return true;
 }
@@ -183,11 +191,8 @@ static bool absurd(const struct adwin *self, double value, struct detect_verdict
 static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
 {
     struct adwin *self = state;
-    if (absurd(self, value, out)) {
-        out->state = DETECT_DRIFT;
-        out->changed_at = index;
+    if (absurd(self, index, value, out))
         return;
-    }
     insert(self, value);
     if (++self->tick == self->clock) {
         self->tick = 0;

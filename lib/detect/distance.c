@@ -1,7 +1,6 @@
 #include "lib/detect/distance.h"
 
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -30,7 +29,7 @@ static uint8_t *flags_of(struct distance *self)
 size_t distance_bytes(const struct detect_params *params)
 {
     size_t reference = (size_t)detect_params_get(params, "reference"), window = (size_t)detect_params_get(params, "window");
-    return sizeof(struct distance) + (reference + window) * sizeof(float) + reference * (2 * sizeof(uint32_t) + 1);
+    return sizeof(struct distance) + (reference + window) * sizeof(double) + reference * (2 * sizeof(uint32_t) + 1);
 }
 
 void distance_init(struct distance *self, const struct detect_params *params, const struct distance_kind *kind)
@@ -62,7 +61,7 @@ void distance_restart(void *state)
     self->ready = self->approximate = false;
     self->from = self->to = 0;
     self->threshold = self->given;
-    self->origin = 0;
+    self->rounding = DETECT_ROUNDING;
     memset(self->mean, 0, sizeof(self->mean));
     memset(self->squares, 0, sizeof(self->squares));
     if (self->cells)
@@ -96,11 +95,6 @@ static double measure(const struct distance *self, struct pooled *pooled)
     return self->kind->of_bins(&bins, n1, n2);
 }
 
-static double rounding_of(const struct distance *self)
-{
-    return DETECT_ROUNDING * fmax(1, fabs(self->origin));
-}
-
 /* The distance of two parts of the reference. */
 static double distance_of_parts(void *argument, const uint8_t *second)
 {
@@ -109,7 +103,7 @@ static double distance_of_parts(void *argument, const uint8_t *second)
                             .first_count = self->to - self->from,
                             .event = event_of(self) + self->from,
                             .part = second,
-                            .rounding = rounding_of(self)};
+                            .rounding = self->rounding};
     return measure(self, &pooled);
 }
 
@@ -147,7 +141,7 @@ static double autocorrelation(const struct distance *self)
 {
     double along = 0, squares = 0, before = 0;
     for (uint32_t i = 0; i < self->reference; i++) {
-        double apart = self->values[i] + self->origin - self->mean[0];
+        double apart = self->values[i] - self->mean[0];
         along += apart * before;
         squares += apart * apart;
         before = apart;
@@ -182,7 +176,7 @@ static double autocorrelation_of_cells(const struct distance *self)
 }
 
 /* Heap sort of values, and of the events they came from when `event` is given: in place, and never slow. */
-static void sift(float *values, uint32_t *event, uint32_t root, uint32_t count)
+static void sift(double *values, uint32_t *event, uint32_t root, uint32_t count)
 {
     for (;;) {
         uint32_t child = 2 * root + 1;
@@ -192,7 +186,7 @@ static void sift(float *values, uint32_t *event, uint32_t root, uint32_t count)
             child++;
         if (values[root] >= values[child])
             return;
-        float value = values[root];
+        double value = values[root];
         values[root] = values[child];
         values[child] = value;
         if (event) {
@@ -204,13 +198,13 @@ static void sift(float *values, uint32_t *event, uint32_t root, uint32_t count)
     }
 }
 
-static void sort(float *values, uint32_t *event, uint32_t count)
+static void sort(double *values, uint32_t *event, uint32_t count)
 {
     for (uint32_t root = count / 2; root-- > 0;)
         sift(values, event, root, count);
     while (count > 1) {
         count--;
-        float value = values[0];
+        double value = values[0];
         values[0] = values[count];
         values[count] = value;
         if (event) {
@@ -227,7 +221,8 @@ static void trim(struct distance *self)
 {
     uint32_t n = self->reference, most = n / ABSURD_PART;
     double median = self->values[n / 2];
-    double usual = fmax(fmax(1, fabs(median + self->origin)), (double)self->values[3 * (n / 4)] - self->values[n / 4]);
+    double usual = fmax(fmax(1, fabs(median)), self->values[3 * (n / 4)] - self->values[n / 4]);
+    self->rounding = DETECT_ROUNDING * fmax(1, fabs(median));
     for (self->from = 0; self->from < most && median - self->values[self->from] > ABSURD * usual;)
         self->from++;
     for (self->to = n; n - self->to < most && self->values[self->to - 1] - median > ABSURD * usual;)
@@ -283,7 +278,7 @@ static double novelty(const struct distance *self, const struct pooled *pooled)
 {
     double n1 = pooled->first_count, n2 = pooled->second_count;
     double odd = fmin(ceil(log(self->alpha) / log(n2 / (n1 + n2))) - 1, n2 - 1);
-    const float *a = pooled->first, *b = pooled->second;
+    const double *a = pooled->first, *b = pooled->second;
     double low = fmin(a[0], b[0]), high = fmax(a[pooled->first_count - 1], b[pooled->second_count - 1]);
     double place[] = {0, high - low}, first[] = {n1, 0}, second[] = {n2 - odd, odd};
     struct pooled cells = {.place = place, .first_cells = first, .second_cells = second, .cells = 2};
@@ -306,13 +301,13 @@ static void judge(struct distance *self, uint64_t index, struct detect_verdict *
 {
     out->threshold = self->threshold;
     if (self->input == INPUT_VALUES) {
-        float *window = self->values + self->reference;
+        double *window = self->values + self->reference;
         sort(window, NULL, self->window);
         struct pooled pooled = {.first = self->values + self->from,
                                 .first_count = self->to - self->from,
                                 .second = window,
                                 .second_count = self->window,
-                                .rounding = rounding_of(self)};
+                                .rounding = self->rounding};
         out->statistic = measure(self, &pooled);
         if (isnan(self->given) && out->statistic > self->threshold)
             out->threshold = fmax(self->threshold, novelty(self, &pooled));
@@ -339,21 +334,18 @@ static void moments(struct distance *self, int which, uint32_t n, double value)
 void distance_add(void *state, uint64_t index, double value, struct detect_verdict *out)
 {
     struct distance *self = state;
-    if (self->input == INPUT_NONE) {
+    if (self->input == INPUT_NONE)
         self->input = INPUT_VALUES;
-        self->origin = value;
-    }
     if (self->input != INPUT_VALUES)
         return;
-    float kept = (float)fmax(-FLT_MAX, fmin(value - self->origin, FLT_MAX));
     if (!self->ready) {
-        self->values[self->collected++] = kept;
+        self->values[self->collected++] = value;
         moments(self, 0, self->collected, value);
         if (self->collected == self->reference)
             settle(self);
         return;
     }
-    self->values[self->reference + self->filled++] = kept;
+    self->values[self->reference + self->filled++] = value;
     moments(self, 1, self->filled, value);
     if (self->filled == self->window)
         judge(self, index, out);
@@ -429,8 +421,8 @@ int distance_add_categories(void *state, uint64_t index, const struct detect_cat
 
 static void walk_values(struct distance *self, struct codec *codec)
 {
-    codec_f32s(codec, self->values, self->collected);
-    codec_f32s(codec, self->values + self->reference, self->filled);
+    codec_f64s(codec, self->values, self->collected);
+    codec_f64s(codec, self->values + self->reference, self->filled);
 }
 
 void distance_walk(void *state, struct codec *codec)
@@ -444,7 +436,7 @@ void distance_walk(void *state, struct codec *codec)
     codec_u32(codec, &self->from, self->reference / 2);
     codec_u32(codec, &self->to, self->reference);
     codec_f64(codec, &self->threshold);
-    codec_f64(codec, &self->origin);
+    codec_f64(codec, &self->rounding);
     codec_f64s(codec, self->mean, 2);
     codec_f64s(codec, self->squares, 2);
     self->input = (enum distance_input)input;

@@ -38,10 +38,11 @@ struct distance {
     uint32_t filled;    /* events of the current window */
     bool ready, approximate;
     uint32_t from, to; /* of the sorted reference: what lies outside is absurd and left out */
-    double threshold, origin;
+    double threshold;
+    double rounding; /* values this close are equal */
     double mean[2], squares[2]; /* of the reference and of the window */
     struct cells *cells;
-    float values[]; /* reference, window; then event and order (uint32_t) and flags (uint8_t) of the reference */
+    double values[]; /* reference, window; then event and order (uint32_t) and flags (uint8_t) of the reference */
 };
 
 #define DISTANCE_PARAMS_WINDOWS                                                                                        \

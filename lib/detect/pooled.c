@@ -22,7 +22,7 @@ static bool next_dealt(struct pooled *self, struct group *out)
     do {
         second += self->part[self->event[i]];
         i++;
-    } while (i < self->first_count && (double)self->first[i] - self->first[i - 1] <= self->rounding);
+    } while (i < self->first_count && self->first[i] - self->first[i - 1] <= self->rounding);
     out->second = second;
     out->first = i - from - second;
     self->i = i;

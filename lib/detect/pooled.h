@@ -13,7 +13,7 @@
 
 struct pooled {
     /* Two sorted samples; or one, and for each of its values the event it came from and the part of that event. */
-    const float *first, *second;
+    const double *first, *second;
     uint32_t first_count, second_count;
     const uint32_t *event;
     const uint8_t *part; /* NULL: two samples */

@@ -1,7 +1,6 @@
 #include "lib/detect/reference.h"
 
 #include <errno.h>
-#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -83,7 +82,7 @@ void reference_restart(struct reference *self)
     self->count = self->judged = self->chosen = 0;
     self->scale[0] = self->scale[1] = 1;
     self->logs = self->log == REFERENCE_LOG_ON;
-    self->first = self->mean = self->squares = self->phi = self->previous = 0;
+    self->phi = self->previous = 0;
     self->centre = self->known_mean;
     self->sd = self->known_sd;
     if (self->wanted == 0)
@@ -94,9 +93,6 @@ void reference_walk(struct reference *self, struct codec *codec)
 {
     codec_u32(codec, &self->count, self->wanted);
     codec_flag(codec, &self->logs);
-    codec_f64(codec, &self->first);
-    codec_f64(codec, &self->mean);
-    codec_f64(codec, &self->squares);
     codec_f64(codec, &self->centre);
     codec_f64(codec, &self->sd);
     codec_f64(codec, &self->phi);
@@ -104,7 +100,7 @@ void reference_walk(struct reference *self, struct codec *codec)
     codec_u32(codec, &self->chosen, DETECT_CHOICES_MAX - 1);
     codec_f64s(codec, self->scale, 2);
     if (self->count < self->wanted)
-        codec_f32s(codec, self->buffer, self->count);
+        codec_f64s(codec, self->buffer, self->count);
     for (self->judged = 0; self->judged < self->stages && self->stage[self->judged].values <= self->count;)
         self->judged++;
     if (self->chosen >= stage_of(self)->choices)
@@ -123,7 +119,7 @@ double reference_slack(const struct reference *self)
 
 /* Fitting --------------------------------------------------------------------------------------------------------- */
 
-/* A value of the reference, transformed, less `first` (which is 0 for logarithms); then what the AR(1) leaves of it. */
+/* A value of the reference, transformed; then what the AR(1) leaves of it. */
 static double value_at(const struct reference *self, uint32_t i)
 {
     return self->buffer[i];
@@ -136,30 +132,32 @@ static double left_at(const struct reference *self, uint32_t i)
 
 typedef double at_fn(const struct reference *self, uint32_t i);
 
-/* Orders floats as unsigned integers. */
-static uint32_t key_of(double value)
+#define SIGN_BIT (UINT64_C(1) << 63)
+
+/* Orders doubles as unsigned integers. */
+static uint64_t key_of(double value)
 {
-    float narrow = (float)value;
-    uint32_t bits;
-    memcpy(&bits, &narrow, sizeof(bits));
-    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits & SIGN_BIT ? ~bits : bits | SIGN_BIT;
 }
 
-static double value_of(uint32_t key)
+static double value_of(uint64_t key)
 {
-    uint32_t bits = key & 0x80000000u ? key & 0x7fffffffu : ~key;
-    float narrow;
-    memcpy(&narrow, &bits, sizeof(narrow));
-    return narrow;
+    uint64_t bits = key & SIGN_BIT ? key & ~SIGN_BIT : ~key;
+    double value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
 }
 
 /* The value of rank `rank` (from 0) among those from `from` on, or of their distances from `centre` when that is a
  * number: by bisection of the bits, which needs no memory and leaves the order alone. */
 static double select_rank(const struct reference *self, at_fn *at, uint32_t from, uint32_t rank, double centre)
 {
-    uint32_t low = 0, high = UINT32_MAX;
+    uint64_t low = 0, high = UINT64_MAX;
     while (low < high) {
-        uint32_t middle = low + (high - low) / 2, below = 0;
+        uint64_t middle = low + (high - low) / 2;
+        uint32_t below = 0;
         for (uint32_t i = from; i < self->count; i++) {
             double value = at(self, i);
             below += key_of(isnan(centre) ? value : fabs(value - centre)) <= middle;
@@ -195,8 +193,8 @@ static struct bulk bulk_of(const struct reference *self, at_fn *at, uint32_t fro
     bulk.mad = MAD_TO_SD * quantile(self, at, from, 0.5, bulk.median);
     /* A plain reference leaves out only what would make it blind for good. Where more than half of the values are the
      * same, as with errors of 0 and 1, the MAD tells nothing. */
-    double reach = ABSURD * fmax(1, fmax(fabs(bulk.median + self->first), bulk.mad));
-    if (self->robust && bulk.mad > DETECT_ROUNDING * fmax(1, fabs(bulk.median + self->first)))
+    double reach = ABSURD * fmax(1, fmax(fabs(bulk.median), bulk.mad));
+    if (self->robust && bulk.mad > DETECT_ROUNDING * fmax(1, fabs(bulk.median)))
         reach = fmin(reach, OUTLIER_MADS * bulk.mad);
     bulk.low = bulk.median - reach;
     bulk.high = bulk.median + reach;
@@ -208,9 +206,9 @@ static double clip(double value, const struct bulk *bulk)
     return value < bulk->low ? bulk->low : value > bulk->high ? bulk->high : value;
 }
 
-static bool absurd(const struct reference *self, double value, const struct bulk *bulk)
+static bool absurd(double value, const struct bulk *bulk)
 {
-    double reach = ABSURD * fmax(1, fmax(fabs(bulk->median + self->first), bulk->mad));
+    double reach = ABSURD * fmax(1, fmax(fabs(bulk->median), bulk->mad));
     return fabs(value - bulk->median) > reach;
 }
 
@@ -231,7 +229,7 @@ static bool wants_logs(const struct reference *self)
 static void take_logs(struct reference *self)
 {
     for (uint32_t i = 0; i < self->count; i++)
-        self->buffer[i] = (float)log(fmax(self->buffer[i], LOG_LEAST));
+        self->buffer[i] = log(fmax(self->buffer[i], LOG_LEAST));
     self->logs = true;
 }
 
@@ -240,7 +238,7 @@ static double fit_phi(const struct reference *self, const struct bulk *bulk, dou
 {
     double along = 0, squares = 0, before = 0;
     for (uint32_t i = 0; i < self->count; i++) {
-        double value = absurd(self, value_at(self, i), bulk) ? 0 : clip(value_at(self, i), bulk) - mean;
+        double value = absurd(value_at(self, i), bulk) ? 0 : clip(value_at(self, i), bulk) - mean;
         along += value * before;
         squares += value * value;
         before = value;
@@ -258,7 +256,7 @@ static void moments(const struct reference *self, at_fn *at, uint32_t from, cons
     double sum = 0, squares = 0;
     uint32_t taken = 0;
     for (uint32_t i = from; i < self->count; i++) {
-        if (absurd(self, at(self, i), bulk))
+        if (absurd(at(self, i), bulk))
             continue;
         double apart = clip(at(self, i), bulk) - bulk->median;
         sum += apart;
@@ -277,7 +275,7 @@ static double location(const struct reference *self, uint32_t from, const struct
     for (int step = 0; step < LOCATION_STEPS; step++) {
         double middle = 0.5 * (low + high), sum = 0;
         for (uint32_t i = from; i < self->count; i++)
-            if (!absurd(self, left_at(self, i), bulk))
+            if (!absurd(left_at(self, i), bulk))
                 sum += fmax(-cut, fmin((left_at(self, i) - middle) / sd, cut));
         if (sum > 0)
             low = middle;
@@ -285,12 +283,6 @@ static double location(const struct reference *self, uint32_t from, const struct
             high = middle;
     }
     return 0.5 * (low + high);
-}
-
-static bool any_absurd(const struct reference *self, const struct bulk *bulk)
-{
-    return absurd(self, select_rank(self, value_at, 0, 0, NAN), bulk) ||
-           absurd(self, select_rank(self, value_at, 0, self->count - 1, NAN), bulk);
 }
 
 static void fit(struct reference *self)
@@ -302,7 +294,7 @@ static void fit(struct reference *self)
     self->phi = 0;
     moments(self, value_at, 0, &bulk, &mean, &sd);
     if (self->prewhiten)
-        self->phi = fit_phi(self, &bulk, isnan(self->known_mean) ? mean : self->known_mean - self->first);
+        self->phi = fit_phi(self, &bulk, isnan(self->known_mean) ? mean : self->known_mean);
     if (!isnan(self->known_mean)) {
         self->centre = self->known_mean * (1 - self->phi);
         self->sd = self->known_sd * sqrt(1 - self->phi * self->phi);
@@ -314,11 +306,7 @@ static void fit(struct reference *self)
     double cut = self->stage[self->judged].cut;
     if (self->robust && sd > 0 && isfinite(cut))
         mean = location(self, from, &bulk, sd, cut);
-    self->centre = mean + self->first * (1 - self->phi);
-    if (!self->robust && !self->prewhiten && !self->logs && !any_absurd(self, &bulk)) {
-        self->centre = self->mean;
-        sd = sqrt(self->squares / (self->count > 1 ? self->count - 1 : 1));
-    }
+    self->centre = mean;
     double level = self->centre / (1 - self->phi);
     self->sd = fmax(sd, DETECT_ROUNDING * fmax(1, fabs(level)));
 }
@@ -333,9 +321,8 @@ struct residuals {
 static void collect_residuals(const struct reference *self, double cut, struct residuals *out)
 {
     memset(out, 0, sizeof(*out));
-    double centre = self->centre - self->first * (1 - self->phi);
     for (uint32_t i = self->phi == 0 ? 0 : 1; i < self->count; i++) {
-        double z = fmax(-cut, fmin((left_at(self, i) - centre) / self->sd, cut));
+        double z = fmax(-cut, fmin((left_at(self, i) - self->centre) / self->sd, cut));
         int bin = (int)((z + cut) / (2 * cut) * (RESIDUAL_BINS - 1));
         out->count[bin]++;
         out->sum[bin] += z;
@@ -421,22 +408,11 @@ static double transformed(const struct reference *self, double value)
     return self->logs ? log(fmax(value, LOG_LEAST)) : value;
 }
 
-static void collect(struct reference *self, double value)
-{
-    if (self->count == 0 && self->log == REFERENCE_LOG_OFF)
-        self->first = value;
-    double kept = transformed(self, value) - self->first;
-    self->buffer[self->count++] = (float)fmax(-FLT_MAX, fmin(kept, FLT_MAX));
-    double before = value - self->mean;
-    self->mean += before / self->count;
-    self->squares += before * (value - self->mean);
-}
-
 enum reference_taken reference_take(struct reference *self, double value, double *residual)
 {
     bool judging = self->judged > 0;
     if (self->count < self->wanted) {
-        collect(self, value);
+        self->buffer[self->count++] = transformed(self, value);
         if (self->count == self->stage[self->judged].values) {
             fit(self);
             choose(self);

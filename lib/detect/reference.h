@@ -31,14 +31,12 @@ struct reference {
     uint32_t count;        /* values collected */
     uint32_t judged;       /* the stage in force, from 1; 0: not yet judging */
     bool logs;             /* the metric is taken in logarithms */
-    double first;          /* the buffer holds differences from it */
-    double mean, squares;  /* of the values collected, after Welford 1962 */
     double centre, sd;     /* of a residual */
     double phi;            /* of the AR(1) */
     double previous;       /* the value before, transformed */
     uint32_t chosen;       /* of the stage's choices */
     double scale[2];       /* rising, falling: what a residual counts on that side, at most 1 */
-    float buffer[];        /* `wanted` */
+    double buffer[];       /* `wanted` */
 };
 
 /* The parameters that all charts share, for their tables: mean, sd, reference; and the rest. */

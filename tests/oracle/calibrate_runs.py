@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Run lengths and limits of control charts with NumPy and SciPy, for tests/unit/calibrate_expected.h.
 
-Run lengths: the integral equation at 160 Gauss-Legendre nodes, an ordinary linear solve. Limits: SciPy's brentq. Estimated
+Run lengths: the integral equation at 100 Gauss-Legendre nodes, an ordinary linear solve. Limits: SciPy's brentq. Estimated
 references: the expectation of the rate over mean and deviation by SciPy's own distributions, every run length solved
 exactly. Winsorising: a Markov chain on a fine grid whose steps are cut off, not a perturbation."""
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.stats import chi2, norm
 CUSUM, EWMA, SHEWHART = 0, 1, 2
 
 
-def solve(keep, take, slack, low, high, held, shift, scale, start, n=160):
+def solve(keep, take, slack, low, high, held, shift, scale, start, n=100):
     x, w = np.polynomial.legendre.leggauss(n)
     y, w = 0.5 * (high - low) * x + 0.5 * (high + low), 0.5 * (high - low) * w
     sd = take * scale
@@ -27,7 +27,7 @@ def solve(keep, take, slack, low, high, held, shift, scale, start, n=160):
     return 1 + K[n + 1] @ L[:n] + atom[n + 1] * L[n]
 
 
-def length(kind, two, param, head, limit, shift=0.0, scale=1.0, n=160):
+def length(kind, two, param, head, limit, shift=0.0, scale=1.0, n=100):
     if kind == SHEWHART:
         up = norm.sf((limit - shift) / scale)
         return 1 / (up + (norm.sf((limit + shift) / scale) if two else 0))
@@ -54,13 +54,13 @@ def limit_for(kind, two, param, head, run):
     return root(lambda h: np.log(length(kind, two, param, head, h, n=100) / run), 0.5, 1.5, 1e-10)
 
 
-def estimated(kind, two, param, limit, m, nu, n=48):
+def estimated(kind, two, param, limit, m, nu, n=36):
     """1 / E[1 / ARL], Gauss-Legendre over +-6 deviations of either."""
-    x, w = np.polynomial.legendre.leggauss(16)
+    x, w = np.polynomial.legendre.leggauss(14)
     z, wz = 6 * x, 6 * w * norm.pdf(6 * x)
     ratio = np.sqrt(chi2.ppf(norm.cdf(z), nu) / nu)
     rate = sum(wz[i] * wz[j] / length(kind, two, param, 0, limit, z[i] / np.sqrt(m) / ratio[j], 1 / ratio[j], n)
-               for i in range(16) for j in range(16))
+               for i in range(14) for j in range(14))
     return wz.sum() ** 2 / rate
 
 
@@ -69,7 +69,7 @@ def estimated_limit(kind, two, param, run, m, nu):
     return root(lambda h: np.log(estimated(kind, two, param, h, m, nu) / run), start, 1.2, 1e-3)
 
 
-def cut_chain(keep, take, slack, low, high, held, start, cut, n=500):
+def cut_chain(keep, take, slack, low, high, held, start, cut, n=400):
     """Mean run length of the chain on a grid; each step's normal is cut off at +-cut, its mass put there."""
     edges = np.linspace(low, high, n + 1)
     middles = 0.5 * (edges[1:] + edges[:-1])

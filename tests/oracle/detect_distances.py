@@ -50,7 +50,7 @@ def distance(name, reference, window, count=10):
     return OF_VALUES[name](reference, window)
 
 
-def threshold(name, reference, window_size, alpha, deals=1500):
+def threshold(name, reference, window_size, alpha, deals=700):
     rng, n = np.random.default_rng(1), len(reference)
     second = min(window_size, n // 2)
     found = np.empty(deals)

@@ -309,7 +309,7 @@ START_TEST(resetting_forgets_everything)
     }
     ck_assert_str_eq(detect_name_of(used), name);
     ck_assert_uint_gt(detect_bytes(used), 50);
-    ck_assert_uint_lt(detect_bytes(used), 8192);
+    ck_assert_uint_lt(detect_bytes(used), 12288);
     detect_destroy(&used);
     detect_destroy(&fresh);
     detect_destroy(&fresh);

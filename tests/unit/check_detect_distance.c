@@ -49,7 +49,7 @@ START_TEST(distances_are_those_of_scipy)
 }
 END_TEST
 
-/* Ours has 999 deals, the oracle 1500 of its own: they agree as far as either knows. */
+/* Ours has 999 deals, the oracle 700 of its own: they agree as far as either knows. */
 START_TEST(thresholds_are_those_of_permutations)
 {
     const struct stream *stream = stream_find(distances[_i].stream);
