@@ -10,7 +10,7 @@ CC      := gcc
 endif
 
 # What a machine needs, by purpose. `make deps` installs what is missing of all of it.
-DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev
+DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev libmsgpack-dev
 DEPS_CHECK := check python3 python3-zmq python3-msgpack python3-numpy python3-scipy
 DEPS_DEMO  := python3 python3-zmq python3-numpy python3-scipy python3-sklearn dataset-fashion-mnist
 DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang libclang-rt-14-dev
@@ -25,7 +25,7 @@ LDHARDEN ?= -pie -Wl,-z,relro,-z,now
 
 PKGS_LIB    := yaml-0.1 jansson
 PKGS_DAEMON := libczmq libzmq sqlite3 libsystemd
-PKGS_CLI    := libczmq libzmq
+PKGS_CLI    := libzmq msgpack
 pkg_flags    = $(shell pkg-config $(1) $(2) 2>/dev/null)
 
 CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DDRIFT_VERSION='"$(VERSION)"'
@@ -131,6 +131,60 @@ floors:
 
 pure: $(BUILD)/libdrift.a
 	@python3 tests/house/pure.py $(BUILD)
+
+lint:
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_HOUSE))
+	@BUILD=$(BUILD) tests/house/lint.sh "$(CPPFLAGS) -std=c11 $(call pkg_flags,--cflags,$(PKGS_LIB) $(PKGS_DAEMON) $(PKGS_CLI))" $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC)
+
+valgrind: all test-bins
+	@for t in $(filter $(BUILD)/tests/unit/%,$(TEST_BIN)); do echo "  VALGR  $$t"; \
+	  CK_FORK=no valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite $$t >$(BUILD)/valgrind.log 2>&1 \
+	  || { cat $(BUILD)/valgrind.log; exit 1; }; done
+
+coverage:
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_CHECK) gcovr)
+	@$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/coverage SANITIZE='--coverage' OPTIMIZE='-O0 -g' HARDEN=''
+	@gcovr --root . --object-directory $(BUILD)/coverage --filter 'lib/' --print-summary -o $(BUILD)/coverage/lines.txt
+	@echo "per file: $(BUILD)/coverage/lines.txt"
+
+# Fuzzers need clang's runtime; each runs FUZZ_S seconds from an empty corpus.
+FUZZ_S ?= 20
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
+	@mkdir -p $(@D)
+	$(call quiet,FUZZ,$@)clang $(CPPFLAGS) $(call pkg_flags,--cflags,$(PKGS_LIB)) -std=c11 -O1 -g -fno-sanitize-recover=undefined \
+	  -fsanitize=fuzzer,address,undefined -o $@ $< $(LIB_SRC) $(call pkg_flags,--libs,$(PKGS_LIB)) -lm
+
+fuzz:
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) clang libclang-rt-14-dev)
+	@$(MAKE) --no-print-directory $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@for f in $(FUZZERS); do mkdir -p $(BUILD)/fuzz/corpus-$$f; \
+	  echo "  FUZZ   $$f for $(FUZZ_S) s"; \
+	  $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_S) -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus-$$f \
+	    >$(BUILD)/fuzz/$$f.log 2>&1 || { tail -n 40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
+	  sed -n 's/^stat::number_of_executed_units: */         executions: /p' $(BUILD)/fuzz/$$f.log; done
+
+fault: all
+	@BUILD=$(BUILD) python3 tests/run.py $(wildcard tests/fault/test_*.py)
+
+system: all
+	@BUILD=$(BUILD) tests/system/run.sh
+
+BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+
+$(BUILD)/bench/%: bench/%.c $(BUILD)/libdrift.a
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libdrift.a $(call pkg_flags,--libs,libzmq $(PKGS_LIB)) -lm
+
+bench: all $(BENCH)
+	@BUILD=$(BUILD) /usr/bin/python3 bench/run.py
+
+install: all
+	@tests/house/install.sh install "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"
+
+uninstall:
+	@tests/house/install.sh uninstall "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"
 
 demo:
 	@$(MAKE) --no-print-directory deps-demo

@@ -25,7 +25,7 @@ static bool name_valid(const char *name)
     if (!name || strspn(name, head) == 0)
         return false;
     size_t len = strspn(name, rest);
-    return name[len] == '\0' && len <= METRIC_NAME_MAX;
+    return len <= METRIC_NAME_MAX && name[len] == '\0';
 }
 
 /* A hundred years: nanoseconds of such times, and their differences, are far from the ends of 64 bits. */

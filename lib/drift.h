@@ -45,7 +45,7 @@ extern "C" {
 
 #define DRIFT_API __attribute__((visibility("default")))
 
-/* "0.1.0" */
+/* "major.minor.patch" */
 DRIFT_API const char *drift_version(void);
 
 enum drift_side { DRIFT_AT_LEAST, DRIFT_AT_MOST };

@@ -167,6 +167,8 @@ void live_settle(struct core *self, struct live *live, const struct request *val
 /* The commit succeeded, or did not. */
 void live_publish(struct core *self);
 void live_undo(struct core *self);
+/* Every lease runs a full term from now. */
+void live_renew_leases(struct core *self);
 void live_free_all(struct core *self);
 
 /* -- step.c: applies an event, records what it did, notes whom to tell ------------------------------------------------ */

@@ -57,7 +57,7 @@ struct live *episodes_open(struct core *self, const struct new_request *new)
     struct request request = {.episode = model.episode + 1,
                               .state = REQUEST_PENDING,
                               .attempt = 1,
-                              .severity = isfinite(new->severity) ? new->severity : 0,
+                              .severity = isnan(new->severity) ? 0 : new->severity,
                               .observed = new->observed,
                               .limit = new->limit,
                               .fraction = NAN,
@@ -79,6 +79,7 @@ struct live *episodes_open(struct core *self, const struct new_request *new)
         return NULL;
     }
     step_begin(self, live, new->by, new->why);
+    live_settle(self, live, live->next); /* so that this very turn can offer it: one commit for both */
     model.episode = request.episode;
     model.triggered = new->triggered;
     snprintf(model.request, sizeof model.request, "%s", request.id);

@@ -22,8 +22,10 @@ uint32_t metric_table_find(const struct metric_table *self, struct text name, ui
 {
     uint32_t row = first < self->count ? first : 0;
     for (uint32_t tried = 0; tried < self->count; tried++) {
-        if (self->rows[row].name_len == name.len && memcmp(name_of(self, row), name.at, name.len) == 0)
+        if (self->rows[row].name_len == name.len && memcmp(name_of(self, row), name.at, name.len) == 0) {
+            window_prefetch_head(self->rows[row].window);
             return row;
+        }
         row = row + 1 == self->count ? 0 : row + 1;
     }
     return METRIC_TABLE_NONE;
@@ -82,6 +84,14 @@ void metric_table_cut(struct metric_table *self, uint32_t count)
 int metric_table_reserve_weights(struct metric_table *self, uint32_t row)
 {
     return window_reserve_weights(self->rows[row].window);
+}
+
+void metric_table_prefetch(const struct metric_table *self, uint32_t row)
+{
+    const struct metric_row *at = &self->rows[row];
+    window_prefetch(at->window);
+    if (at->gaps)
+        __builtin_prefetch(at->gaps + at->gaps_next, 1);
 }
 
 void metric_table_add(struct metric_table *self, uint32_t index, double value, uint64_t weight, double at_s)

@@ -44,6 +44,10 @@ void metric_table_cut(struct metric_table *self, uint32_t count);
 /* See window_reserve_weights(). */
 int metric_table_reserve_weights(struct metric_table *self, uint32_t row);
 
+/* Begins to load what metric_table_add() will touch, once metric_table_find() has found the row. A model whose turn it
+ * is has mostly left the cache: an event's metrics are best found first, then loaded together, then added. */
+void metric_table_prefetch(const struct metric_table *self, uint32_t row);
+
 /* Adds a value that was measured at `at_s`, seconds since the epoch. */
 void metric_table_add(struct metric_table *self, uint32_t row, double value, uint64_t weight, double at_s);
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 
 #include "lib/monitor/budget.h"
+#include "lib/monitor/episode.h"
 #include "lib/monitor/metric_table.h"
 
-#define NEVER_NS INT64_MIN
 #define NO_KPI UINT32_MAX
 
 /* How one KPI stands. */
@@ -22,14 +22,14 @@ struct monitor {
     const struct monitor_settings *settings;
     struct metric_table metrics;
     uint64_t events, left_out;
-    int64_t last_event_ns, last_trigger_ns, request_end_ns; /* NEVER_NS */
+    int64_t last_event_ns;
+    struct episode episode;
     double violated_since_s;
     uint32_t violated;    /* KPIs whose latest evaluation found them so */
     uint32_t kpis_unseen; /* metrics of KPIs that have no row yet: rows are kept free for them */
     uint32_t failures;    /* evaluations in a row; a trigger begins them anew */
     uint32_t healthy;     /* evaluations in a row */
-    uint32_t episode_kpi; /* what opened the latest episode; NO_KPI when that is not known */
-    bool judged, episode_open, request_live;
+    bool judged;
     struct trigger *trigger;
     struct kpi_state kpis[];
 };
@@ -82,8 +82,8 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
     if (!self)
         return -ENOMEM;
     self->settings = settings;
-    self->last_event_ns = self->last_trigger_ns = self->request_end_ns = NEVER_NS;
-    self->episode_kpi = NO_KPI;
+    self->last_event_ns = INT64_MIN;
+    self->episode = episode_none();
     for (uint32_t k = 0; k < settings->kpi_count; k++) {
         self->kpis[k].row = METRIC_TABLE_NONE;
         if (kpi_of(settings, text_of(settings->kpis[k].metric)) == k)
@@ -91,31 +91,6 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
     }
     *self_p = self;
     return 0;
-}
-
-/* Nanoseconds from `then` to `now`; NEVER_NS is as long ago as there is. */
-static int64_t since_ns(int64_t now_ns, int64_t then_ns)
-{
-    int64_t passed;
-    if (__builtin_sub_overflow(now_ns, then_ns, &passed))
-        return then_ns < now_ns ? INT64_MAX : INT64_MIN;
-    return passed;
-}
-
-/* Where the back-off runs from: the last trigger or, if later, the end of the last request. */
-static int64_t backoff_from_ns(const struct monitor *self)
-{
-    return self->last_trigger_ns > self->request_end_ns ? self->last_trigger_ns : self->request_end_ns;
-}
-
-static bool backoff_passed(const struct monitor *self, int64_t now_ns)
-{
-    return since_ns(now_ns, backoff_from_ns(self)) >= self->settings->backoff_ns;
-}
-
-static bool episode_open_at(const struct monitor *self, int64_t now_ns)
-{
-    return self->episode_open && (self->request_live || !backoff_passed(self, now_ns));
 }
 
 /* Whether the metric's window has to keep an order: some KPI asks for a statistic that needs one. */
@@ -199,70 +174,76 @@ static uint32_t one_more(uint32_t count)
     return count < UINT32_MAX ? count + 1 : count;
 }
 
-static void trigger_pull(struct monitor *self, uint32_t k, const struct breach *b, double severity, int64_t now_ns)
+/* What one event's evaluation found. */
+struct finding {
+    uint32_t judged;   /* KPIs */
+    uint32_t violated; /* the first of them that is, or NO_KPI */
+    struct breach breach;
+    double severity; /* the largest */
+};
+
+/* Judges every KPI that the event carries. */
+static struct finding evaluate(struct monitor *self, uint64_t carried)
 {
-    const struct kpi_budget *kpi = &self->settings->kpis[k];
-    const uint32_t row = self->kpis[k].row;
-    struct trigger *t = self->trigger;
-    *t = (struct trigger){
-        .observed = b->observed,
-        .limit = b->limit,
-        .severity = severity,
+    struct finding found = {.violated = NO_KPI};
+    for (uint32_t k = 0; k < self->settings->kpi_count; k++) {
+        struct kpi_state *kpi = &self->kpis[k];
+        if (kpi->row == METRIC_TABLE_NONE || !(carried >> kpi->row & 1))
+            continue;
+        const struct window *window = metric_table_window(&self->metrics, kpi->row);
+        if (window_total(window) < self->settings->min_events)
+            continue;
+        struct breach b = budget_judge(&self->settings->kpis[k], window);
+        self->violated = self->violated - kpi->violated + b.violated;
+        kpi->violated = b.violated;
+        kpi->held = b.violated ? 0 : one_more(kpi->held);
+        found.judged++;
+        found.severity = fmax(found.severity, b.severity);
+        if (b.violated && found.violated == NO_KPI) {
+            found.violated = k;
+            found.breach = b;
+        }
+    }
+    return found;
+}
+
+static void trigger_pull(struct monitor *self, const struct finding *found, int64_t now_ns)
+{
+    const struct kpi_budget *kpi = &self->settings->kpis[found->violated];
+    const uint32_t row = self->kpis[found->violated].row;
+    *self->trigger = (struct trigger){
+        .observed = found->breach.observed,
+        .limit = found->breach.limit,
+        .severity = found->severity,
         .window = window_count(metric_table_window(&self->metrics, row)),
         .failures = self->failures,
         .change_at_s = self->violated_since_s,
         .window_start_s = metric_table_start_s(&self->metrics, row),
         .window_end_s = metric_table_end_s(&self->metrics, row),
     };
-    memcpy(t->metric, kpi->metric, sizeof t->metric);
-    budget_rule(kpi, b, t->rule);
-    self->last_trigger_ns = now_ns;
+    memcpy(self->trigger->metric, kpi->metric, sizeof kpi->metric);
+    budget_rule(kpi, &found->breach, self->trigger->rule);
+    episode_trigger(&self->episode, found->violated, now_ns);
     self->failures = 0;
-    if (!self->episode_open)
-        self->episode_kpi = k;
-    self->episode_open = true;
 }
 
-/* Judges every KPI that the event carries. */
-static void judge(struct monitor *self, uint64_t carried, int64_t now_ns, double at_s, struct verdict *out)
+/* Makes the verdict of what was found. */
+static void decide(struct monitor *self, const struct finding *found, bool violated_before, int64_t now_ns, double at_s,
+                   struct verdict *out)
 {
-    const struct monitor_settings *settings = self->settings;
-    const uint32_t violated_before = self->violated;
-    uint32_t first = NO_KPI, evaluated = 0;
-    struct breach first_breach = {0};
-    double severity = 0;
-    for (uint32_t k = 0; k < settings->kpi_count; k++) {
-        struct kpi_state *kpi = &self->kpis[k];
-        if (kpi->row == METRIC_TABLE_NONE || !(carried >> kpi->row & 1))
-            continue;
-        const struct window *window = metric_table_window(&self->metrics, kpi->row);
-        if (window_total(window) < settings->min_events)
-            continue;
-        struct breach b = budget_judge(&settings->kpis[k], window);
-        evaluated++;
-        self->violated = self->violated - kpi->violated + b.violated;
-        kpi->violated = b.violated;
-        kpi->held = b.violated ? 0 : one_more(kpi->held);
-        severity = fmax(severity, b.severity);
-        if (b.violated && first == NO_KPI) {
-            first = k;
-            first_breach = b;
-        }
-    }
-    if (evaluated == 0)
-        return;
-    self->judged = true;
-    if (first != NO_KPI) {
+    self->judged = self->judged || found->judged;
+    if (found->violated != NO_KPI) {
         out->evaluation = EVALUATION_FAILING;
-        out->violation_began = violated_before == 0;
+        out->violation_began = !violated_before;
         if (out->violation_began)
             self->violated_since_s = at_s;
         self->healthy = 0;
         self->failures = one_more(self->failures);
-        out->triggered = self->failures >= settings->consecutive_failures && backoff_passed(self, now_ns);
+        out->triggered = self->failures >= self->settings->consecutive_failures &&
+                         episode_backoff_left_ns(&self->episode, self->settings->backoff_ns, now_ns) == 0;
         if (out->triggered)
-            trigger_pull(self, first, &first_breach, severity, now_ns);
-    } else if (self->violated == 0) {
+            trigger_pull(self, found, now_ns);
+    } else if (found->judged && self->violated == 0) {
         out->evaluation = EVALUATION_HEALTHY;
         self->failures = 0;
         self->healthy = one_more(self->healthy);
@@ -270,17 +251,17 @@ static void judge(struct monitor *self, uint64_t carried, int64_t now_ns, double
 }
 
 /* Whether the drift is over: for the model, which closes the episode, and for the KPI that opened it. */
-static void judge_recovery(struct monitor *self, uint64_t carried, struct verdict *out)
+static void decide_recovery(struct monitor *self, uint64_t carried, struct verdict *out)
 {
-    const uint32_t k = self->episode_kpi;
-    out->recovered =
-        self->episode_open && out->evaluation == EVALUATION_HEALTHY && self->healthy >= self->settings->recover_after;
-    if (k == NO_KPI)
+    const uint32_t needed = self->settings->recover_after, k = self->episode.kpi;
+    const bool healthy = out->evaluation == EVALUATION_HEALTHY;
+    out->recovered = self->episode.open && healthy && self->healthy >= needed;
+    if (k == EPISODE_KPI_UNKNOWN)
         out->held = out->recovered;
-    else if (self->episode_open || self->request_live)
-        out->held = self->kpis[k].held == self->settings->recover_after && (carried >> self->kpis[k].row & 1);
+    else if (self->episode.open || self->episode.request_live)
+        out->held = self->kpis[k].held == needed && (carried >> self->kpis[k].row & 1);
     if (out->recovered)
-        self->episode_open = false;
+        self->episode.open = false;
 }
 
 int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
@@ -295,6 +276,9 @@ int monitor_add(struct monitor *self, const struct metric_event *event, int64_t 
     if (error)
         return error;
 
+    for (uint32_t i = 0; i < event->metric_count; i++)
+        if (placing.row[i] != METRIC_TABLE_NONE)
+            metric_table_prefetch(&self->metrics, placing.row[i]);
     const double at_s = measured_at(event, now_s);
     for (uint32_t i = 0; i < event->metric_count; i++)
         if (placing.row[i] != METRIC_TABLE_NONE)
@@ -302,9 +286,12 @@ int monitor_add(struct monitor *self, const struct metric_event *event, int64_t 
     self->left_out += placing.left_out;
     self->events++;
     self->last_event_ns = now_ns;
-    self->episode_open = episode_open_at(self, now_ns);
-    judge(self, placing.carried, now_ns, at_s, out);
-    judge_recovery(self, placing.carried, out);
+    self->episode.open = episode_open_at(&self->episode, self->settings->backoff_ns, now_ns);
+
+    const bool violated_before = self->violated > 0;
+    const struct finding found = evaluate(self, placing.carried);
+    decide(self, &found, violated_before, now_ns, at_s, out);
+    decide_recovery(self, placing.carried, out);
     return 0;
 }
 
@@ -313,31 +300,25 @@ const struct trigger *monitor_trigger(const struct monitor *self)
     return self->trigger && self->trigger->failures ? self->trigger : NULL; /* room alone is no trigger */
 }
 
-void monitor_triggered_at(struct monitor *self, int64_t since)
+void monitor_triggered_at(struct monitor *self, int64_t since_ns)
 {
-    if (since <= self->last_trigger_ns)
-        return;
-    self->last_trigger_ns = since;
-    if (!self->episode_open)
-        self->episode_kpi = NO_KPI;
-    self->episode_open = true;
+    episode_triggered_at(&self->episode, since_ns);
 }
 
-void monitor_request_live(struct monitor *self, bool live, int64_t since)
+void monitor_request_live(struct monitor *self, bool live, int64_t since_ns)
 {
-    self->request_live = live;
-    if (!live && since > self->request_end_ns)
-        self->request_end_ns = since;
+    episode_request_live(&self->episode, live, since_ns);
 }
 
 enum model_state monitor_state(const struct monitor *self, int64_t now_ns)
 {
     const struct monitor_settings *settings = self->settings;
-    if (self->events && settings->stale_after_ns && since_ns(now_ns, self->last_event_ns) >= settings->stale_after_ns)
+    if (self->events && settings->stale_after_ns &&
+        episode_since_ns(now_ns, self->last_event_ns) >= settings->stale_after_ns)
         return MODEL_STALE;
-    if (self->request_live)
+    if (self->episode.request_live)
         return MODEL_RETRAINING;
-    if (episode_open_at(self, now_ns))
+    if (episode_open_at(&self->episode, settings->backoff_ns, now_ns))
         return MODEL_DRIFTING;
     if (self->violated)
         return MODEL_FAILING;
@@ -351,13 +332,12 @@ uint32_t monitor_failures(const struct monitor *self)
 
 bool monitor_episode_open(const struct monitor *self)
 {
-    return self->episode_open;
+    return self->episode.open;
 }
 
 int64_t monitor_backoff_left_ns(const struct monitor *self, int64_t now_ns)
 {
-    int64_t left = since_ns(self->settings->backoff_ns, since_ns(now_ns, backoff_from_ns(self)));
-    return left > 0 ? left : 0;
+    return episode_backoff_left_ns(&self->episode, self->settings->backoff_ns, now_ns);
 }
 
 int64_t monitor_last_event_ns(const struct monitor *self)

@@ -142,6 +142,24 @@ void window_add(struct window *self, double value, uint64_t weight)
     self->total++;
 }
 
+void window_prefetch_head(const struct window *self)
+{
+    __builtin_prefetch(self, 1);
+    __builtin_prefetch((const char *)self + 64, 1);
+}
+
+/* A short order is loaded whole; in a long one the search finds its own way. */
+void window_prefetch(const struct window *self)
+{
+    const float *order = self->values + self->capacity;
+    __builtin_prefetch(self->values + self->next, 1);
+    if (self->weights)
+        __builtin_prefetch(self->weights + self->next, 1);
+    if (self->ordered)
+        for (uint32_t i = 0; i < self->count && i < 128; i += 16)
+            __builtin_prefetch(order + i, 1);
+}
+
 /* The smallest value whose cumulative weight reaches `percent` of the whole, in whole numbers: no rounding decides. */
 static double quantile(const struct window *self, uint32_t percent)
 {

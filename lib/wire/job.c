@@ -61,7 +61,6 @@ static void write_measures(struct json_write *out, json_t *value)
 {
     const char *key;
     json_t *member;
-    size_t index;
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         json_write_bracket(out, '{');
@@ -73,8 +72,8 @@ static void write_measures(struct json_write *out, json_t *value)
         break;
     case JSON_ARRAY:
         json_write_bracket(out, '[');
-        json_array_foreach (value, index, member)
-            write_measures(out, member);
+        for (size_t i = 0; i < json_array_size(value); i++)
+            write_measures(out, json_array_get(value, i));
         json_write_bracket(out, ']');
         break;
     case JSON_STRING:

@@ -5,9 +5,10 @@
  * well-formed value costs the whole message. docs/protocol.md has the rules.
  *
  * Threads: a decoder belongs to one thread. Memory: the message that metric_decode() fills borrows from the payload and
- * from the decoder, until the next call. The decoder holds about 1 MiB at rest and 5 MiB at most; a message may take
- * 400 bytes for each of its own bytes in the worst case (an array of nothing but empty objects), which the next call
- * gives back. Failure: only -ENOMEM; bad input is counted, not an error.
+ * from the decoder, until the next call. A decoder holds 250 KiB, and up to 10 MiB of what earlier messages needed. An
+ * ordinary message takes two to three times its size; the worst (empty objects, columns of one-byte numbers) 240 times,
+ * which the next call gives back. Nothing is ever taken by a length that a payload only claims. Failure: only -ENOMEM;
+ * bad input is counted, not an error.
  */
 #ifndef DRIFT_LIB_WIRE_METRIC_MESSAGE_H
 #define DRIFT_LIB_WIRE_METRIC_MESSAGE_H

@@ -77,6 +77,8 @@ class Malformed(unittest.TestCase):
             expected = collections.Counter()
             for i in range(3):
                 node.send_multipart([b"metrics/good/model/v%d" % i, b'{"accuracy":0.9}'])
+            # Workers keep no order among each other: without this a new model may come before one of the three.
+            daemon.wait_status(lambda status: status["events"] == 3)
             resident = None
             for sent in range(COUNT):
                 if sent == COUNT // 4:

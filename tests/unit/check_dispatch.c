@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/dispatch/dispatch.h"
+#include "tests/unit/tsan_libzmq.h"
 
 #define PATIENCE_MS 10000
 

@@ -101,6 +101,12 @@ START_TEST(retraining_holds_the_backoff)
     ck_assert_ptr_null(add(monitor, 18.0999, 0.5, 100).trigger);
     ck_assert_ptr_nonnull(add(monitor, 18.1, 0.5, 100).trigger);
     drift_monitor_destroy(&monitor);
+
+    /* As binary fractions 1.01 and 2.01 are a hair less than a second apart; on the clock they are one. */
+    monitor = monitor_of((struct drift_settings){.min_events = 1, .consecutive_failures = 1, .backoff_s = 1});
+    ck_assert_ptr_nonnull(add(monitor, 1.01, 0.5, 100).trigger);
+    ck_assert_ptr_nonnull(add(monitor, 2.01, 0.5, 100).trigger);
+    drift_monitor_destroy(&monitor);
 }
 END_TEST
 

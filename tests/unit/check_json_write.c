@@ -49,6 +49,20 @@ START_TEST(measures_have_eight_digits_at_most)
     WRITES(json_write_measure(&out, (double)16777216.0f), "16777216");
     WRITES(json_write_measure(&out, NAN), "null");
     srand(5);
+    /* Means of many values have all the digits that a double can have: eight are told. */
+    for (int i = 0; i < 20000; i++) {
+        double mean = (rand() + rand() / 2147483648.0) * pow(10, rand() % 20 - 15);
+        struct json_write out = {.at = NULL};
+        json_write_measure(&out, mean);
+        char *text = json_write_take(&out);
+        int digits = 0;
+        for (const char *c = text; *c && *c != 'e'; c++)
+            digits += *c >= '0' && *c <= '9' && (digits || *c != '0');
+        if (mean > 99999999 || floor(mean) < mean)
+            ck_assert_int_le(digits, 8);
+        ck_assert_double_le(fabs(strtod(text, NULL) - mean), 1.2e-7 * mean);
+        free(text);
+    }
     for (int i = 0; i < 20000; i++) {
         char decimal[32];
         snprintf(decimal, sizeof decimal, "%.*g", 1 + rand() % 6, (rand() % 999999 + 1) * pow(10, rand() % 9 - 7));

@@ -523,6 +523,26 @@ START_TEST(gpu_hours_of_the_day_are_counted_as_spent)
 }
 END_TEST
 
+/* An offer that nobody accepts costs nothing of the day. */
+START_TEST(gpu_hours_that_were_not_spent_are_given_back)
+{
+    rig.options.fleet = (struct requests_project){.gpu_hours_per_day = 4};
+    rig_start(&rig);
+    rig_trigger(&rig, "p/a/v", 0.1);
+    rig_pass(&rig, 299);
+    ck_assert_int_eq(rig.job_count, 10);
+    rig_tell(&rig, NOTICE_RECOVERED, "p/a/v");
+    rig_trigger(&rig, "p/b/v", 0.1);
+    ck_assert_int_eq(rig.job_count, 11);
+    /* One that was accepted and lost has cost what was expected of it. */
+    rig_say(&rig, "accept", rig_job(&rig, 10, NULL), 1, "t", NULL);
+    rig_pass(&rig, 301);
+    rig_trigger(&rig, "p/c/v", 0.1);
+    rig_pass(&rig, 100);
+    ck_assert_int_eq(rig.job_count, 11);
+}
+END_TEST
+
 START_TEST(a_restart_forgets_nothing)
 {
     unsigned attempt;
@@ -765,6 +785,7 @@ int main(void)
     tcase_add_test(tests, a_drift_of_its_own_is_no_failure_of_the_last);
     tcase_add_test(tests, limits_hold_and_say_so);
     tcase_add_test(tests, gpu_hours_of_the_day_are_counted_as_spent);
+    tcase_add_test(tests, gpu_hours_that_were_not_spent_are_given_back);
     tcase_add_test(tests, a_restart_forgets_nothing);
     tcase_add_test(tests, a_reboot_goes_by_the_wall_clock);
     tcase_add_test(tests, without_feedback_a_job_is_sent_once);

@@ -1,0 +1,68 @@
+#include "cli/command.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "lib/config/nearest.h"
+
+#define REASON "With --reason the store keeps why; it stands in the history of the request."
+
+const struct command commands[] = {
+    {"status", "How the daemon is: models, requests, rate, what was lost or dropped", "", "", "driftc status",
+     status_run},
+    {"models", "The models with their budgets, those that need somebody first", "[PATTERN]",
+     "PATTERN is project, project/name or project/name/version; * and ? stand for anything within a segment.",
+     "driftc models 'shop/*'", models_run},
+    {"model", "One model: its budgets, metrics, histories, episode and back-off", "ID",
+     "ID is project/name/version.", "driftc model shop/detector/v1", model_run},
+    {"requests", "The retraining requests", "", "", "driftc requests --state running", requests_run},
+    {"request", "One request and its whole history", "REQUEST", "", "driftc request 01JDC8", request_run},
+    {"rejects", "What was dropped at the door: reason, count, last example", "", "", "driftc rejects", rejects_run},
+    {"retrain", "Asks for a model's retraining by hand", "ID", REASON,
+     "driftc retrain shop/detector/v1 --reason 'new camera'", retrain_run},
+    {"cancel", "Ends a request; a trainer that works on it is told with its next progress", "REQUEST", REASON,
+     "driftc cancel 01JDC8 --reason 'wrong data'", cancel_run},
+    {"requeue", "Makes a new request of one that is dead", "REQUEST", REASON,
+     "driftc requeue 01JDC8 --reason 'disk replaced'", requeue_run},
+    {"check", "Reads configuration files as driftd would, and says everything that is wrong", "FILE...",
+     "Asks no daemon. Ends with status 78 where a file has mistakes.", "driftc check /etc/driftd/driftd.yaml",
+     check_run},
+    {"publish", "Sends recorded events to the metrics socket, as a serving node would", "FILE",
+     "FILE has one event a line, as JSON or as CSV under a header; - is standard input. Its members model, node, boot, "
+     "seq and received_at are not sent: the topic names the model, and this publisher numbers its own messages, so that "
+     "the daemon sees what gets lost. Nothing is sent before somebody subscribes, and nothing is dropped here.",
+     "driftc publish --speed 60 metrics.jsonl", publish_run},
+    {"trainer", "Is a trainer: takes jobs, runs a command for each, reports how it went", "--exec 'CMD'",
+     "CMD is run by /bin/sh in a process group of its own, with the job on its standard input and in DRIFT_REQUEST, "
+     "DRIFT_ATTEMPT, DRIFT_MODEL, DRIFT_PROJECT, DRIFT_NAME, DRIFT_VERSION, DRIFT_STRATEGY, DRIFT_STRATEGY_REASON, "
+     "DRIFT_PARAMETERS, DRIFT_RULE, DRIFT_METRIC, DRIFT_OBSERVED, DRIFT_LIMIT, DRIFT_LEASE_S and DRIFT_TRAINER. A line "
+     "`progress 0.4 some note` of its output is passed on. Status 0: done, and the last line may be a JSON object with "
+     "version, artifact, metrics and gpu_hours. Status 75: to be tried again. Any other: failed, with the last line of "
+     "its standard error. What it leaves running in its group is killed.",
+     "driftc trainer --exec './retrain.sh'", trainer_run},
+    {"help", "This list, or how one command is used", "[COMMAND]", "", "driftc help publish", help_run},
+    {0},
+};
+
+const struct command *command_find(const char *name)
+{
+    for (const struct command *command = commands; command->name; command++) {
+        if (strcmp(command->name, name) == 0)
+            return command;
+    }
+    return NULL;
+}
+
+const struct command *command_nearest(const char *name)
+{
+    const struct command *nearest = NULL;
+    uint32_t least = 3; /* beyond two slips of the finger it is a guess */
+    for (const struct command *command = commands; command->name; command++) {
+        uint32_t distance = nearest_distance(text_of(command->name), text_of(name));
+        if (distance < least && distance < strlen(command->name)) {
+            nearest = command;
+            least = distance;
+        }
+    }
+    return nearest;
+}

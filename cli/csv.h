@@ -1,0 +1,29 @@
+/* csv.h - records of comma-separated values: RFC 4180, with a header that names the members of an event.
+ *
+ * Threads: one. Memory: events made are the caller's. Failure: a sentence without the place.
+ */
+#ifndef DRIFT_CLI_CSV_H
+#define DRIFT_CLI_CSV_H
+
+#include <jansson.h>
+
+#include "lib/text.h"
+
+struct csv {
+    char **names;
+    size_t count;
+};
+
+/* Whether a record is whole: a line that ends within quotes goes on in the next. */
+bool csv_whole(struct text record);
+
+/* Reads the header. False, with a sentence in *why_p that the caller frees. */
+bool csv_header(struct csv *self, struct text record, char **why_p);
+
+/* Makes an event: an empty cell is absent; model, node, boot, and times that are no number are text; whatever else is
+ * not a finite number is wrong. NULL, with a sentence in *why_p that the caller frees. */
+json_t *csv_event(const struct csv *self, struct text record, char **why_p);
+
+void csv_close(struct csv *self);
+
+#endif

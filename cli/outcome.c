@@ -1,0 +1,112 @@
+#include "cli/outcome.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "cli/member.h"
+#include "cli/say.h"
+#include "cli/visible.h"
+#include "lib/model_id.h"
+
+#define ARTIFACT_MOST 1024 /* bytes, */
+#define METRICS_MOST 65536 /* as the daemon takes them */
+#define ERROR_MOST 256
+
+static bool version_fits(const json_t *value)
+{
+    return json_is_string(value) &&
+           model_id_segment_valid((struct text){.at = json_string_value(value), .len = json_string_length(value)});
+}
+
+static bool artifact_fits(const json_t *value)
+{
+    size_t len = json_string_length(value);
+    if (!json_is_string(value) || len < 1 || len > ARTIFACT_MOST)
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)json_string_value(value)[i];
+        if (byte < 0x20 || byte == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+static bool metrics_fit(const json_t *value)
+{
+    char *text = json_is_object(value) ? json_dumps(value, JSON_COMPACT) : NULL;
+    bool fits = text && strlen(text) <= METRICS_MOST;
+    free(text);
+    return fits;
+}
+
+static bool hours_fit(const json_t *value)
+{
+    return json_is_number(value) && json_number_value(value) >= 0 && json_number_value(value) <= 1e9;
+}
+
+static const struct {
+    const char *name;
+    bool (*fits)(const json_t *value);
+    const char *allowed;
+} members[] = {
+    {"version", version_fits, "a version: 1 to 128 bytes without /, *, ?, [ and control characters"},
+    {"artifact", artifact_fits, "a text of 1 to 1024 bytes without control characters"},
+    {"metrics", metrics_fit, "an object of at most 64 KiB"},
+    {"gpu_hours", hours_fit, "a number from 0"},
+};
+
+char *outcome_done(json_t *message, const char *last, double hours)
+{
+    char *left_out = NULL;
+    size_t size;
+    FILE *out = must(open_memstream(&left_out, &size));
+    json_t *result = *last == '{' ? json_loads(last, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_object_set_new(message, "gpu_hours", json_real(hours));
+    if (!result && *last)
+        fputs("the last line of output is no JSON object", out);
+    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
+        json_t *value = json_object_get(result, members[i].name);
+        if (!value || json_is_null(value))
+            continue;
+        if (members[i].fits(value))
+            json_object_set(message, members[i].name, value);
+        else
+            fprintf(out, "%s%s left out: not %s", ftell(out) > 0 ? "; " : "", members[i].name, members[i].allowed);
+    }
+    json_decref(result);
+    fclose(out);
+    if (size)
+        return must(left_out);
+    free(left_out);
+    return NULL;
+}
+
+/* The end of a long line says more than its beginning; bytes that are no text become visible. */
+static json_t *error_json(int status, const char *last_error)
+{
+    char said[64];
+    if (WIFSIGNALED(status))
+        snprintf(said, sizeof said, "killed by signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)));
+    else
+        snprintf(said, sizeof said, "ended with status %d", WEXITSTATUS(status));
+    char *visible = visible_of(text_of(*last_error ? last_error : said));
+    const char *from = visible;
+    if (strlen(visible) > ERROR_MOST) {
+        from += strlen(visible) - ERROR_MOST;
+        while (((unsigned char)*from & 0xc0) == 0x80)
+            from++;
+    }
+    json_t *error = must(json_string(from));
+    free(visible);
+    return error;
+}
+
+void outcome_fail(json_t *message, int status, const char *last_error, double hours, bool retry_any)
+{
+    bool later = WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL;
+    json_object_set_new(message, "error", error_json(status, last_error));
+    json_object_set_new(message, "retry", json_boolean(later || retry_any));
+    json_object_set_new(message, "gpu_hours", json_real(hours));
+}

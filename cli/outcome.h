@@ -1,0 +1,19 @@
+/* outcome.h - how a command ended, as the messages `done` and `fail` say it.
+ *
+ * Threads: pure functions. Memory: members are added to the caller's object. Failure: what the daemon would not take is
+ * left out, with a sentence that the caller frees.
+ */
+#ifndef DRIFT_CLI_OUTCOME_H
+#define DRIFT_CLI_OUTCOME_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Adds version, artifact, metrics and gpu_hours from a command's last line, where that is a JSON object; gpu_hours are
+ * `hours` when it says nothing of them. Returns NULL, or what was left out and why. */
+char *outcome_done(json_t *message, const char *last, double hours);
+
+/* Adds error, retry and gpu_hours: `status` is wait(2)'s, `last_error` the last line of standard error. */
+void outcome_fail(json_t *message, int status, const char *last_error, double hours, bool retry_any);
+
+#endif

@@ -1,0 +1,125 @@
+#include <math.h>
+#include <stdio.h>
+
+#include "cli/control.h"
+#include "cli/figure.h"
+#include "cli/member.h"
+#include "cli/state.h"
+#include "cli/terminal.h"
+#include "cli/visible.h"
+
+static void label(const char *name)
+{
+    printf("%s%-10s%s", terminal_on(DIM), name, terminal_off(DIM));
+}
+
+static void put(struct text outside)
+{
+    visible_put(stdout, outside);
+}
+
+/* "3 failing, 997 healthy": what is not well first, and what is none left out. */
+static void put_states(const char *name, const json_t *counts, const char *const *order)
+{
+    const char *key;
+    const json_t *value;
+    bool any = false;
+    label(name);
+    for (; *order; order++) {
+        int64_t count = member_count(counts, *order);
+        if (!count)
+            continue;
+        printf("%s%s%s %s%s", any ? ", " : "", terminal_on(state_colour(text_of(*order))), figure_count(count).text, *order,
+               terminal_off(state_colour(text_of(*order))));
+        any = true;
+    }
+    json_object_foreach ((json_t *)counts, key, value) {
+        if (!json_is_integer(value) || !json_integer_value(value) || state_known(text_of(key)))
+            continue;
+        printf("%s%s ", any ? ", " : "", figure_count(json_integer_value(value)).text);
+        put(text_of(key));
+        any = true;
+    }
+    printf("%s\n", any ? "" : "none");
+}
+
+#define SHOWN 8 /* reasons or nodes in one line */
+
+/* "12 syntax, 3 range": whatever names there are, the largest first. */
+static void put_counts(const char *name, const json_t *counts, const char *join, const char *hint)
+{
+    int64_t below = INT64_MAX;
+    size_t shown = 0, all = json_object_size(counts);
+    const char *at_below = "";
+    label(name);
+    while (shown < SHOWN) {
+        const char *key, *best = NULL;
+        const json_t *value;
+        int64_t most = 0;
+        json_object_foreach ((json_t *)counts, key, value) {
+            int64_t count = member_count(counts, key);
+            bool later = count < below || (count == below && strcmp(key, at_below) > 0);
+            if (later && (count > most || (count == most && best && strcmp(key, best) < 0))) {
+                best = key;
+                most = count;
+            }
+        }
+        if (!best)
+            break;
+        printf("%s%s%s%s ", shown ? ", " : "", terminal_on(YELLOW), figure_count(most).text, terminal_off(YELLOW));
+        printf("%s", join);
+        put(text_of(best));
+        below = most;
+        at_below = best;
+        shown++;
+    }
+    if (!shown)
+        printf("nothing");
+    else if (shown == SHOWN && all > SHOWN)
+        printf(", and %s more", figure_count((int64_t)(all - SHOWN)).text);
+    printf("%s%s\n", shown ? hint : "", "");
+}
+
+static void put_reload(const json_t *reload)
+{
+    if (!json_is_object(reload) || json_object_size(reload) == 0)
+        return;
+    bool fine = member_true(reload, "ok");
+    const json_t *errors = json_object_get(reload, "errors"), *error;
+    size_t index;
+    label("Reload");
+    if (json_object_get(reload, "at") && json_is_null(json_object_get(reload, "at"))) {
+        printf("none since the start\n");
+        return;
+    }
+    printf("%s%s%s ", terminal_on(fine ? GREEN : RED), fine ? "taken" : "refused", terminal_off(GREEN));
+    put(member_text(reload, "at"));
+    putchar('\n');
+    json_array_foreach (errors, index, error) {
+        printf("          ");
+        put((struct text){.at = json_is_string(error) ? json_string_value(error) : "", .len = json_string_length(error)});
+        putchar('\n');
+    }
+}
+
+static void show(const json_t *answer, const void *argument)
+{
+    (void)argument;
+    double up_s = member_number(answer, "up_s", NAN), rate = member_number(answer, "events_per_s", NAN);
+    printf("%sdriftd ", terminal_on(BOLD));
+    put(member_text(answer, "version"));
+    printf("%s, up %s, %s events, %s a second\n", terminal_off(BOLD), figure_span(up_s).text,
+           figure_count(member_count(answer, "events")).text, figure_value(rate).text);
+    put_states("Models", json_object_get(answer, "models"), model_states);
+    put_states("Requests", json_object_get(answer, "requests"), request_states);
+    put_counts("Dropped", json_object_get(answer, "dropped"), "", " (driftc rejects shows examples)");
+    put_counts("Lost", json_object_get(answer, "lost"), "of ", "");
+    put_reload(json_object_get(answer, "reload"));
+}
+
+int status_run(const struct command *self, struct common *common, int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    command_arguments(self, common, argc, argv, &arguments);
+    return control_ask(common, json_pack("{s:s}", "do", "status"), show, NULL);
+}

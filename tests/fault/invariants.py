@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""invariants.py [--attempts N] STORE [EARLIER]: what must be true of a store of requests, whatever happened to the daemon.
+
+Reads requests.db after the daemon has stopped or was killed (a copy of it: nothing is changed), and optionally an earlier
+copy of the same store, of which nothing may have been lost. Knows the store's tables and docs/requests.md, and nothing
+else of the daemon. Prints one line a violation and ends with how many there were.
+"""
+import argparse
+import collections
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+
+LIVE = ("PENDING", "OFFERED", "RUNNING")
+FINAL = ("DONE", "DEAD", "CANCELLED", "SUPERSEDED")
+TABLE = {
+    None: {"PENDING"},
+    "PENDING": {"OFFERED", "RUNNING", "DEAD", "CANCELLED", "SUPERSEDED"},
+    "OFFERED": {"PENDING", "RUNNING", "DONE", "DEAD", "CANCELLED", "SUPERSEDED"},
+    "RUNNING": {"PENDING", "DONE", "DEAD"},
+}
+Line = collections.namedtuple("Line", "seq request attempt at source to by why")
+Request = collections.namedtuple("Request", "id model family episode state attempt taken")
+
+
+def read(store):
+    """Returns ({id: Request}, [Line]) of a copy of the store and its log."""
+    with tempfile.TemporaryDirectory() as folder:
+        for end in ("", "-wal", "-journal"):
+            if os.path.exists(store + end):
+                shutil.copy(store + end, os.path.join(folder, "requests.db" + end))
+        db = sqlite3.connect(os.path.join(folder, "requests.db"))
+        verdict = db.execute("PRAGMA integrity_check").fetchone()[0]
+        if verdict != "ok":
+            sys.exit(f"{store}: damaged: {verdict}")
+        requests = [Request(*row) for row in
+                    db.execute("SELECT id, model, family, episode, state, attempt, taken FROM requests")]
+        lines = [Line(*row) for row in
+                 db.execute('SELECT seq, request, attempt, at, "from", "to", "by", why FROM history ORDER BY seq')]
+        db.close()
+        return {r.id: r for r in requests}, lines
+
+
+def committed(requests, by_request):
+    """1: every request is live or final, and its history ends where it stands."""
+    for r in requests.values():
+        if r.state not in LIVE + FINAL:
+            yield f"1: {r.id} is {r.state}, which is no state"
+        lines = by_request.get(r.id)
+        if not lines:
+            yield f"1: {r.id} has no history"
+        elif lines[-1].to != r.state:
+            yield f"1: {r.id} is {r.state}, but its history ends with {lines[-1].to}"
+    for request in by_request:
+        if request not in requests:
+            yield f"1: history tells of {request}, which is not there"
+
+
+def nothing_lost(now, before):
+    """1: the set after a restart contains the committed set, and histories only grew."""
+    requests, lines = now
+    old_requests, old_lines = before
+    for gone in old_requests.keys() - requests.keys():
+        yield f"1: {gone} was there before and is lost"
+    if lines[:len(old_lines)] != old_lines:
+        yield "1: the history of before is not the beginning of the history of now"
+
+
+def one_live(requests, lines):
+    """2: at most one live request for a project/name at any time; one request for an episode."""
+    episodes = collections.Counter((r.model, r.episode) for r in requests.values())
+    for (model, episode), count in episodes.items():
+        if count > 1:
+            yield f"2: {model} has {count} requests for episode {episode}"
+    live = collections.defaultdict(set)
+    for line in lines:
+        request = requests.get(line.request)
+        if not request:
+            continue
+        alive = live[request.family]
+        if line.to in LIVE:
+            alive.add(line.request)
+        else:
+            alive.discard(line.request)
+        if len(alive) > 1:
+            yield f"2: at line {line.seq} {request.family} has {len(alive)} live requests"
+
+
+def attempts_grow(requests, by_request, most):
+    """4: attempts only grow, one at a time, and never past the maximum."""
+    for request, lines in by_request.items():
+        last = 1
+        for line in lines:
+            if line.attempt < last or line.attempt > last + 1:
+                yield f"4: {request} goes from attempt {last} to {line.attempt} at line {line.seq}"
+            last = line.attempt
+        if request in requests and not last <= requests[request].attempt <= last + 1:
+            yield f"4: {request} is at attempt {requests[request].attempt}, its history at {last}"
+        if most and request in requests and requests[request].attempt > most:
+            yield f"4: {request} is at attempt {requests[request].attempt} of {most}"
+
+
+def table_holds(by_request):
+    """5: a final state never changes; and every step stands in the table."""
+    for request, lines in by_request.items():
+        state = None
+        for line in lines:
+            if line.source != state:
+                yield f"5: {request} was {state}, but line {line.seq} begins with {line.source}"
+            if state in FINAL and line.to != state:
+                yield f"5: {request} was {state} for good, and became {line.to} at line {line.seq}"
+            elif state not in FINAL and line.to != state and line.to not in TABLE[state]:
+                yield f"5: {request} went from {state} to {line.to} at line {line.seq}"
+            state = line.to
+
+
+def accepted_first(by_request):
+    """6, 7: what a trainer ends, it has accepted; every DONE follows an accept, or a delivery without feedback."""
+    for request, lines in by_request.items():
+        holder = None
+        for line in lines:
+            trainer = line.by[len("trainer "):] if line.by.startswith("trainer ") else None
+            if line.source in ("OFFERED", "PENDING") and line.to == "RUNNING":
+                if trainer is None:
+                    yield f"7: {request} began to run by {line.by} at line {line.seq}"
+                holder = (trainer, line.attempt)
+            elif line.source == "RUNNING" and line.to in ("PENDING", "DONE", "DEAD"):
+                if trainer is not None and holder != (trainer, line.attempt):
+                    yield f"6: {request} was ended by {trainer} at line {line.seq}, but {holder} held it"
+                if trainer is None and line.to == "DONE":
+                    yield f"7: {request} is DONE by {line.by} at line {line.seq}"
+                holder = None
+            elif line.to == "DONE" and line.source != "DONE" and not line.why.startswith("delivered"):
+                yield f"7: {request} is DONE without an accept at line {line.seq}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--attempts", type=int, default=0, help="the most attempts that were ever allowed")
+    parser.add_argument("store")
+    parser.add_argument("earlier", nargs="?")
+    options = parser.parse_args()
+    now = read(options.store)
+    requests, lines = now
+    by_request = collections.defaultdict(list)
+    for line in lines:
+        by_request[line.request].append(line)
+    violations = list(committed(requests, by_request))
+    if options.earlier:
+        violations += nothing_lost(now, read(options.earlier))
+    violations += one_live(requests, lines)
+    violations += attempts_grow(requests, by_request, options.attempts)
+    violations += table_holds(by_request)
+    violations += accepted_first(by_request)
+    for violation in violations:
+        print(violation)
+    print(f"{len(requests)} requests, {len(lines)} lines of history, {len(violations)} violations")
+    return 1 if violations else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+#!/bin/sh
+# install.sh install|uninstall DESTDIR PREFIX BUILD VERSION: puts the files of driftd where a Debian system looks for
+# them, or takes them away. An edited configuration is never overwritten nor removed.
+set -eu
+what=$1 root=$2 prefix=$3 build=$4 version=$5
+bin=$root$prefix/bin sbin=$root$prefix/sbin lib=$root$prefix/lib include=$root$prefix/include share=$root$prefix/share
+units=$root$prefix/lib/systemd/system sysusers=$root$prefix/lib/sysusers.d conf=$root/etc/driftd
+[ "$prefix" = /usr/local ] && units=$root/etc/systemd/system sysusers=$root/etc/sysusers.d
+
+install_all() {
+    install -d "$bin" "$sbin" "$lib/pkgconfig" "$include" "$units" "$sysusers" "$conf" "$share/doc/driftd"
+    install -m 755 "$build/driftd" "$sbin/driftd"
+    install -m 755 "$build/driftc" "$bin/driftc"
+    install -m 644 "$build/libdrift.a" "$lib/libdrift.a"
+    install -m 755 "$build/libdrift.so" "$lib/libdrift.so.0"
+    ln -sf libdrift.so.0 "$lib/libdrift.so"
+    install -m 644 lib/drift.h "$include/drift.h"
+    sed -e "s|@prefix@|$prefix|" -e "s|@version@|$version|" conf/libdrift.pc.in >"$lib/pkgconfig/libdrift.pc"
+    sed "s|/usr/sbin/driftd|$prefix/sbin/driftd|; s|/usr/bin/driftc|$prefix/bin/driftc|" systemd/driftd.service >"$units/driftd.service"
+    install -m 644 systemd/driftd.sysusers "$sysusers/driftd.conf"
+    install -m 644 README.md CHANGELOG.md LICENSE docs/*.md "$share/doc/driftd/"
+    install -m 644 conf/driftd.yaml "$share/doc/driftd/driftd.yaml.example"
+    if [ -e "$conf/driftd.yaml" ]; then
+        echo "kept $conf/driftd.yaml as it is; the sample of this version: $share/doc/driftd/driftd.yaml.example"
+    else
+        install -m 644 conf/driftd.yaml "$conf/driftd.yaml"
+    fi
+    [ -n "$root" ] || echo "next: systemd-sysusers && systemctl daemon-reload && systemctl enable --now driftd"
+}
+
+uninstall_all() {
+    rm -f "$sbin/driftd" "$bin/driftc" "$lib/libdrift.a" "$lib/libdrift.so" "$lib/libdrift.so.0" "$include/drift.h" \
+        "$lib/pkgconfig/libdrift.pc" "$units/driftd.service" "$sysusers/driftd.conf"
+    if [ -e "$conf/driftd.yaml" ] && cmp -s "$conf/driftd.yaml" "$share/doc/driftd/driftd.yaml.example"; then
+        rm -f "$conf/driftd.yaml"
+        rmdir "$conf" 2>/dev/null || true
+    elif [ -e "$conf/driftd.yaml" ]; then
+        echo "kept $conf/driftd.yaml: it was edited"
+    fi
+    rm -rf "$share/doc/driftd"
+}
+
+case $what in
+install) install_all ;;
+uninstall) uninstall_all ;;
+*) echo "usage: install.sh install|uninstall DESTDIR PREFIX BUILD VERSION" >&2; exit 64 ;;
+esac

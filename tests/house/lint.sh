@@ -1,0 +1,15 @@
+#!/bin/sh
+# lint.sh "FLAGS" FILE...: clang-tidy and cppcheck over the given sources; any finding fails.
+set -eu
+flags=$1
+shift
+mkdir -p "${BUILD:-build}"
+# shellcheck disable=SC2086
+if ! printf '%s\n' "$@" | xargs -n 4 -P 2 sh -c 'flags=$1; shift; clang-tidy --quiet --warnings-as-errors="*" "$@" -- $flags 2>/dev/null' sh "$flags" \
+    >"${BUILD:-build}/clang-tidy.log"; then
+    cat "${BUILD:-build}/clang-tidy.log"
+    exit 1
+fi
+cppcheck --quiet --std=c11 --language=c --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+    --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches -I. -D_GNU_SOURCE "-DDRIFT_VERSION=\"0\"" -j 2 "$@"
+echo "lint: $# files, clean"
