@@ -1,7 +1,8 @@
 """processes.py - the whole line on this machine: driftd, a serving node and a trainer, as three processes.
 
-Everything lives in one temporary folder: configuration, store, models, images and Unix sockets, so it runs beside an installed
-driftd and beside other runs. stop() leaves nothing behind; should this process be killed, the three get SIGTERM from the kernel.
+Everything lives in one temporary folder: configuration, store, models, images and Unix sockets, so it runs beside an
+installed driftd and beside other runs. stop() leaves nothing behind; should this process be killed, the three get
+SIGTERM from the kernel.
 """
 import ctypes
 import json
@@ -104,7 +105,7 @@ class ChildDied(Exception):
 
 @dataclass
 class News:
-    """One thing that was heard. kind: "metrics" (subject: the model), "event" (its type) or "line" (the child's name)."""
+    """One thing that was heard. kind: "metrics" (subject: the model), "event" (its type), "line" (the child's name)."""
     kind: str
     subject: str
     body: dict | str
@@ -178,7 +179,7 @@ class Line:
     # --- what is going on ---
 
     def news(self, timeout_s: float) -> list[News]:
-        """What was heard meanwhile; waits up to `timeout_s` for it. Raises ChildDied when one of the three has ended."""
+        """What was heard meanwhile; waits up to `timeout_s` for it. Raises ChildDied when one of them has ended."""
         ready = dict(self.poller.poll(int(timeout_s * 1000)))
         heard = []
         if self.metrics in ready:

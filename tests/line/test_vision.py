@@ -33,8 +33,8 @@ if not MISSING:
 
     import demo
     import images
-    import processes
     import node
+    import processes
     import strategies
     import trainer
     import zmq
@@ -269,15 +269,16 @@ class OnTheWire(unittest.TestCase):
     def test_without_a_reply_the_same_message_is_said_again(self):
         reply = self.converse([None, None, {"ok": True, "lease_s": 5}], "progress", fraction=0.5, note="half")
         self.assertEqual(reply, {"ok": True, "lease_s": 5})
-        self.assertEqual(self.said, 3 * [{"say": "progress", "request": "r1", "attempt": 2, "trainer": "t1", "fraction": 0.5,
-                                          "note": "half"}])
+        self.assertEqual(self.said, 3 * [{"say": "progress", "request": "r1", "attempt": 2, "trainer": "t1",
+                                          "fraction": 0.5, "note": "half"}])
 
     def test_unavailable_is_tried_again(self):
         unavailable = {"ok": False, "error": "unavailable", "message": "the disk is full"}
         self.assertTrue(self.converse([unavailable, {"ok": True}], "done", version="v2")["ok"])
 
     def test_stale_ended_and_cancelled_stop_the_work(self):
-        for reply in ({"ok": False, "error": "stale_attempt", "message": "no"}, {"ok": False, "error": "ended", "message": "no"},
+        for reply in ({"ok": False, "error": "stale_attempt", "message": "no"},
+                      {"ok": False, "error": "ended", "message": "no"},
                       {"ok": True, "lease_s": 5, "cancel": True}):
             with self.assertRaises(trainer.Stopped):
                 self.converse([reply], "progress", fraction=0.1, note="")
@@ -287,7 +288,7 @@ class OnTheWire(unittest.TestCase):
 @needs_modules
 class WholeLine(unittest.TestCase):
     def run_line(self, plan):
-        """Runs the story to its end; returns the story, driftd's list of requests, and the output for a failure's sake."""
+        """Runs the story to its end; returns the story, driftd's requests, and the output for a failure's sake."""
         self.assertTrue((BUILD / "driftd").exists(), f"{BUILD}/driftd is not built")
         output = io.StringIO()
         budget = processes.ACCURACY_MIN[plan.dataset]
@@ -306,8 +307,8 @@ class WholeLine(unittest.TestCase):
             self.assertFalse(whole.folder.exists())
 
     def plan(self, camera):
-        return processes.Plan(dataset="digits", camera=camera, seed=SEED, interval_s=0.03, good_batches=40, step_batches=10,
-                         backoff_s=2, trials=8)
+        return processes.Plan(dataset="digits", camera=camera, seed=SEED, interval_s=0.03, good_batches=40,
+                              step_batches=10, backoff_s=2, trials=8)
 
     def test_drift_one_request_a_new_version_and_accuracy_is_back(self):
         story, requests, output = self.run_line(self.plan("rotation"))
@@ -336,12 +337,13 @@ class WholeLine(unittest.TestCase):
         whole = processes.Line(BUILD, self.plan("rotation"))
         try:
             whole.start()
-            while not any(news.kind == "metrics" for news in whole.news(0.1)):
+            while not any(news.body == "waiting for jobs" for news in whole.news(0.1)):
                 pass
             [trainer] = [child for child in whole.children if child.name == "trainer"]
             trainer.process.kill()
             with self.assertRaises(processes.ChildDied) as caught:
-                for _ in range(50):
+                until = time.monotonic() + 60
+                while time.monotonic() < until:
                     whole.news(0.1)
             self.assertIn("trainer was ended by SIGKILL", str(caught.exception))
             self.assertIn("waiting for jobs", str(caught.exception))
