@@ -1,10 +1,10 @@
 /* detection_promise: does detection keep its promise? Simulated rates of false alarms and delays, with fixed seeds.
  *
- *     gcc -std=c11 -O2 -D_GNU_SOURCE -I. -o build/bench/detection_promise bench/detection_promise.c build/libdrift.a -lm
- *     build/bench/detection_promise [evidence|charts|delay|latency|robust|distances]...
+ *     gcc -std=c11 -O2 -D_GNU_SOURCE -I. -o build/bench/detection_promise bench/detection_promise.c build/libdrift.a
+ * -lm build/bench/detection_promise [evidence|charts|delay|latency|robust|distances]...
  *
- * Without an argument all parts run, some minutes. A rate is total events over total alarms, every detector starting anew
- * after its alarm. Streams are independent of each other: stream i of a cell has a seed of its own. */
+ * Without an argument all parts run, some minutes. A rate is total events over total alarms, every detector starting
+ * anew after its alarm. Streams are independent of each other: stream i of a cell has a seed of its own. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -152,8 +152,8 @@ static struct rate measure(const struct setting *setting, draw_fn *draw, uint64_
 static void print_rate(const char *stream, const struct setting *setting, double nominal, struct rate rate)
 {
     double time = rate.events / rate.alarms, judged = rate.judged / rate.alarms;
-    printf("  %-34s %-34s promised %8g  mean time %10.0f (%.2f)  judged events only %10.0f (%.2f)  alarms %.0f\n", stream,
-           setting->name, nominal, time, time / nominal, judged, judged / nominal, rate.alarms);
+    printf("  %-34s %-34s promised %8g  mean time %10.0f (%.2f)  judged events only %10.0f (%.2f)  alarms %.0f\n",
+           stream, setting->name, nominal, time, time / nominal, judged, judged / nominal, rate.alarms);
     fflush(stdout);
 }
 
@@ -375,8 +375,8 @@ static void window_rule_delay(const char *name, draw_fn *draw)
         delays[stream] = (double)(i - 2000 + 1);
     }
     qsort(delays, STREAMS, sizeof(delays[0]), by_value);
-    printf("  %-12s %-44s median delay %5.0f (mean of 64 below %.3f, 3 in a row; mean time %.0f)\n", name, "window rule",
-           delays[STREAMS / 2], low, window_rule_time(draw, low));
+    printf("  %-12s %-44s median delay %5.0f (mean of 64 below %.3f, 3 in a row; mean time %.0f)\n", name,
+           "window rule", delays[STREAMS / 2], low, window_rule_time(draw, low));
     fflush(stdout);
 }
 
@@ -414,9 +414,10 @@ static void part_latency(void)
         {"page_hinkley, its defaults", "page_hinkley", "", 0},
     };
     double budget = 200 * 200000 / 100000.0;
-    printf("200 streams of 200,000 lognormal latencies, AR(1) 0.8, no change; 1 per 100000 events: budget %.0f, at most "
-           "%.0f:\n",
-           budget, budget + 3 * sqrt(budget));
+    printf(
+        "200 streams of 200,000 lognormal latencies, AR(1) 0.8, no change; 1 per 100000 events: budget %.0f, at most "
+        "%.0f:\n",
+        budget, budget + 3 * sqrt(budget));
     for (int i = 0; i < 6; i++) {
         struct rate rate = measure(&settings[i], draw_latency, 200, 200000);
         printf("  %-34s false alarms %.0f\n", settings[i].name, rate.alarms);

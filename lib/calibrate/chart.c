@@ -27,8 +27,14 @@ static bool makes_sense(const struct chart *chart)
 /* One side of a CUSUM: run lengths from zero and from the head start. */
 static int cusum_side(const struct chart *chart, double shift, double scale, double *from_zero, double *from_start)
 {
-    struct recursion side = {.keep = 1, .take = 1, .slack = chart->slack, .low = 0, .high = chart->limit, .held = true,
-                             .shift = shift, .scale = scale};
+    struct recursion side = {.keep = 1,
+                             .take = 1,
+                             .slack = chart->slack,
+                             .low = 0,
+                             .high = chart->limit,
+                             .held = true,
+                             .shift = shift,
+                             .scale = scale};
     int error = recursion_solve(&side);
     if (error)
         return error;
@@ -66,8 +72,12 @@ static int ewma_length(const struct chart *chart, double shift, double scale, do
 {
     double settled = sqrt(chart->lambda / (2 - chart->lambda));
     double high = chart->limit * settled;
-    struct recursion average = {.keep = 1 - chart->lambda, .take = chart->lambda, .high = high, .shift = shift,
-                                .scale = scale, .held = !chart->two_sided};
+    struct recursion average = {.keep = 1 - chart->lambda,
+                                .take = chart->lambda,
+                                .high = high,
+                                .shift = shift,
+                                .scale = scale,
+                                .held = !chart->two_sided};
     average.low = chart->two_sided ? -high : fmin(shift, 0) - EWMA_FLOOR * scale * settled;
     int error = recursion_solve(&average);
     if (error)

@@ -14,7 +14,7 @@
  * (Wilson and Hilferty 1931). The trapezoidal rule converges exponentially on a Gaussian: steps of 1.25 are good to
  * 10^-5. Bad references weigh most, so the grid reaches further on their side. */
 #define GRID_STEP 1.25
-#define MEAN_POINTS 13 /* -7.5 .. 7.5 */
+#define MEAN_POINTS 13  /* -7.5 .. 7.5 */
 #define SCALE_POINTS 11 /* -7.5 .. 5 */
 #define GRID_LOW (-7.5)
 

@@ -12,12 +12,15 @@
 /* For a chart of moderate run length. */
 static int winsor(const struct chart *chart, double change, double *out)
 {
-    struct recursion side = {.keep = 1, .take = 1, .slack = chart->slack, .high = chart->limit, .held = true,
-                             .scale = 1};
+    struct recursion side = {
+        .keep = 1, .take = 1, .slack = chart->slack, .high = chart->limit, .held = true, .scale = 1};
     if (chart->kind == CHART_EWMA) {
         double settled = sqrt(chart->lambda / (2 - chart->lambda));
-        side = (struct recursion){.keep = 1 - chart->lambda, .take = chart->lambda, .low = -chart->limit * settled,
-                                  .high = chart->limit * settled, .scale = 1};
+        side = (struct recursion){.keep = 1 - chart->lambda,
+                                  .take = chart->lambda,
+                                  .low = -chart->limit * settled,
+                                  .high = chart->limit * settled,
+                                  .scale = 1};
     }
     int error = recursion_solve(&side);
     if (error)

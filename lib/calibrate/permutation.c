@@ -79,7 +79,7 @@ static double extrapolate(const double *top, double alpha)
 double permutation_threshold(const struct permutation *self, double alpha, uint8_t *flags, uint32_t *order,
                              bool *approximate)
 {
-    double top[TOP + 2];
+    double top[TOP + 1] = {0};
     uint32_t kept = 0;
     uint64_t state = SEED;
     for (uint32_t i = 0; i < self->events; i++)

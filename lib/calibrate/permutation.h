@@ -1,8 +1,9 @@
 /* permutation.h - how large a distance between two samples gets when nothing has changed.
  *
  * The events of a reference are dealt into two parts at random, again and again, and the distance of the parts is
- * measured: what is exceeded by a fraction alpha of the deals is the threshold. Events that depend on their neighbours are
- * dealt in blocks. The deals come from a generator with a constant seed: the same reference gives the same threshold.
+ * measured: what is exceeded by a fraction alpha of the deals is the threshold. Events that depend on their neighbours
+ * are dealt in blocks. The deals come from a generator with a constant seed: the same reference gives the same
+ * threshold.
  *
  * Threads: one at a time. Memory: the caller's. Failure: none.
  */
@@ -34,8 +35,8 @@ struct permutation {
 double permutation_threshold(const struct permutation *self, double alpha, uint8_t *flags, uint32_t *order,
                              bool *approximate);
 
-/* The length of blocks for a lag-1 autocorrelation: 1 where chance explains it, else three times the factor by which it swells
- * the variance of a mean, at most a tenth of the events. */
+/* The length of blocks for a lag-1 autocorrelation: 1 where chance explains it, else three times the factor by which it
+ * swells the variance of a mean, at most a tenth of the events. */
 uint32_t permutation_block(double autocorrelation, uint32_t events);
 
 #endif

@@ -12,8 +12,8 @@
 void quadrature_legendre(uint32_t n, double low, double high, double *nodes, double *weights);
 
 double normal_density(double x);
-double normal_below(double x); /* P(Z <= x); exact to rounding in the far tail as well */
-double normal_above(double x); /* P(Z > x); likewise */
+double normal_below(double x);             /* P(Z <= x); exact to rounding in the far tail as well */
+double normal_above(double x);             /* P(Z > x); likewise */
 double normal_between(double a, double b); /* P(a < Z <= b), a <= b */
 
 #endif

@@ -44,8 +44,7 @@ static const struct detect_param params[] = {
 
 static size_t bytes(const struct detect_params *given)
 {
-    return sizeof(struct adwin) +
-           ROWS * ((size_t)detect_params_get(given, "max_buckets") + 1) * sizeof(struct bucket);
+    return sizeof(struct adwin) + ROWS * ((size_t)detect_params_get(given, "max_buckets") + 1) * sizeof(struct bucket);
 }
 
 static void init(void *state, const struct detect_params *given)

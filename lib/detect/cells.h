@@ -1,8 +1,8 @@
 /* cells.h - histograms and categories on one grid: at most 64 cells that the first events of a reference lay down.
  *
- * A histogram's grid is that of the first histogram (coarsened where it has more bins than there are cells) with an open
- * cell at either end; later ones are spread over it by overlap. Categories get a cell each as they come, by a hash of
- * their name; the last cell takes whatever came too late.
+ * A histogram's grid is that of the first histogram (coarsened where it has more bins than there are cells) with an
+ * open cell at either end; later ones are spread over it by overlap. Categories get a cell each as they come, by a hash
+ * of their name; the last cell takes whatever came too late.
  *
  * Threads: an instance belongs to one thread. Memory: all of it is taken in cells_new(). Failure: -ENOMEM there.
  */

@@ -1,5 +1,5 @@
-/* cusum: tabular CUSUM of a mean, in two directions (Page 1954; Montgomery, Introduction to Statistical Quality Control,
- * section 9.1), with an optional head start (Lucas and Crosier 1982).
+/* cusum: tabular CUSUM of a mean, in two directions (Page 1954; Montgomery, Introduction to Statistical Quality
+ * Control, section 9.1), with an optional head start (Lucas and Crosier 1982).
  *
  *     up = max(0, up + z - k), down = max(0, down - z - k); drift above h; z the residual of reference.h.
  *
@@ -94,8 +94,7 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     double slack = reference_slack(&self->reference);
     accumulate(&self->up, z * self->reference.scale[0] - slack, index);
     accumulate(&self->down, -z * self->reference.scale[1] - slack, index);
-    bool up = self->direction == DETECT_UP ||
-              (self->direction == DETECT_BOTH && self->up.sum >= self->down.sum);
+    bool up = self->direction == DETECT_UP || (self->direction == DETECT_BOTH && self->up.sum >= self->down.sum);
     out->statistic = up ? self->up.sum : self->down.sum;
     out->threshold = reference_limit(&self->reference);
     if (out->statistic > out->threshold)
@@ -121,13 +120,19 @@ static void retune(void *state, const struct detect_params *given)
     reference_retune(&self->reference, given);
 }
 
-static int promise(struct detect_params *given, double events)
+static void chart(const struct detect_params *given, struct chart *out)
 {
-    struct chart chart = {.kind = CHART_CUSUM,
+    *out = (struct chart){.kind = CHART_CUSUM,
                           .two_sided = detect_params_get(given, "direction") == DETECT_BOTH,
                           .slack = detect_params_get(given, "k"),
-                          .head_start = detect_params_get(given, "head_start")};
-    return reference_promise(given, &chart, events);
+                          .head_start = detect_params_get(given, "head_start"),
+                          .limit = detect_params_get(given, "h")};
+}
+
+static const struct reference *reference(const void *state)
+{
+    const struct cusum *self = state;
+    return &self->reference;
 }
 
 const struct detector detector_cusum = {
@@ -140,6 +145,8 @@ const struct detector detector_cusum = {
     .add = add,
     .walk = walk,
     .check = reference_check,
-    .promise = promise,
+    .promise = reference_promise,
+    .chart = chart,
+    .reference = reference,
     .retune = retune,
 };

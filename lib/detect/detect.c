@@ -6,15 +6,16 @@
 #include <string.h>
 
 #include "lib/detect/detector.h"
+#include "lib/detect/reference.h"
 
 #define SAVE_VERSION 1
 static const uint8_t save_magic[4] = {'D', 'R', 'D', 'T'};
 
 static const struct detector *const table[] = {
-    &detector_evidence, &detector_cusum,  &detector_ewma,   &detector_shewhart,    &detector_page_hinkley,
-    &detector_adwin,    &detector_ddm,    &detector_eddm,   &detector_hddm_a,      &detector_hddm_w,
-    &detector_kswin,    &detector_psi,    &detector_ks,     &detector_js,          &detector_wasserstein,
-    &detector_chi2,
+    &detector_evidence,     &detector_cusum,  &detector_ewma,        &detector_shewhart,
+    &detector_page_hinkley, &detector_adwin,  &detector_ddm,         &detector_eddm,
+    &detector_hddm_a,       &detector_hddm_w, &detector_kswin,       &detector_psi,
+    &detector_ks,           &detector_js,     &detector_wasserstein, &detector_chi2,
 };
 
 struct detect {
@@ -63,7 +64,7 @@ static uint64_t fingerprint_of(const struct detect_params *params)
     uint64_t hash = 14695981039346656037u;
     for (uint32_t i = 0; i < DETECT_PARAMS_MAX + DETECT_STAGES_MAX; i++) {
         uint32_t stage = i - DETECT_PARAMS_MAX;
-        double value = i < DETECT_PARAMS_MAX       ? params->value[i]
+        double value = i < DETECT_PARAMS_MAX    ? params->value[i]
                        : stage < params->stages ? params->stage[stage].values
                                                 : 0;
         if (isnan(value))
@@ -190,6 +191,23 @@ int detect_retune(struct detect *self, const struct detect_params *params)
         return -EINVAL;
     if (self->type->retune)
         self->type->retune(self->state, params);
+    return 0;
+}
+
+int detect_reference(const struct detect *self, struct detect_reference *out)
+{
+    if (!self->type->reference)
+        return -ENOTSUP;
+    const struct reference *reference = self->type->reference(self->state);
+    *out = (struct detect_reference){.collected = reference->count,
+                                     .wanted = reference->wanted,
+                                     .judging = reference->judged > 0,
+                                     .logs = reference->logs,
+                                     .phi = reference->phi,
+                                     .level = reference->centre / (1 - reference->phi),
+                                     .sd = reference->sd,
+                                     .limit = reference_limit(reference),
+                                     .slack = reference_slack(reference)};
     return 0;
 }
 

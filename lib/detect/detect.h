@@ -5,8 +5,8 @@
  * verdicts, today and in a replay.
  *
  * Threads: an instance belongs to one thread; two instances share nothing.
- * Memory:  all of it is taken in detect_new(); detect_add() cannot fail. Only histograms and categories take more, once,
- *          with the first of them.
+ * Memory:  all of it is taken in detect_new(); detect_add() cannot fail. Only histograms and categories take more,
+ * once, with the first of them.
  */
 #ifndef DRIFT_LIB_DETECT_DETECT_H
 #define DRIFT_LIB_DETECT_DETECT_H
@@ -29,7 +29,7 @@ const char *detect_state_name(enum detect_state state);
 /* What a detector says after a value. Whatever is not defined is NAN. */
 struct detect_verdict {
     enum detect_state state;
-    double statistic;    /* in the detector's own units; beyond `threshold` is drift */
+    double statistic; /* in the detector's own units; beyond `threshold` is drift */
     double threshold;
     uint64_t n;          /* values taken since detect_new() or detect_reset() */
     uint64_t changed_at; /* with a state: the first value, counted from 0, that the change is thought to have touched;
@@ -113,6 +113,11 @@ int detect_params_check(const struct detect_params *self, struct detect_error *e
  * distinct setting, not once a model. A later detect_params_set() takes the promise back. */
 int detect_params_promise(struct detect_params *self, double events, struct detect_error *error);
 
+/* The chart behind `cusum`, `ewma` and `shewhart`, for run lengths and delays (lib/calibrate/chart.h): with the limit
+ * of the promise, for a full reference, or else the one that the parameters give. -ENOTSUP: no chart. */
+struct chart;
+int detect_params_chart(const struct detect_params *self, struct chart *out);
+
 /* Instances ------------------------------------------------------------------------------------------------------- */
 
 struct detect;
@@ -146,6 +151,19 @@ void detect_reset(struct detect *self);
 /* Takes over new thresholds of detect_params_promise() without forgetting anything: the rate of events has changed.
  * -EINVAL: other parameters differ as well. */
 int detect_retune(struct detect *self, const struct detect_params *params);
+
+/* What a chart takes for normal. */
+struct detect_reference {
+    uint32_t collected, wanted; /* values; `wanted` 0: the reference was given */
+    bool judging;               /* the rest is good */
+    bool logs;                  /* the metric is taken in logarithms, and so are `level` and `sd` */
+    double phi;                 /* the fitted lag-1 autocorrelation, 0 unless prewhitened */
+    double level, sd;           /* the metric's mean; deviation of what the AR(1) leaves */
+    double limit, slack;        /* in force; `slack` NAN but for a CUSUM */
+};
+
+/* -ENOTSUP: the detector has no such reference. */
+int detect_reference(const struct detect *self, struct detect_reference *out);
 
 const char *detect_name_of(const struct detect *self);
 

@@ -1,7 +1,7 @@
 /* detector.h - a row of the table of detectors, for those who write one.
  *
- * A detector is one file with one `const struct detector`, and one line in detect.c. Its state is one block of bytes that
- * detect.c takes and zeroes; it holds everything, so that saving is walking over it.
+ * A detector is one file with one `const struct detector`, and one line in detect.c. Its state is one block of bytes
+ * that detect.c takes and zeroes; it holds everything, so that saving is walking over it.
  *
  * Threads, memory, failure: as in detect.h.
  */
@@ -15,6 +15,9 @@
 
 /* Differences below one part in 10^12 (of the level, or of 1) are rounding and jitter, and no spread either. */
 #define DETECT_ROUNDING 1e-12
+
+struct chart;
+struct reference;
 
 struct detector {
     const char *name;
@@ -36,6 +39,8 @@ struct detector {
     bool (*check)(const struct detect_params *params, struct detect_error *error); /* false: `error` says why */
     int (*promise)(struct detect_params *params, double events);
     void (*retune)(void *state, const struct detect_params *params);
+    void (*chart)(const struct detect_params *params, struct chart *out);
+    const struct reference *(*reference)(const void *state);
     int (*add_histogram)(void *state, uint64_t index, const double *edges, const uint64_t *counts, uint32_t bins,
                          struct detect_verdict *out); /* returns 1 when the event was not taken */
     int (*add_categories)(void *state, uint64_t index, const struct detect_category *categories, uint32_t count,

@@ -39,7 +39,7 @@ struct distance {
     bool ready, approximate;
     uint32_t from, to; /* of the sorted reference: what lies outside is absurd and left out */
     double threshold;
-    double rounding; /* values this close are equal */
+    double rounding;            /* values this close are equal */
     double mean[2], squares[2]; /* of the reference and of the window */
     struct cells *cells;
     double values[]; /* reference, window; then event and order (uint32_t) and flags (uint8_t) of the reference */
@@ -47,12 +47,25 @@ struct distance {
 
 #define DISTANCE_PARAMS_WINDOWS                                                                                        \
     {"reference", DETECT_WHOLE, 500, 20, 1000000, false, NULL, "events of the reference window"},                      \
-        {"window", DETECT_WHOLE, 200, 5, 1000000, false, NULL, "events of each current window"}
+    {                                                                                                                  \
+        "window", DETECT_WHOLE, 200, 5, 1000000, false, NULL, "events of each current window"                          \
+    }
 #define DISTANCE_PARAM_BINS                                                                                            \
-    {"bins", DETECT_WHOLE, 10, 2, POOLED_BINS_MAX, false, NULL, "quantiles of the reference"}
+    {                                                                                                                  \
+        "bins", DETECT_WHOLE, 10, 2, POOLED_BINS_MAX, false, NULL, "quantiles of the reference"                        \
+    }
 #define DISTANCE_PARAMS_LIMIT                                                                                          \
     {"alpha", DETECT_NUMBER, 0.001, 0, 0.1, true, NULL, "chance of a false alarm at one window, by permutation"},      \
-        {"threshold", DETECT_NUMBER, NAN, 0, DETECT_VALUE_MAX, false, NULL, "a fixed threshold instead of alpha"}
+    {                                                                                                                  \
+        "threshold", DETECT_NUMBER, NAN, 0, DETECT_VALUE_MAX, false, NULL, "a fixed threshold instead of alpha"        \
+    }
+
+/* Between the two files. The distance of what is given; of cells, the reference's first; values sorted, with the events
+ * they came from where `event` is given; and a full reference made ready to judge by. */
+double distance_measure(const struct distance *self, struct pooled *pooled);
+double distance_of_cells(const struct distance *self, const double *first, const double *second);
+void distance_sort(double *values, uint32_t *event, uint32_t count);
+void distance_settle(struct distance *self);
 
 size_t distance_bytes(const struct detect_params *params);
 void distance_init(struct distance *self, const struct detect_params *params, const struct distance_kind *kind);

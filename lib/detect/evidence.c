@@ -3,8 +3,8 @@
  *     x: the metric scaled to 0..1, harm upwards; m: the budget likewise; 8 bets lambda_k of 0..1/m;
  *     M_k = (1 + lambda_k (x - m)) (M_k + 1); drift when sum_k w_k M_k >= 1 / alpha.
  *
- * While E[x | past] <= m, M_k less the number of values is a supermartingale, whatever the distribution: the mean time to
- * a false alarm is at least 1 / alpha values. It needs no reference and no warm-up. What is promised ends where the
+ * While E[x | past] <= m, M_k less the number of values is a supermartingale, whatever the distribution: the mean time
+ * to a false alarm is at least 1 / alpha values. It needs no reference and no warm-up. What is promised ends where the
  * conditional mean does not keep to the budget: a level that swings beyond it for stretches is reported, although its
  * long-run mean is within.
  *
@@ -17,8 +17,8 @@
 #define LARGEST_BET 0.9 /* of 1 / m: a perfect value leaves a tenth of the evidence */
 
 struct bet {
-    double evidence; /* M_k */
-    double run;      /* of the run that began when it was last below 1: a sequential likelihood ratio */
+    double evidence;     /* M_k */
+    double run;          /* of the run that began when it was last below 1: a sequential likelihood ratio */
     double sum, squares; /* of x before the run */
     uint64_t before;     /* values before the run */
 };

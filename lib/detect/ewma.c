@@ -104,12 +104,18 @@ static void retune(void *state, const struct detect_params *given)
     reference_retune(&self->reference, given);
 }
 
-static int promise(struct detect_params *given, double events)
+static void chart(const struct detect_params *given, struct chart *out)
 {
-    struct chart chart = {.kind = CHART_EWMA,
+    *out = (struct chart){.kind = CHART_EWMA,
                           .two_sided = detect_params_get(given, "direction") == DETECT_BOTH,
-                          .lambda = detect_params_get(given, "lambda")};
-    return reference_promise(given, &chart, events);
+                          .lambda = detect_params_get(given, "lambda"),
+                          .limit = detect_params_get(given, "L")};
+}
+
+static const struct reference *reference(const void *state)
+{
+    const struct ewma *self = state;
+    return &self->reference;
 }
 
 const struct detector detector_ewma = {
@@ -122,6 +128,8 @@ const struct detector detector_ewma = {
     .add = add,
     .walk = walk,
     .check = reference_check,
-    .promise = promise,
+    .promise = reference_promise,
+    .chart = chart,
+    .reference = reference,
     .retune = retune,
 };

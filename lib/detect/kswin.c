@@ -19,10 +19,10 @@ struct ranked {
 };
 
 struct kswin {
-    uint32_t window, newer;  /* sizes */
+    uint32_t window, newer;          /* sizes */
     uint32_t older_unit, newer_unit; /* distances are counted in 1 / lcm(older, newer) */
     uint32_t lattice, critical;
-    uint32_t count, head; /* values in the window; the slot of the oldest */
+    uint32_t count, head;   /* values in the window; the slot of the oldest */
     struct ranked ranked[]; /* by value; then `window` doubles of the ring */
 };
 

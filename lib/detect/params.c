@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/calibrate/chart.h"
 #include "lib/detect/detector.h"
 
 #define VALUE_TEXT_MAX 64
@@ -78,7 +79,8 @@ static void say_allowed(const struct detect_param *param, const char *value, str
         break;
     case DETECT_CHOICE:
         /* Words before `least` are for other detectors. */
-        snprintf(allowed, sizeof(allowed), "one of %s", param->words + (param->least > 0 ? strcspn(param->words, "|") + 1 : 0));
+        snprintf(allowed, sizeof(allowed), "one of %s",
+                 param->words + (param->least > 0 ? strcspn(param->words, "|") + 1 : 0));
         for (char *at = allowed; (at = strchr(at, '|'));)
             *at = '/';
         break;
@@ -186,8 +188,19 @@ int detect_params_promise(struct detect_params *self, double events, struct dete
         return result;
     result = events >= 2 && events <= PROMISE_MOST ? self->type->promise(self, events) : -ERANGE;
     if (result == -ERANGE)
-        detect_say(error, "%s with these parameters cannot keep to one false alarm in %g events", self->type->name, events);
+        detect_say(error, "%s with these parameters cannot keep to one false alarm in %g events", self->type->name,
+                   events);
     if (!result)
         self->promise = events;
     return result;
+}
+
+int detect_params_chart(const struct detect_params *self, struct chart *out)
+{
+    if (!self->type->chart)
+        return -ENOTSUP;
+    self->type->chart(self, out);
+    if (self->stages > 0)
+        out->limit = self->stage[self->stages - 1].limit[0];
+    return 0;
 }

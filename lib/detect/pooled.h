@@ -37,7 +37,8 @@ bool pooled_next(struct pooled *self, struct group *out);
 void pooled_totals(const struct pooled *self, double *first, double *second);
 
 /* Bins: regions of value that hold about a `bins`-th of the first sample each, after its quantiles. A value that holds
- * that much by itself is a bin by itself, so that a constant can be left in both directions. The outer bins are open. */
+ * that much by itself is a bin by itself, so that a constant can be left in both directions. The outer bins are open.
+ */
 #define POOLED_BINS_MAX 100
 struct binned {
     uint32_t count;

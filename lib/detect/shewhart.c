@@ -62,10 +62,17 @@ static void retune(void *state, const struct detect_params *given)
     reference_retune(&self->reference, given);
 }
 
-static int promise(struct detect_params *given, double events)
+static void chart(const struct detect_params *given, struct chart *out)
 {
-    struct chart chart = {.kind = CHART_SHEWHART, .two_sided = detect_params_get(given, "direction") == DETECT_BOTH};
-    return reference_promise(given, &chart, events);
+    *out = (struct chart){.kind = CHART_SHEWHART,
+                          .two_sided = detect_params_get(given, "direction") == DETECT_BOTH,
+                          .limit = detect_params_get(given, "L")};
+}
+
+static const struct reference *reference(const void *state)
+{
+    const struct shewhart *self = state;
+    return &self->reference;
 }
 
 const struct detector detector_shewhart = {
@@ -78,6 +85,8 @@ const struct detector detector_shewhart = {
     .add = add,
     .walk = walk,
     .check = reference_check,
-    .promise = promise,
+    .promise = reference_promise,
+    .chart = chart,
+    .reference = reference,
     .retune = retune,
 };

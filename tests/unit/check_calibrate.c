@@ -14,7 +14,8 @@
 
 static void near_to(double got, double wanted, double part, const char *what)
 {
-    ck_assert_msg(fabs(got - wanted) <= part * fabs(wanted), "%s: %.9g, expected %.9g within %g", what, got, wanted, part);
+    ck_assert_msg(fabs(got - wanted) <= part * fabs(wanted), "%s: %.9g, expected %.9g within %g", what, got, wanted,
+                  part);
 }
 
 static struct chart chart_of(int kind, double two_sided, double param, double head_start, double limit)
@@ -43,7 +44,8 @@ START_TEST(quadrature_is_exact_for_polynomials)
             double sum = 0, exact = (pow(3, power + 1) - pow(-1, power + 1)) / (power + 1);
             for (uint32_t i = 0; i < n; i++)
                 sum += weights[i] * pow(nodes[i], power);
-            ck_assert_msg(fabs(sum - exact) < 1e-12 * pow(3, power + 1), "order %u, power %u: %g", n, power, sum - exact);
+            ck_assert_msg(fabs(sum - exact) < 1e-12 * pow(3, power + 1), "order %u, power %u: %g", n, power,
+                          sum - exact);
         }
         for (uint32_t i = 1; i < n; i++)
             ck_assert_double_lt(nodes[i - 1], nodes[i]);
@@ -61,7 +63,8 @@ START_TEST(tails_keep_their_precision)
 }
 END_TEST
 
-/* A gambler with an even coin who stops at 0 or 10 plays i (10 - i) rounds from i; one who is nearly trapped plays long. */
+/* A gambler with an even coin who stops at 0 or 10 plays i (10 - i) rounds from i; one who is nearly trapped plays
+ * long. */
 START_TEST(absorption_is_precise)
 {
     double move[81] = {0}, leave[9] = {0}, pivot[9], cost[9];
@@ -105,8 +108,8 @@ START_TEST(estimated_limits_of_the_oracle)
 {
     double limit = NAN, back = NAN;
     struct chart chart = chart_of(estimates[_i].kind, estimates[_i].two_sided, estimates[_i].param, 0, 1);
-    ck_assert_int_eq(chart_limit_estimated(&chart, estimates[_i].length, estimates[_i].values, estimates[_i].freedom, &limit),
-                     0);
+    ck_assert_int_eq(
+        chart_limit_estimated(&chart, estimates[_i].length, estimates[_i].values, estimates[_i].freedom, &limit), 0);
     near_to(limit, estimates[_i].limit, 0.003, "limit of an estimated reference");
     chart.limit = limit;
     ck_assert_int_eq(chart_run_length_estimated(&chart, estimates[_i].values, estimates[_i].freedom, &back), 0);
@@ -129,15 +132,15 @@ static const struct {
     int kind;
     double two_sided, param, head_start, limit, shift, length;
 } published[] = {
-    {0, 1, 0.5, 0, 4, 0, 168},       {0, 1, 0.5, 0, 4, 0.5, 26.6},   {0, 1, 0.5, 0, 4, 1, 8.38},
-    {0, 1, 0.5, 0, 4, 2, 3.34},      {0, 1, 0.5, 0, 5, 0, 465},      {0, 1, 0.5, 0, 5, 0.5, 38.0},
-    {0, 1, 0.5, 0, 5, 1, 10.4},      {0, 1, 0.5, 0, 5, 2, 4.01},     {0, 1, 0.5, 0.5, 5, 0, 430},
-    {0, 1, 0.5, 0.5, 5, 0.5, 28.7},  {0, 1, 0.5, 0.5, 5, 1, 6.35},   {0, 1, 0.5, 0.5, 5, 2, 2.36},
-    {0, 0, 0.5, 0, 5.071, 0, 1e3},   {0, 0, 0.5, 0, 7.361, 0, 1e4},  {0, 0, 0.5, 0, 9.662, 0, 1e5},
-    {0, 0, 0.5, 0, 11.964, 0, 1e6},  {1, 1, 0.1, 0, 2.814, 0, 500},  {1, 1, 0.1, 0, 2.814, 0.5, 31.3},
-    {1, 1, 0.1, 0, 2.814, 1, 10.3},  {1, 1, 0.1, 0, 2.814, 2, 4.36}, {1, 1, 0.2, 0, 2.962, 0, 500},
+    {0, 1, 0.5, 0, 4, 0, 168},        {0, 1, 0.5, 0, 4, 0.5, 26.6},   {0, 1, 0.5, 0, 4, 1, 8.38},
+    {0, 1, 0.5, 0, 4, 2, 3.34},       {0, 1, 0.5, 0, 5, 0, 465},      {0, 1, 0.5, 0, 5, 0.5, 38.0},
+    {0, 1, 0.5, 0, 5, 1, 10.4},       {0, 1, 0.5, 0, 5, 2, 4.01},     {0, 1, 0.5, 0.5, 5, 0, 430},
+    {0, 1, 0.5, 0.5, 5, 0.5, 28.7},   {0, 1, 0.5, 0.5, 5, 1, 6.35},   {0, 1, 0.5, 0.5, 5, 2, 2.36},
+    {0, 0, 0.5, 0, 5.071, 0, 1e3},    {0, 0, 0.5, 0, 7.361, 0, 1e4},  {0, 0, 0.5, 0, 9.662, 0, 1e5},
+    {0, 0, 0.5, 0, 11.964, 0, 1e6},   {1, 1, 0.1, 0, 2.814, 0, 500},  {1, 1, 0.1, 0, 2.814, 0.5, 31.3},
+    {1, 1, 0.1, 0, 2.814, 1, 10.3},   {1, 1, 0.1, 0, 2.814, 2, 4.36}, {1, 1, 0.2, 0, 2.962, 0, 500},
     {1, 1, 0.2, 0, 2.962, 0.5, 41.8}, {1, 1, 0.2, 0, 2.962, 1, 10.5}, {1, 1, 0.2, 0, 2.962, 2, 3.74},
-    {2, 1, 0, 0, 3, 0, 370.4},       {2, 1, 0, 0, 3, 1, 43.9},       {2, 1, 0, 0, 3, 2, 6.30},
+    {2, 1, 0, 0, 3, 0, 370.4},        {2, 1, 0, 0, 3, 1, 43.9},       {2, 1, 0, 0, 3, 2, 6.30},
     {2, 1, 0, 0, 3, 3, 2.00},
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/calibrate/chart.h"
 #include "lib/detect/detect.h"
 #include "tests/unit/detect_streams.h"
 
@@ -15,37 +16,68 @@ static const struct {
     const char *detector, *name;
     double fallback; /* NAN: none */
 } defaults[] = {
-    {"cusum", "mean", NAN},           {"cusum", "sd", NAN},
-    {"cusum", "reference", 500},      {"cusum", "k", 0.5},
-    {"cusum", "h", 5},                {"cusum", "head_start", 0},
-    {"cusum", "direction", DETECT_BOTH}, {"ewma", "mean", NAN},
-    {"ewma", "sd", NAN},              {"ewma", "reference", 500},
-    {"ewma", "lambda", 0.1},          {"ewma", "L", 2.814},
-    {"ewma", "direction", DETECT_BOTH}, {"shewhart", "mean", NAN},
-    {"shewhart", "sd", NAN},          {"shewhart", "reference", 500},
-    {"shewhart", "L", 3},             {"shewhart", "direction", DETECT_BOTH},
-    {"page_hinkley", "min_instances", 30}, {"page_hinkley", "delta", 0.005},
-    {"page_hinkley", "threshold", 50}, {"page_hinkley", "alpha", 0.9999},
-    {"page_hinkley", "direction", DETECT_BOTH}, {"adwin", "delta", 0.002},
-    {"adwin", "clock", 32},           {"adwin", "max_buckets", 5},
-    {"adwin", "min_window_length", 5}, {"adwin", "grace_period", 10},
-    {"ddm", "warm_start", 30},        {"ddm", "warning_threshold", 2},
-    {"ddm", "drift_threshold", 3},    {"eddm", "warm_start", 30},
-    {"eddm", "alpha", 0.95},          {"eddm", "beta", 0.9},
-    {"hddm_a", "drift_confidence", 0.001}, {"hddm_a", "warning_confidence", 0.005},
-    {"hddm_a", "two_sided", 0},       {"hddm_w", "drift_confidence", 0.001},
-    {"hddm_w", "warning_confidence", 0.005}, {"hddm_w", "two_sided", 0},
-    {"hddm_w", "lambda", 0.05},       {"kswin", "alpha", 0.005},
-    {"kswin", "window_size", 100},    {"kswin", "stat_size", 30},
-    {"evidence", "budget", NAN},      {"evidence", "alpha", 0.001},
-    {"evidence", "direction", DETECT_DOWN}, {"evidence", "low", 0},
-    {"evidence", "high", 1},          {"psi", "reference", 500},
-    {"psi", "window", 200},           {"psi", "bins", 10},
-    {"psi", "alpha", 0.001},          {"psi", "threshold", NAN},
-    {"js", "bins", 10},               {"chi2", "bins", 10},
-    {"ks", "reference", 500},         {"ks", "window", 200},
-    {"ks", "alpha", 0.001},           {"ks", "threshold", NAN},
-    {"wasserstein", "window", 200},   {"wasserstein", "threshold", NAN},
+    {"cusum", "mean", NAN},
+    {"cusum", "sd", NAN},
+    {"cusum", "reference", 500},
+    {"cusum", "k", 0.5},
+    {"cusum", "h", 5},
+    {"cusum", "head_start", 0},
+    {"cusum", "direction", DETECT_BOTH},
+    {"ewma", "mean", NAN},
+    {"ewma", "sd", NAN},
+    {"ewma", "reference", 500},
+    {"ewma", "lambda", 0.1},
+    {"ewma", "L", 2.814},
+    {"ewma", "direction", DETECT_BOTH},
+    {"shewhart", "mean", NAN},
+    {"shewhart", "sd", NAN},
+    {"shewhart", "reference", 500},
+    {"shewhart", "L", 3},
+    {"shewhart", "direction", DETECT_BOTH},
+    {"page_hinkley", "min_instances", 30},
+    {"page_hinkley", "delta", 0.005},
+    {"page_hinkley", "threshold", 50},
+    {"page_hinkley", "alpha", 0.9999},
+    {"page_hinkley", "direction", DETECT_BOTH},
+    {"adwin", "delta", 0.002},
+    {"adwin", "clock", 32},
+    {"adwin", "max_buckets", 5},
+    {"adwin", "min_window_length", 5},
+    {"adwin", "grace_period", 10},
+    {"ddm", "warm_start", 30},
+    {"ddm", "warning_threshold", 2},
+    {"ddm", "drift_threshold", 3},
+    {"eddm", "warm_start", 30},
+    {"eddm", "alpha", 0.95},
+    {"eddm", "beta", 0.9},
+    {"hddm_a", "drift_confidence", 0.001},
+    {"hddm_a", "warning_confidence", 0.005},
+    {"hddm_a", "two_sided", 0},
+    {"hddm_w", "drift_confidence", 0.001},
+    {"hddm_w", "warning_confidence", 0.005},
+    {"hddm_w", "two_sided", 0},
+    {"hddm_w", "lambda", 0.05},
+    {"kswin", "alpha", 0.005},
+    {"kswin", "window_size", 100},
+    {"kswin", "stat_size", 30},
+    {"evidence", "budget", NAN},
+    {"evidence", "alpha", 0.001},
+    {"evidence", "direction", DETECT_DOWN},
+    {"evidence", "low", 0},
+    {"evidence", "high", 1},
+    {"psi", "reference", 500},
+    {"psi", "window", 200},
+    {"psi", "bins", 10},
+    {"psi", "alpha", 0.001},
+    {"psi", "threshold", NAN},
+    {"js", "bins", 10},
+    {"chi2", "bins", 10},
+    {"ks", "reference", 500},
+    {"ks", "window", 200},
+    {"ks", "alpha", 0.001},
+    {"ks", "threshold", NAN},
+    {"wasserstein", "window", 200},
+    {"wasserstein", "threshold", NAN},
 };
 
 static void init(struct detect_params *params, const char *name)
@@ -187,8 +219,8 @@ START_TEST(a_saved_state_goes_on_bit_for_bit)
         ck_assert_int_eq(detect_load(loaded, buffer, size), 0);
         for (int i = moments[moment]; i < STREAM_LENGTH; i++) {
             double value = stream->draw(&source, i);
-            ck_assert_msg(same(detect_add(whole, value), detect_add(loaded, value)), "%s saved at %d differs at %d", name,
-                          moments[moment], i);
+            ck_assert_msg(same(detect_add(whole, value), detect_add(loaded, value)), "%s saved at %d differs at %d",
+                          name, moments[moment], i);
         }
         ck_assert_uint_eq(detect_clipped(whole), detect_clipped(loaded));
         free(buffer);
@@ -353,7 +385,10 @@ START_TEST(who_can_promise_does)
     ck_assert_int_eq(detect_params_promise(&params, 1e9, &error), 0);
     bool distance = detect_params_get(&params, "window") == 200;
     ck_assert(params.approximate == distance);
-    ck_assert_int_eq(detect_params_set(&params, distance ? "alpha" : strcmp(name, "evidence") ? "reference" : "alpha",
+    ck_assert_int_eq(detect_params_set(&params,
+                                       distance                   ? "alpha"
+                                       : strcmp(name, "evidence") ? "reference"
+                                                                  : "alpha",
                                        distance || strcmp(name, "evidence") == 0 ? 0.01 : 100, NULL),
                      0);
     ck_assert_double_eq(params.promise, 0); /* what it was made for has changed */
@@ -382,6 +417,55 @@ START_TEST(a_promise_sets_the_limits)
     ck_assert_double_gt(params.stage[0].limit[0], params.stage[1].limit[0]);
     ck_assert_double_gt(params.stage[1].limit[0], params.stage[2].limit[0]);
     ck_assert_double_gt(params.stage[2].limit[0], 3.749);
+}
+END_TEST
+
+START_TEST(charts_show_what_they_are)
+{
+    struct detect_params params;
+    struct chart chart;
+    double length;
+    ck_assert_int_eq(detect_params_init(&params, "cusum", NULL), 0);
+    ck_assert_int_eq(detect_params_chart(&params, &chart), 0);
+    ck_assert_int_eq(chart_run_length(&chart, 0, 1, &length), 0);
+    ck_assert_double_eq_tol(length, 465.4, 0.1);
+    ck_assert_int_eq(detect_params_set(&params, "mean", 0, NULL), 0);
+    ck_assert_int_eq(detect_params_set(&params, "sd", 1, NULL), 0);
+    ck_assert_int_eq(detect_params_set_text(&params, "direction", text_of("down"), NULL), 0);
+    ck_assert_int_eq(detect_params_promise(&params, 10000, NULL), 0);
+    ck_assert_int_eq(detect_params_chart(&params, &chart), 0);
+    ck_assert_int_eq(chart_run_length(&chart, 1, 1, &length), 0);
+    ck_assert_double_eq_tol(length, 15, 0.5);
+    ck_assert_int_eq(detect_params_init(&params, "adwin", NULL), 0);
+    ck_assert_int_eq(detect_params_chart(&params, &chart), -ENOTSUP);
+}
+END_TEST
+
+START_TEST(references_show_what_they_found)
+{
+    struct detect_params params;
+    struct detect_reference reference;
+    struct detect *detector = NULL, *adwin = make("adwin");
+    ck_assert_int_eq(detect_params_init(&params, "ewma", NULL), 0);
+    ck_assert_int_eq(detect_params_set_text(&params, "prewhiten", text_of("true"), NULL), 0);
+    ck_assert_int_eq(detect_new(&detector, "ewma", &params), 0);
+    const struct stream *stream = stream_find("dependent");
+    struct source source = stream_source(stream);
+    for (int i = 0; i < 499; i++)
+        detect_add(detector, stream->draw(&source, i));
+    ck_assert_int_eq(detect_reference(detector, &reference), 0);
+    ck_assert_uint_eq(reference.collected, 499);
+    ck_assert(!reference.judging);
+    detect_add(detector, stream->draw(&source, 499));
+    ck_assert_int_eq(detect_reference(detector, &reference), 0);
+    ck_assert(reference.judging);
+    ck_assert_double_eq_tol(reference.phi, 0.8, 0.08);
+    ck_assert_double_eq_tol(reference.sd, 0.6, 0.06);
+    ck_assert_double_eq_tol(reference.level, 0, 0.4);
+    ck_assert_double_eq_tol(reference.limit, 2.814, 1e-12);
+    ck_assert_int_eq(detect_reference(adwin, &reference), -ENOTSUP);
+    detect_destroy(&detector);
+    detect_destroy(&adwin);
 }
 END_TEST
 
@@ -440,6 +524,8 @@ int main(void)
     tcase_add_test(params, parameters_are_checked_together);
     tcase_add_loop_test(params, who_can_promise_does, 0, DETECTORS);
     tcase_add_test(params, a_promise_sets_the_limits);
+    tcase_add_test(params, charts_show_what_they_are);
+    tcase_add_test(params, references_show_what_they_found);
     tcase_add_test(params, thresholds_are_retuned_without_forgetting);
     suite_add_tcase(suite, params);
     TCase *instances = tcase_create("instances");

@@ -41,8 +41,9 @@ START_TEST(distances_are_those_of_scipy)
         if (!due)
             continue;
         double wanted = distances[_i].distance[windows++];
-        ck_assert_msg(fabs(verdict.statistic - wanted) <= 2e-6 * fmax(1, fabs(wanted)), "%s on %s, window %d: %.9g, expected %.9g",
-                      distances[_i].detector, distances[_i].stream, windows, verdict.statistic, wanted);
+        ck_assert_msg(fabs(verdict.statistic - wanted) <= 2e-6 * fmax(1, fabs(wanted)),
+                      "%s on %s, window %d: %.9g, expected %.9g", distances[_i].detector, distances[_i].stream, windows,
+                      verdict.statistic, wanted);
     }
     ck_assert_int_eq(windows, distances[_i].windows);
     detect_destroy(&detector);

@@ -61,15 +61,16 @@ static const struct {
     draw_fn *draw;
     bool plain_floods; /* without the fit, at least twice as many */
 } promises[] = {
-    {"cusum", draw_normal, false},    {"ewma", draw_normal, false}, {"shewhart", draw_normal, false},
-    {"cusum", draw_dependent, true},  {"ewma", draw_dependent, true}, {"cusum", draw_latency, true},
-    {"ewma", draw_latency, true},     {"shewhart", draw_latency, true}, {"cusum", draw_right, true},
+    {"cusum", draw_normal, false},   {"ewma", draw_normal, false},     {"shewhart", draw_normal, false},
+    {"cusum", draw_dependent, true}, {"ewma", draw_dependent, true},   {"cusum", draw_latency, true},
+    {"ewma", draw_latency, true},    {"shewhart", draw_latency, true}, {"cusum", draw_right, true},
     {"ewma", draw_right, true},
 };
 
 START_TEST(promises_are_kept_on_what_does_not_fit)
 {
-    struct detect *detector = make(promises[_i].detector, fitted, 1000), *plain = make(promises[_i].detector, NULL, 1000);
+    struct detect *detector = make(promises[_i].detector, fitted, 1000),
+                  *plain = make(promises[_i].detector, NULL, 1000);
     double alarms = alarms_in(detector, promises[_i].draw, 200000);
     ck_assert_msg(alarms <= 200 + 3 * sqrt(200), "%s, stream %d: %g alarms", promises[_i].detector, _i, alarms);
     ck_assert_msg(alarms >= 20, "%s, stream %d: %g alarms, blind", promises[_i].detector, _i, alarms);

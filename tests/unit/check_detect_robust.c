@@ -66,7 +66,7 @@ static bool finds_change(struct detect *detector, struct source *source, const c
 
 START_TEST(a_single_value_for_ever_is_no_drift)
 {
-    static const double constants[] = {0,    1,      0.9,    0.3,     -3,      250,     1e15,
+    static const double constants[] = {0,    1,     0.9,   0.3,    -3,     250,    1e15,
                                        1e16, 1e150, 1e308, -1e308, 5e-324, 1e-310, DBL_MAX};
     for (size_t c = 0; c < COUNT(constants); c++) {
         const char *name;
@@ -91,7 +91,8 @@ START_TEST(jitter_of_rounding_is_no_drift)
         for (int i = 0; i < 5000; i++) {
             /* Slow as well as fast, and as large as rounding gets at that level. */
             double jitter = 1e-15 * fmax(1, fabs(level)) * (source_normal(&source) + sin(i / 300.0));
-            ck_assert_msg(detect_add(detector, level + jitter).state != DETECT_DRIFT, "%s around %g at %d", name, level, i);
+            ck_assert_msg(detect_add(detector, level + jitter).state != DETECT_DRIFT, "%s around %g at %d", name, level,
+                          i);
         }
         detect_destroy(&detector);
     }
@@ -146,7 +147,8 @@ START_TEST(many_monsters_silence_nobody)
     struct source source = {.state = 13};
     for (int i = 0; i < 3000; i++) {
         double monster = monsters[(int)(source_uniform(&source) * COUNT(monsters))];
-        struct detect_verdict verdict = detect_add(detector, source_uniform(&source) < 0.05 ? monster : usual(&source, name));
+        struct detect_verdict verdict =
+            detect_add(detector, source_uniform(&source) < 0.05 ? monster : usual(&source, name));
         ck_assert(!(isnan(verdict.statistic) && isfinite(verdict.threshold)));
     }
     for (int i = 0; i < 6000; i++)
@@ -172,7 +174,8 @@ START_TEST(histograms_may_be_anything)
 {
     static const char *const names[] = {"psi", "js", "chi2", "ks", "wasserstein"};
     double normal[] = {0, 1, 2, 3}, huge[] = {-DBL_MAX, -1e308, 1e308, DBL_MAX}, tiny[] = {0, 5e-324, 1e-323, 1e-310};
-    uint64_t counts[] = {10, 20, 10}, large[] = {UINT64_MAX, UINT64_MAX, UINT64_MAX}, shifted[] = {1, 4, 35}, none[3] = {0};
+    uint64_t counts[] = {10, 20, 10}, large[] = {UINT64_MAX, UINT64_MAX, UINT64_MAX}, shifted[] = {1, 4, 35},
+             none[3] = {0};
     for (size_t d = 0; d < COUNT(names); d++) {
         struct detect *detector = NULL;
         struct detect_verdict verdict = {0};

@@ -102,7 +102,8 @@ START_TEST(knows_when_and_how_much)
     double late = (double)verdict.changed_at - changes[_i].change;
     ck_assert_msg(late < changes[_i].late && -late < changes[_i].late, "%s: change at %g, expected %d",
                   changes[_i].detector, (double)verdict.changed_at, changes[_i].change);
-    ck_assert_msg(verdict.size > changes[_i].size - changes[_i].off && verdict.size < changes[_i].size + changes[_i].off,
+    ck_assert_msg(verdict.size > changes[_i].size - changes[_i].off &&
+                      verdict.size < changes[_i].size + changes[_i].off,
                   "%s: size %g, expected %g", changes[_i].detector, verdict.size, changes[_i].size);
     ck_assert_double_le(verdict.lower, verdict.size);
     ck_assert_double_ge(verdict.upper, verdict.size);

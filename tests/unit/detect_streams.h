@@ -103,9 +103,9 @@ struct stream {
 
 /* In the order of the oracle: the seed is the place, from 1. */
 static const struct stream streams[] = {
-    {"steady", stream_steady}, {"step", stream_step},       {"fall", stream_fall},
-    {"gradual", stream_gradual}, {"variance", stream_variance}, {"unit", stream_unit},
-    {"errors", stream_errors}, {"rare", stream_rare},       {"shares", stream_shares},
+    {"steady", stream_steady},   {"step", stream_step},           {"fall", stream_fall},
+    {"gradual", stream_gradual}, {"variance", stream_variance},   {"unit", stream_unit},
+    {"errors", stream_errors},   {"rare", stream_rare},           {"shares", stream_shares},
     {"latency", stream_latency}, {"dependent", stream_dependent},
 };
 
