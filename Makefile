@@ -11,7 +11,7 @@ endif
 
 # What a machine needs, by purpose. `make deps` installs what is missing of all of it.
 DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev libmsgpack-dev
-DEPS_CHECK := check python3 python3-zmq python3-msgpack python3-numpy python3-scipy
+DEPS_CHECK := check python3 python3-zmq python3-msgpack python3-numpy python3-scipy python3-sklearn
 DEPS_DEMO  := python3 python3-zmq python3-numpy python3-scipy python3-sklearn dataset-fashion-mnist
 DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang libclang-rt-14-dev
 
@@ -122,6 +122,8 @@ asan:
 	@$(MAKE) --no-print-directory deps-check
 	@$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/asan SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer' OPTIMIZE='-O1 -g'
 
+# libzmq is not built for the thread sanitizer; tests/house/tsan.supp says what that means.
+tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/house/tsan.supp
 tsan:
 	@$(MAKE) --no-print-directory deps-check
 	@$(MAKE) --no-print-directory check-run BUILD=$(BUILD)/tsan SANITIZE='-fsanitize=thread' OPTIMIZE='-O1 -g' HARDEN='' LDHARDEN=''

@@ -7,7 +7,8 @@
 enum { KEY_SOCKET = 's', KEY_JSON = 'j', KEY_TIMEOUT = 't' };
 
 static const struct argp_option common_options[] = {
-    {"socket", KEY_SOCKET, "ENDPOINT", 0, "The daemon's control socket (default: the system's daemon, or one's own)", -2},
+    {"socket", KEY_SOCKET, "ENDPOINT", 0, "The daemon's control socket (default: the system's daemon, or one's own)",
+     -2},
     {"json", KEY_JSON, NULL, 0, "One JSON value instead of tables", -2},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "How long to wait for an answer (5)", -2},
     {0},
@@ -104,7 +105,8 @@ static error_t command_option(int key, char *value, struct argp_state *state)
 static char *help_text(const struct command *self)
 {
     char *text;
-    if (asprintf(&text, "%s.\v%s%sExample:\n  %s", self->help, self->more, *self->more ? "\n\n" : "", self->example) < 0)
+    if (asprintf(&text, "%s.\v%s%sExample:\n  %s", self->help, self->more, *self->more ? "\n\n" : "", self->example) <
+        0)
         must(NULL);
     return text;
 }
@@ -116,7 +118,10 @@ void command_arguments(const struct command *self, struct common *common, int ar
     struct parse parse = {.self = self, .common = common, .arguments = arguments};
     bool styled = getenv("ARGP_HELP_FMT");
     char *doc = help_text(self), name[64];
-    struct argp argp = {.options = arguments->options, .parser = command_option, .args_doc = self->usage, .doc = doc,
+    struct argp argp = {.options = arguments->options,
+                        .parser = command_option,
+                        .args_doc = self->usage,
+                        .doc = doc,
                         .children = children};
     snprintf(name, sizeof name, "driftc %s", self->name);
     argv[0] = name;

@@ -16,8 +16,8 @@
 #define SECOND_NS INT64_C(1000000000)
 #define LEASE_LEAST_S 0.3
 #define LEASE_MOST_S 1e7
-#define NOTE_MOST 256              /* bytes */
-#define WHY_MOST 400               /* bytes shown of a refusal */
+#define NOTE_MOST 256                /* bytes */
+#define WHY_MOST 400                 /* bytes shown of a refusal */
 #define FAREWELL_NS (20 * SECOND_NS) /* how long an ending program tries to reach the daemon, beyond the grace */
 
 enum phase { ASKING, WORKING, REPORTING };
@@ -34,14 +34,15 @@ struct attempt {
     double lease_s;
     double fraction; /* NAN: the command has not said */
     char *note;
-    bool news;                  /* of its progress, not told yet */
-    int64_t told_ns;            /* when progress was told last */
+    bool news;       /* of its progress, not told yet */
+    int64_t told_ns; /* when progress was told last */
     int64_t give_up_ns;
-    enum attempt_end reported;  /* what the end will be once the report is granted */
-    bool complained;            /* that nobody answers */
+    enum attempt_end reported; /* what the end will be once the report is granted */
+    bool complained;           /* that nobody answers */
 };
 
-__attribute__((format(printf, 3, 4))) static void step(const struct attempt *self, const char *name, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void step(const struct attempt *self, const char *name, const char *format,
+                                                       ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -146,9 +147,12 @@ static void start(struct attempt *self, const json_t *reply, int64_t now_ns)
 {
     take_lease(self, reply);
     char **environment = job_environment(self->job, self->options.trainer, self->lease_s);
-    struct work_options options = {.command = self->options.command, .environment = environment,
-                                   .input = self->job->text, .line = take_line, .argument = self};
-    self->work = work_start(&options, now_ns);
+    struct work_options options = {.command = self->options.command,
+                                   .environment = environment,
+                                   .input = self->job->text,
+                                   .line = take_line,
+                                   .argument = self};
+    self->work = work_start(&options);
     job_environment_free(environment);
     self->phase = WORKING;
     self->told_ns = now_ns;
@@ -255,8 +259,8 @@ static void report_end(struct attempt *self, int64_t now_ns)
     json_t *outcome = message(self, status == 0 ? "done" : "fail");
     if (status == 0) {
         char *left_out = outcome_done(outcome, work_last(self->work), hours);
-        step(self, "trained", "the command ended well after %s%s%s", figure_span(hours * 3600).text, left_out ? "; " : "",
-             left_out ? left_out : "");
+        step(self, "trained", "the command ended well after %s%s%s", figure_span(hours * 3600).text,
+             left_out ? "; " : "", left_out ? left_out : "");
         free(left_out);
     } else {
         outcome_fail(outcome, status, work_last_error(self->work), hours, self->options.retry);

@@ -3,7 +3,8 @@
  * Accepts, runs the command once the daemon has granted it, keeps the lease with progress, stops the command when the
  * daemon wants no more of it, and says the outcome until the daemon has it.
  *
- * Threads: one, with SIGCHLD blocked. Memory: the job is taken over, the talk borrowed. Failure: logged; see the outcome.
+ * Threads: one, with SIGCHLD blocked. Memory: the job is taken over, the talk borrowed. Failure: logged; see the
+ * outcome.
  */
 #ifndef DRIFT_CLI_ATTEMPT_H
 #define DRIFT_CLI_ATTEMPT_H
@@ -26,14 +27,15 @@ struct attempt_options {
 
 enum attempt_end {
     ATTEMPT_GOES_ON,
-    ATTEMPT_NOT_OURS,  /* the accept was refused */
-    ATTEMPT_DONE,      /* and the daemon has it */
-    ATTEMPT_FAILED,    /* and the daemon has it */
-    ATTEMPT_UNWANTED,  /* the daemon wanted no outcome */
-    ATTEMPT_UNTOLD,    /* the daemon could not be reached before this program had to end */
+    ATTEMPT_NOT_OURS, /* the accept was refused */
+    ATTEMPT_DONE,     /* and the daemon has it */
+    ATTEMPT_FAILED,   /* and the daemon has it */
+    ATTEMPT_UNWANTED, /* the daemon wanted no outcome */
+    ATTEMPT_UNTOLD,   /* the daemon could not be reached before this program had to end */
 };
 
-struct attempt *attempt_begin(struct job *job, struct talk *talk, const struct attempt_options *options, int64_t now_ns);
+struct attempt *attempt_begin(struct job *job, struct talk *talk, const struct attempt_options *options,
+                              int64_t now_ns);
 
 /* What to poll beside the talk's socket; -1: nothing. */
 int attempt_output(const struct attempt *self);

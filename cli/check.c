@@ -45,7 +45,8 @@ static bool check_one(struct check *check, const char *path, json_t *files)
     if (error == -ENOMEM)
         must(NULL);
     char *name = visible_of(text_of(path));
-    json_array_append_new(files, json_pack("{s:s, s:b, s:o}", "file", name, "ok", error == 0, "errors", check->mistakes));
+    json_array_append_new(files,
+                          json_pack("{s:s, s:b, s:o}", "file", name, "ok", error == 0, "errors", check->mistakes));
     if (error == 0 && !check->common->json)
         printf("%s: ok%s\n", name, config->has_budgets ? "" : ", but without budgets: no model will be judged");
     free(name);

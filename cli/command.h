@@ -64,6 +64,8 @@ int cancel_run(const struct command *self, struct common *common, int argc, char
 int requeue_run(const struct command *self, struct common *common, int argc, char **argv);
 int publish_run(const struct command *self, struct common *common, int argc, char **argv);
 int trainer_run(const struct command *self, struct common *common, int argc, char **argv);
+int detect_run(const struct command *self, struct common *common, int argc, char **argv);
+int arl_run(const struct command *self, struct common *common, int argc, char **argv);
 int help_run(const struct command *self, struct common *common, int argc, char **argv);
 
 #endif

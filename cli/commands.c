@@ -5,7 +5,8 @@
 
 #include "lib/config/nearest.h"
 
-#define REASON "With --reason the store keeps why; it stands in the history of the request."
+#define PREFIX "REQUEST is its id, or a beginning that no other has."
+#define REASON "The reason is kept in the history of the request."
 
 const struct command commands[] = {
     {"status", "How the daemon is: models, requests, rate, what was lost or dropped", "", "", "driftc status",
@@ -13,23 +14,25 @@ const struct command commands[] = {
     {"models", "The models with their budgets, those that need somebody first", "[PATTERN]",
      "PATTERN is project, project/name or project/name/version; * and ? stand for anything within a segment.",
      "driftc models 'shop/*'", models_run},
-    {"model", "One model: its budgets, metrics, histories, episode and back-off", "ID",
-     "ID is project/name/version.", "driftc model shop/detector/v1", model_run},
-    {"requests", "The retraining requests", "", "", "driftc requests --state running", requests_run},
-    {"request", "One request and its whole history", "REQUEST", "", "driftc request 01JDC8", request_run},
+    {"model", "One model: its budgets, metrics, histories, episode and back-off", "ID", "ID is project/name/version.",
+     "driftc model shop/detector/v1", model_run},
+    {"requests", "The retraining requests, those that are live first", "", "", "driftc requests --state running",
+     requests_run},
+    {"request", "One request and its whole history", "REQUEST", PREFIX, "driftc request 968a", request_run},
     {"rejects", "What was dropped at the door: reason, count, last example", "", "", "driftc rejects", rejects_run},
     {"retrain", "Asks for a model's retraining by hand", "ID", REASON,
      "driftc retrain shop/detector/v1 --reason 'new camera'", retrain_run},
-    {"cancel", "Ends a request; a trainer that works on it is told with its next progress", "REQUEST", REASON,
-     "driftc cancel 01JDC8 --reason 'wrong data'", cancel_run},
-    {"requeue", "Makes a new request of one that is dead", "REQUEST", REASON,
-     "driftc requeue 01JDC8 --reason 'disk replaced'", requeue_run},
+    {"cancel", "Ends a request; a trainer that works on it is told with its next progress", "REQUEST",
+     PREFIX " " REASON, "driftc cancel 968a64de --reason 'wrong data'", cancel_run},
+    {"requeue", "Makes a new request of one that has ended", "REQUEST", PREFIX " " REASON,
+     "driftc requeue 968a64de --reason 'disk replaced'", requeue_run},
     {"check", "Reads configuration files as driftd would, and says everything that is wrong", "FILE...",
      "Asks no daemon. Ends with status 78 where a file has mistakes.", "driftc check /etc/driftd/driftd.yaml",
      check_run},
     {"publish", "Sends recorded events to the metrics socket, as a serving node would", "FILE",
      "FILE has one event a line, as JSON or as CSV under a header; - is standard input. Its members model, node, boot, "
-     "seq and received_at are not sent: the topic names the model, and this publisher numbers its own messages, so that "
+     "seq and received_at are not sent: the topic names the model, and this publisher numbers its own messages, so "
+     "that "
      "the daemon sees what gets lost. Nothing is sent before somebody subscribes, and nothing is dropped here.",
      "driftc publish --speed 60 metrics.jsonl", publish_run},
     {"trainer", "Is a trainer: takes jobs, runs a command for each, reports how it went", "--exec 'CMD'",
@@ -40,6 +43,15 @@ const struct command commands[] = {
      "version, artifact, metrics and gpu_hours. Status 75: to be tried again. Any other: failed, with the last line of "
      "its standard error. What it leaves running in its group is killed.",
      "driftc trainer --exec './retrain.sh'", trainer_run},
+    {"detect", "One detector over one number a line; one line of JSON for each alarm", "NAME FILE",
+     "NAME is cusum, ewma, shewhart, page_hinkley, adwin, ddm, eddm, hddm_a, hddm_w, kswin, evidence, psi, js, chi2, ks or "
+     "wasserstein; FILE may be - for standard input. Blank lines are skipped; a line that is no finite number takes an "
+     "index and is not fed. After an alarm the detector starts anew with the next value.",
+     "driftc detect cusum --set direction=down --set h=5 accuracy.txt", detect_run},
+    {"arl", "How often a chart cries wolf, and how soon it sees a shift", "NAME",
+     "NAME is cusum, ewma or shewhart; parameters are those of `detect`, direction=both is two-sided. Values are taken to "
+     "be independent and normal, and the reference to be known.",
+     "driftc arl cusum --set k=0.5 --set h=5 --shift 1", arl_run},
     {"help", "This list, or how one command is used", "[COMMAND]", "", "driftc help publish", help_run},
     {0},
 };

@@ -108,7 +108,8 @@ static int exchange(void *socket, const struct common *common, const char *endpo
         return EX_USAGE;
     }
     if (zmq_send(socket, question, strlen(question), ZMQ_DONTWAIT) < 0 || !wait_for(socket, common->timeout_s)) {
-        say("driftd does not answer within %s: is it running? socket %s", figure_span(common->timeout_s).text, endpoint);
+        say("driftd does not answer within %s: is it running? socket %s", figure_span(common->timeout_s).text,
+            endpoint);
         return EX_UNAVAILABLE;
     }
     if (zmq_msg_recv(answer, socket, ZMQ_DONTWAIT) < 0 || zmq_msg_more(answer)) {
@@ -118,34 +119,29 @@ static int exchange(void *socket, const struct common *common, const char *endpo
     return 0;
 }
 
-static int show_answer(const struct common *common, const char *endpoint, struct text text, control_show_fn *show,
-                       const void *argument)
+/* Reads an answer; *granted_p says what the daemon said. NULL: it is none of driftd's, and that is said. */
+static json_t *read_answer(const char *endpoint, struct text text, bool *granted_p)
 {
     json_error_t error;
     json_t *json = json_loadb(text.at, text.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     const json_t *ok = json_object_get(json, "ok");
-    if (!json_is_boolean(ok)) {
-        say("the answer on socket %s is not one of driftd's: %s", endpoint, json ? "no member ok" : error.text);
-        json_decref(json);
-        return EX_PROTOCOL;
-    }
-    bool granted = json_is_true(ok);
-    if (common->json) {
-        visible_put_json(stdout, text);
-        putchar('\n');
-    } else if (granted) {
-        show(json, argument);
-    }
-    if (!granted) {
-        struct text why = member_text(json, "message"), code = member_text(json, "error");
-        const struct text shown = why.len ? why : code.len ? code : text_of("driftd refuses and does not say why");
-        say("%.*s", (int)shown.len, shown.at);
-    }
+    *granted_p = json_is_true(ok);
+    if (json_is_boolean(ok))
+        return json;
+    say("the answer on socket %s is not one of driftd's: %s", endpoint, json ? "no member ok" : error.text);
     json_decref(json);
-    return granted ? 0 : EXIT_REFUSED;
+    return NULL;
 }
 
-int control_ask(const struct common *common, json_t *question, control_show_fn *show, const void *argument)
+static void say_refusal(const json_t *answer)
+{
+    struct text why = member_text(answer, "message"), code = member_text(answer, "error");
+    const struct text shown = why.len ? why : code.len ? code : text_of("driftd refuses and does not say why");
+    say("%.*s", (int)shown.len, shown.at);
+}
+
+/* One exchange. On success *out_p is the answer, granted or refused, and `body` has it as it came. */
+static int ask(const struct common *common, json_t *question, json_t **out_p, bool *granted_p, zmq_msg_t *body)
 {
     char *endpoint = common->socket ? must(strdup(common->socket)) : control_default_socket();
     char *text = must(json_dumps(question, JSON_COMPACT));
@@ -153,18 +149,53 @@ int control_ask(const struct common *common, json_t *question, control_show_fn *
     int status = reach(endpoint);
     if (status == 0) {
         void *context = must(zmq_ctx_new()), *socket = must(zmq_socket(context, ZMQ_REQ));
-        zmq_msg_t answer;
-        zmq_msg_init(&answer);
-        status = exchange(socket, common, endpoint, text, &answer);
-        if (status == 0) {
-            struct text body = {.at = zmq_msg_data(&answer), .len = zmq_msg_size(&answer)};
-            status = show_answer(common, endpoint, body, show, argument);
-        }
-        zmq_msg_close(&answer);
+        status = exchange(socket, common, endpoint, text, body);
         zmq_close(socket);
         zmq_ctx_term(context);
     }
+    if (status == 0) {
+        *out_p = read_answer(endpoint, (struct text){.at = zmq_msg_data(body), .len = zmq_msg_size(body)}, granted_p);
+        status = *out_p ? 0 : EX_PROTOCOL;
+    }
     free(text);
     free(endpoint);
+    return status;
+}
+
+int control_get(const struct common *common, json_t *question, json_t **answer_p)
+{
+    zmq_msg_t body;
+    bool granted = false;
+    *answer_p = NULL;
+    zmq_msg_init(&body);
+    int status = ask(common, question, answer_p, &granted, &body);
+    zmq_msg_close(&body);
+    if (status || granted)
+        return status;
+    say_refusal(*answer_p);
+    json_decref(*answer_p);
+    *answer_p = NULL;
+    return EXIT_REFUSED;
+}
+
+int control_ask(const struct common *common, json_t *question, control_show_fn *show, const void *argument)
+{
+    zmq_msg_t body;
+    json_t *answer = NULL;
+    bool granted = false;
+    zmq_msg_init(&body);
+    int status = ask(common, question, &answer, &granted, &body);
+    if (status == 0 && common->json) {
+        visible_put_json(stdout, (struct text){.at = zmq_msg_data(&body), .len = zmq_msg_size(&body)});
+        putchar('\n');
+    } else if (status == 0 && granted) {
+        show(answer, argument);
+    }
+    if (status == 0 && !granted) {
+        say_refusal(answer);
+        status = EXIT_REFUSED;
+    }
+    json_decref(answer);
+    zmq_msg_close(&body);
     return status;
 }

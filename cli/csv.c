@@ -102,7 +102,8 @@ static bool may_be_text(const char *name)
 
 static json_t *value_of(const char *name, const char *cell, char **why_p)
 {
-    bool text = may_be_text(name), name_only = text && strcmp(name, "timestamp") != 0 && strcmp(name, "received_at") != 0;
+    bool text = may_be_text(name),
+         name_only = text && strcmp(name, "timestamp") != 0 && strcmp(name, "received_at") != 0;
     json_t *value = name_only ? NULL : number_of(cell);
     if (!value && text)
         value = json_string(cell);

@@ -10,7 +10,7 @@
 
 struct figure figure_count(int64_t count)
 {
-    struct figure out;
+    struct figure out = {.text = ""};
     char digits[32];
     int len = snprintf(digits, sizeof digits, "%" PRId64, count);
     char *to = out.text;
@@ -70,6 +70,17 @@ struct figure figure_time(double epoch_s)
     return out;
 }
 
+struct figure figure_stamp(struct text rfc3339)
+{
+    struct figure out;
+    bool known = rfc3339.len >= 20 && rfc3339.at[10] == 'T' && rfc3339.at[rfc3339.len - 1] == 'Z';
+    if (known)
+        snprintf(out.text, sizeof out.text, "%.10s %.8sZ", rfc3339.at, rfc3339.at + 11);
+    else
+        snprintf(out.text, sizeof out.text, "%.*s", (int)rfc3339.len, rfc3339.at);
+    return out;
+}
+
 /* Which of eight heights; a history that does not move is drawn in the middle. */
 static unsigned height_of(double value, double low, double high)
 {
@@ -95,9 +106,12 @@ struct sparkline figure_sparkline(const double *values, uint32_t count)
         low = fmin(low, values[i]);
         high = fmax(high, values[i]);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        const char *block = !isfinite(values[i]) ? " " : (visible_utf8() ? blocks : plain)[height_of(values[i], low, high)];
-        strcat(out.text, block);
+    for (uint32_t i = 0, at = 0; i < count; i++) {
+        const char *block =
+            !isfinite(values[i]) ? " " : (visible_utf8() ? blocks : plain)[height_of(values[i], low, high)];
+        size_t len = strlen(block);
+        memcpy(out.text + at, block, len + 1);
+        at += (uint32_t)len;
     }
     return out;
 }

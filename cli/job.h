@@ -14,12 +14,13 @@ struct job {
     struct text text; /* as it came, for the command's standard input */
     json_t *root;
     const json_t *data;
-    char *request;    /* id */
+    char *request; /* id */
     int64_t attempt;
-    char *model;      /* project/name/version, made visible */
+    char *model; /* project/name/version, made visible */
 };
 
-/* Reads a job message; `text` is copied. NULL, with a sentence in *why_p (static), when there is nothing to answer for. */
+/* Reads a job message; `text` is copied. NULL, with a sentence in *why_p (static), when there is nothing to answer for.
+ */
 struct job *job_read(struct text text, const char **why_p);
 
 /* Environment of a command: this process's and DRIFT_*. Free it with job_environment_free(). */

@@ -34,8 +34,7 @@ void kpi_put(FILE *out, const json_t *kpi)
     fprintf(out, " %s", figure_value(observed).text);
     if (member_true(kpi, "violated")) {
         bool below = !isnan(min) && observed < min;
-        fprintf(out, " %s %s", below ? "<" : ">",
-                figure_value(below ? min : member_number(kpi, "max", NAN)).text);
+        fprintf(out, " %s %s", below ? "<" : ">", figure_value(below ? min : member_number(kpi, "max", NAN)).text);
         return;
     }
     fputs(" (", out);

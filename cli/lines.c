@@ -50,13 +50,13 @@ static bool take_line(struct lines *self, struct text *out)
 
 static void make_room(struct lines *self)
 {
-    if (self->begin) {
+    if (self->buffer && self->begin) {
         memmove(self->buffer, self->buffer + self->begin, self->end - self->begin);
         self->end -= self->begin;
         self->begin = 0;
     }
     if (self->room - self->end < CHUNK) {
-        self->room = self->room < CHUNK ? 2 * CHUNK : self->room * 2;
+        self->room = self->room < CHUNK ? (size_t)2 * CHUNK : self->room * 2;
         self->buffer = must(realloc(self->buffer, self->room));
     }
 }

@@ -54,7 +54,8 @@ int main(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
     static char doc[] = "Looks at driftd and gives it orders. `driftc help` lists the commands.";
-    static const struct argp argp = {.parser = front_option, .args_doc = "COMMAND ...", .doc = doc, .children = children};
+    static const struct argp argp = {
+        .parser = front_option, .args_doc = "COMMAND ...", .doc = doc, .children = children};
     struct front front = {.common = {.timeout_s = 5}};
     visible_init();
     argp_program_version = "driftc " DRIFT_VERSION;

@@ -12,12 +12,16 @@
 #include "cli/visible.h"
 
 static const struct column budget_columns[] = {
-    {"BUDGET", COLUMN_GIVES_WAY}, {"OVER", 0}, {"NOW", COLUMN_NUMBER}, {"LIMIT", COLUMN_NUMBER}, {"", 0},
+    {"BUDGET", COLUMN_GIVES_WAY},       {"OVER", 0}, {"NOW", COLUMN_NUMBER}, {"LIMIT", COLUMN_NUMBER}, {"", 0},
     {"LATEST VALUES", COLUMN_OPTIONAL}, {0},
 };
 static const struct column metric_columns[] = {
-    {"METRIC", COLUMN_GIVES_WAY}, {"LAST", COLUMN_NUMBER}, {"MEAN", COLUMN_NUMBER}, {"VALUES", COLUMN_NUMBER},
-    {"LATEST VALUES", COLUMN_OPTIONAL}, {0},
+    {"METRIC", COLUMN_GIVES_WAY},
+    {"LAST", COLUMN_NUMBER},
+    {"MEAN", COLUMN_NUMBER},
+    {"VALUES", COLUMN_NUMBER},
+    {"LATEST VALUES", COLUMN_OPTIONAL},
+    {0},
 };
 
 static void add_history(struct table *table, enum colour colour, const json_t *recent)
@@ -48,7 +52,8 @@ static void show_budgets(const json_t *kpis)
     const json_t *kpi;
     size_t index;
     table_new(&table, budget_columns);
-    json_array_foreach (kpis, index, kpi) {
+    json_array_foreach(kpis, index, kpi)
+    {
         bool violated = member_true(kpi, "violated");
         enum colour colour = violated ? RED : member_true(kpi, "judged") ? GREEN : PLAIN;
         table_row(table);
@@ -71,7 +76,8 @@ static void show_metrics(const json_t *metrics)
     const json_t *metric;
     size_t index;
     table_new(&table, metric_columns);
-    json_array_foreach (metrics, index, metric) {
+    json_array_foreach(metrics, index, metric)
+    {
         table_row(table);
         table_text(table, PLAIN, member_text(metric, "name"));
         table_cell(table, PLAIN, "%s", figure_value(member_number(metric, "last", NAN)).text);

@@ -18,7 +18,8 @@ static void pack_object(msgpack_packer *out, const json_t *object)
     const char *key;
     json_t *member;
     msgpack_pack_map(out, json_object_size(object));
-    json_object_foreach ((json_t *)object, key, member) {
+    json_object_foreach((json_t *)object, key, member)
+    {
         pack_string(out, key, strlen(key));
         pack(out, member);
     }
@@ -29,8 +30,9 @@ static void pack_array(msgpack_packer *out, const json_t *array)
     size_t index;
     const json_t *item;
     msgpack_pack_array(out, json_array_size(array));
-    json_array_foreach (array, index, item)
+    json_array_foreach (array, index, item) {
         pack(out, item);
+    }
 }
 
 /* As deep as the JSON was that jansson has read, which has a limit of its own. */

@@ -1,6 +1,7 @@
 /* payload.h - JSON values as the bytes of a metric message: JSON or MessagePack.
  *
- * Threads: one. Memory: a payload is the caller's, until payload_free(). Failure: the program ends when there is no memory.
+ * Threads: one. Memory: a payload is the caller's, until payload_free(). Failure: the program ends when there is no
+ * memory.
  */
 #ifndef DRIFT_CLI_PAYLOAD_H
 #define DRIFT_CLI_PAYLOAD_H

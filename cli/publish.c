@@ -20,8 +20,8 @@
 
 #define DEFAULT_ENDPOINT "tcp://127.0.0.1:5570"
 #define BATCH_MOST 65536
-#define TURN_MS 200             /* how long input may be silent before a begun batch leaves */
-#define EARLY_NS 1000000        /* sleeping for less is not worth it */
+#define TURN_MS 200      /* how long input may be silent before a begun batch leaves */
+#define EARLY_NS 1000000 /* sleeping for less is not worth it */
 #define PROGRESS_EVERY_NS 200000000
 
 struct publish {
@@ -34,10 +34,10 @@ struct publish {
     double batch;      /* events a message */
     char node[METRIC_NODE_MAX + 1];
 
-    json_t *pending;   /* a batch that is not full yet */
+    json_t *pending; /* a batch that is not full yet */
     uint64_t events;
     int64_t started_ns, progress_ns;
-    double first_s;    /* the time of the first event that has one */
+    double first_s; /* the time of the first event that has one */
 };
 
 static volatile sig_atomic_t stopping;
@@ -47,7 +47,15 @@ static void stop(int signal)
     stopping = signal;
 }
 
-enum { KEY_MODEL = 'm', KEY_RATE = 'r', KEY_SPEED = 'x', KEY_BATCH = 'b', KEY_FORMAT = 'f', KEY_ENDPOINT = 'e', KEY_NODE = 'n' };
+enum {
+    KEY_MODEL = 'm',
+    KEY_RATE = 'r',
+    KEY_SPEED = 'x',
+    KEY_BATCH = 'b',
+    KEY_FORMAT = 'f',
+    KEY_ENDPOINT = 'e',
+    KEY_NODE = 'n'
+};
 
 static const struct argp_option options[] = {
     {"model", KEY_MODEL, "ID", 0, "The model of every event, whatever the file says", 0},
@@ -67,7 +75,7 @@ static const char *take_node(struct publish *self, const char *value)
     free(visible);
     if (!fine)
         return "1 to 128 bytes without control characters";
-    strcpy(self->node, value);
+    memcpy(self->node, value, strlen(value) + 1);
     return NULL;
 }
 
@@ -102,7 +110,7 @@ static void default_node(struct publish *self)
 {
     char host[METRIC_NODE_MAX - 16] = "";
     if (gethostname(host, sizeof host - 1) < 0 || !*host)
-        strcpy(host, "localhost");
+        snprintf(host, sizeof host, "localhost");
     snprintf(self->node, sizeof self->node, "driftc/%s", host);
 }
 
@@ -234,11 +242,11 @@ static void summary(const struct publish *self, const struct common *common, dou
 {
     uint64_t messages = publisher_messages(self->publisher), bytes = publisher_bytes(self->publisher);
     if (common->json) {
-        json_t *json = must(json_pack("{s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:s}", "events", (json_int_t)self->events,
-                                      "messages", (json_int_t)messages, "topics",
-                                      (json_int_t)publisher_topics(self->publisher), "bytes", (json_int_t)bytes,
-                                      "seconds", took_s, "endpoint", self->to.endpoint, "node", self->node, "boot",
-                                      publisher_boot(self->publisher)));
+        json_t *json =
+            must(json_pack("{s:I, s:I, s:I, s:I, s:f, s:s, s:s, s:s}", "events", (json_int_t)self->events, "messages",
+                           (json_int_t)messages, "topics", (json_int_t)publisher_topics(self->publisher), "bytes",
+                           (json_int_t)bytes, "seconds", took_s, "endpoint", self->to.endpoint, "node", self->node,
+                           "boot", publisher_boot(self->publisher)));
         json_dumpf(json, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
         putchar('\n');
         json_decref(json);
@@ -255,8 +263,13 @@ static void summary(const struct publish *self, const struct common *common, dou
 static int publish_all(struct publish *self, const struct common *common)
 {
     char topic[MODEL_ID_MAX + 16];
-    snprintf(topic, sizeof topic, self->model ? "metrics/%s" : self->batch > 1 ? "batch/%s" : "metrics/%s",
-             self->model ? self->model : self->batch > 1 ? self->node : "");
+    snprintf(topic, sizeof topic,
+             self->model       ? "metrics/%s"
+             : self->batch > 1 ? "batch/%s"
+                               : "metrics/%s",
+             self->model       ? self->model
+             : self->batch > 1 ? self->node
+                               : "");
     int status = publisher_wait(self->publisher, topic, common->timeout_s);
     self->started_ns = clock_now_ns();
     if (status)
@@ -275,8 +288,10 @@ static int publish_all(struct publish *self, const struct common *common)
 
 int publish_run(const struct command *self, struct common *common, int argc, char **argv)
 {
-    struct publish publish = {.to = {.endpoint = DEFAULT_ENDPOINT, .timeout_s = common->timeout_s, .stopping = &stopping},
-                              .batch = 1, .first_s = NAN};
+    struct publish publish = {
+        .to = {.endpoint = DEFAULT_ENDPOINT, .timeout_s = common->timeout_s, .stopping = &stopping},
+        .batch = 1,
+        .first_s = NAN};
     struct arguments arguments = {.options = options, .option = option, .input = &publish, .least = 1, .most = 1};
     struct sigaction action = {.sa_handler = stop}; /* without SA_RESTART: whatever waits is to wake up */
     default_node(&publish);

@@ -13,11 +13,11 @@
 #include "lib/model_id.h"
 
 #define BEACON_EVERY_NS (2 * INT64_C(1000000000))
-#define BEACON_TOPICS 500          /* in one beacon: well below what a daemon takes */
-#define PAYLOAD_MOST (256 << 10)   /* bytes of a batch */
-#define STUCK 6                    /* times the time-out: how long a subscriber may take nothing, or be away */
-#define FEW 100                    /* messages that fit any subscriber's queue */
-#define STAY_NS 500000000          /* how long to stay behind more of them */
+#define BEACON_TOPICS 500        /* in one beacon: well below what a daemon takes */
+#define PAYLOAD_MOST (256 << 10) /* bytes of a batch */
+#define STUCK 6                  /* times the time-out: how long a subscriber may take nothing, or be away */
+#define FEW 100                  /* messages that fit any subscriber's queue */
+#define STAY_NS 500000000        /* how long to stay behind more of them */
 
 struct publisher {
     struct publisher_options options;
@@ -82,7 +82,8 @@ static bool subscribed(const struct publisher *self, const char *topic)
     const char *prefix;
     size_t len;
     json_t *value;
-    json_object_keylen_foreach (self->prefixes, prefix, len, value) {
+    json_object_keylen_foreach(self->prefixes, prefix, len, value)
+    {
         if (strncmp(prefix, topic, len) == 0)
             return true;
     }
@@ -188,7 +189,8 @@ int publisher_send(struct publisher *self, const char *model, json_t *events)
 static int send_beacon(struct publisher *self, json_t *topics)
 {
     char topic[MODEL_ID_MAX + 16];
-    json_t *beacon = must(json_pack("{s:s, s:s, s:O}", "node", self->options.node, "boot", self->boot, "topics", topics));
+    json_t *beacon =
+        must(json_pack("{s:s, s:s, s:O}", "node", self->options.node, "boot", self->boot, "topics", topics));
     struct payload payload = payload_of(beacon, self->options.format);
     snprintf(topic, sizeof topic, "beacon/%s", self->options.node);
     int status = send_message(self, topic, &payload);
@@ -207,7 +209,8 @@ int publisher_beacon(struct publisher *self, bool now, bool all)
         return 0;
     self->beacon_ns = clock_now_ns();
     topics = must(json_object());
-    json_object_foreach (from, topic, seq) {
+    json_object_foreach(from, topic, seq)
+    {
         json_object_set(topics, topic, seq);
         if (json_object_size(topics) == BEACON_TOPICS && status == 0)
             status = send_beacon(self, topics);

@@ -30,8 +30,8 @@ int publisher_open(struct publisher **self_p, const struct publisher_options *op
 /* Waits for a subscriber to `topic`, at most `seconds`. 0, EX_UNAVAILABLE, or EX_TEMPFAIL when told to stop. */
 int publisher_wait(struct publisher *self, const char *topic, double seconds);
 
-/* Sends `events` (an object, or a batch of them) on metrics/<model>, or on batch/<node> when `model` is NULL, with node,
- * boot and number in its first event. A batch that encodes to more than 256 KiB leaves in parts. */
+/* Sends `events` (an object, or a batch of them) on metrics/<model>, or on batch/<node> when `model` is NULL, with
+ * node, boot and number in its first event. A batch that encodes to more than 256 KiB leaves in parts. */
 int publisher_send(struct publisher *self, const char *model, json_t *events);
 
 /* Sends beacons when they are due, or now: `all` the topics or those with news. */
@@ -43,7 +43,8 @@ uint64_t publisher_topics(const struct publisher *self);
 const char *publisher_boot(const struct publisher *self);
 
 /* Waits until what was sent has left, and half a second more behind a long row of messages, so that a busy subscriber
- * can read them; closes. Returns 0, or EX_UNAVAILABLE: the last messages are still here after six times the time-out. */
+ * can read them; closes. Returns 0, or EX_UNAVAILABLE: the last messages are still here after six times the time-out.
+ */
 int publisher_close(struct publisher **self_p);
 
 #endif

@@ -8,8 +8,9 @@
 
 #include "cli/csv.h"
 #include "cli/lines.h"
+#include "cli/member.h"
 #include "cli/say.h"
-#include "cli/when.h"
+#include "lib/wire/rfc3339.h"
 
 enum form { FORM_UNKNOWN, FORM_JSON, FORM_CSV };
 
@@ -169,8 +170,9 @@ double recording_time(const json_t *event)
         const json_t *value = json_object_get(event, names[i]);
         if (json_is_number(value))
             return json_number_value(value);
-        if (json_is_string(value))
-            return when_of(json_string_value(value));
+        double at_s;
+        if (rfc3339_parse(member_text(event, names[i]), &at_s) == 0)
+            return at_s;
     }
     return NAN;
 }

@@ -2,17 +2,17 @@
 
 #include <strings.h>
 
-const char *const model_states[] = {"unrecoverable", "failing", "drifting", "stale", "retraining", "warming", "silenced",
-                                    "healthy", NULL};
+const char *const model_states[] = {"unrecoverable", "failing",  "drifting", "stale", "retraining",
+                                    "warming",       "silenced", "healthy",  NULL};
 const char *const request_states[] = {"RUNNING", "OFFERED", "PENDING", "DEAD", "CANCELLED", "SUPERSEDED", "DONE", NULL};
 
 static const struct {
     const char *state;
     enum colour colour;
 } colours[] = {
-    {"unrecoverable", RED}, {"failing", RED},  {"drifting", RED},   {"stale", YELLOW}, {"retraining", CYAN},
-    {"warming", PLAIN},     {"silenced", DIM}, {"healthy", GREEN},  {"RUNNING", CYAN}, {"OFFERED", CYAN},
-    {"PENDING", YELLOW},    {"DEAD", RED},     {"CANCELLED", DIM},  {"SUPERSEDED", DIM}, {"DONE", GREEN},
+    {"unrecoverable", RED}, {"failing", RED},  {"drifting", RED},  {"stale", YELLOW},   {"retraining", CYAN},
+    {"warming", PLAIN},     {"silenced", DIM}, {"healthy", GREEN}, {"RUNNING", CYAN},   {"OFFERED", CYAN},
+    {"PENDING", YELLOW},    {"DEAD", RED},     {"CANCELLED", DIM}, {"SUPERSEDED", DIM}, {"DONE", GREEN},
 };
 
 /* Requests' states may come in small letters too. */

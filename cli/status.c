@@ -29,11 +29,12 @@ static void put_states(const char *name, const json_t *counts, const char *const
         int64_t count = member_count(counts, *order);
         if (!count)
             continue;
-        printf("%s%s%s %s%s", any ? ", " : "", terminal_on(state_colour(text_of(*order))), figure_count(count).text, *order,
-               terminal_off(state_colour(text_of(*order))));
+        printf("%s%s%s %s%s", any ? ", " : "", terminal_on(state_colour(text_of(*order))), figure_count(count).text,
+               *order, terminal_off(state_colour(text_of(*order))));
         any = true;
     }
-    json_object_foreach ((json_t *)counts, key, value) {
+    json_object_foreach((json_t *)counts, key, value)
+    {
         if (!json_is_integer(value) || !json_integer_value(value) || state_known(text_of(key)))
             continue;
         printf("%s%s ", any ? ", " : "", figure_count(json_integer_value(value)).text);
@@ -56,7 +57,8 @@ static void put_counts(const char *name, const json_t *counts, const char *join,
         const char *key, *best = NULL;
         const json_t *value;
         int64_t most = 0;
-        json_object_foreach ((json_t *)counts, key, value) {
+        json_object_foreach((json_t *)counts, key, value)
+        {
             int64_t count = member_count(counts, key);
             bool later = count < below || (count == below && strcmp(key, at_below) > 0);
             if (later && (count > most || (count == most && best && strcmp(key, best) < 0))) {
@@ -95,9 +97,11 @@ static void put_reload(const json_t *reload)
     printf("%s%s%s ", terminal_on(fine ? GREEN : RED), fine ? "taken" : "refused", terminal_off(GREEN));
     put(member_text(reload, "at"));
     putchar('\n');
-    json_array_foreach (errors, index, error) {
+    json_array_foreach(errors, index, error)
+    {
         printf("          ");
-        put((struct text){.at = json_is_string(error) ? json_string_value(error) : "", .len = json_string_length(error)});
+        put((struct text){.at = json_is_string(error) ? json_string_value(error) : "",
+                          .len = json_string_length(error)});
         putchar('\n');
     }
 }

@@ -11,10 +11,10 @@
 
 #include "cli/job.h"
 
-/* "2026-11-23 10:00:00Z REQUEST/1 MODEL: sentence" on stderr; as JSON a line on stdout: {"at", "step", "request", "attempt",
- * "model", "message"}. `job` may be NULL. */
+/* "2026-11-23 10:00:00Z REQUEST/1 MODEL: sentence" on stderr; as JSON a line on stdout: {"at", "step", "request",
+ * "attempt", "model", "message"}. `job` may be NULL. */
 __attribute__((format(printf, 4, 0))) void step_say(bool json, const struct job *job, const char *name,
-                                                     const char *format, va_list arguments);
+                                                    const char *format, va_list arguments);
 
 /* A line of the command's, on stderr. */
 void step_echo(struct text line);

@@ -8,6 +8,7 @@
 
 #define GAP 2       /* columns between two cells */
 #define NARROWEST 8 /* what a column that gives way keeps */
+#define WRAP_LEAST 24
 
 struct cell {
     char *visible;
@@ -73,12 +74,17 @@ static unsigned sum(const unsigned *widths, unsigned count)
     return total + (shown ? (shown - 1) * GAP : 0);
 }
 
+static unsigned least_width(const struct column *column)
+{
+    return column->kind & COLUMN_WRAPS ? WRAP_LEAST : NARROWEST;
+}
+
 /* Takes one column off the widest of those that give way; false when none can. */
 static bool squeeze(const struct table *self, unsigned *widths)
 {
     unsigned widest = self->column_count;
     for (unsigned c = 0; c < self->column_count; c++) {
-        if (self->columns[c].kind & COLUMN_GIVES_WAY && widths[c] > NARROWEST &&
+        if (self->columns[c].kind & (COLUMN_GIVES_WAY | COLUMN_WRAPS) && widths[c] > least_width(&self->columns[c]) &&
             (widest == self->column_count || widths[c] > widths[widest]))
             widest = c;
     }
@@ -121,8 +127,27 @@ static void spaces(unsigned count)
     printf("%*s", (int)count, "");
 }
 
+/* Prints a cell over as many lines as it takes, broken at spaces where there are any. `at` is where it begins. */
+static void put_wrapped(const struct cell *cell, unsigned width, unsigned at)
+{
+    char *rest = cell->visible;
+    for (;;) {
+        size_t fits = visible_fitting(rest, width), cut = fits;
+        while (rest[fits] && cut > 0 && rest[cut] != ' ')
+            cut--;
+        if (cut == 0)
+            cut = fits;
+        printf("%s%.*s%s", terminal_on(cell->colour), (int)cut, rest, terminal_off(cell->colour));
+        rest += cut + strspn(rest + cut, " ");
+        if (!*rest)
+            return;
+        putchar('\n');
+        spaces(at);
+    }
+}
+
 /* Padding behind the last cell of a line is not written. */
-static void put_cell(const struct table *self, unsigned c, const struct cell *cell, unsigned width, bool first, bool last)
+static void put_cell(const struct table *self, unsigned c, const struct cell *cell, unsigned width, bool last)
 {
     unsigned columns = cell->width;
     char *shown = cell->visible;
@@ -132,7 +157,7 @@ static void put_cell(const struct table *self, unsigned c, const struct cell *ce
     }
     unsigned pad = width - columns;
     bool right = self->columns[c].kind & COLUMN_NUMBER;
-    spaces((first ? 0 : GAP) + (right ? pad : 0));
+    spaces(right ? pad : 0);
     printf("%s%s%s", terminal_on(cell->colour), shown ? shown : "", terminal_off(cell->colour));
     if (!right && !last)
         spaces(pad);
@@ -145,25 +170,31 @@ static void put_row(const struct table *self, const unsigned *widths, const stru
         if (widths[c] && cells[c].width)
             last = c;
     }
-    bool first = true;
+    unsigned at = 0;
     for (unsigned c = 0; c <= last; c++) {
         if (!widths[c])
             continue;
-        put_cell(self, c, &cells[c], widths[c], first, c == last);
-        first = false;
+        unsigned gap = at ? GAP : 0;
+        spaces(gap);
+        if (self->columns[c].kind & COLUMN_WRAPS && cells[c].width > widths[c])
+            put_wrapped(&cells[c], widths[c], at + gap);
+        else
+            put_cell(self, c, &cells[c], widths[c], c == last);
+        at += gap + widths[c];
     }
     putchar('\n');
 }
 
 void table_print(const struct table *self)
 {
-    unsigned widths[TABLE_COLUMNS_MAX];
-    struct cell titles[TABLE_COLUMNS_MAX];
+    unsigned widths[TABLE_COLUMNS_MAX] = {0};
+    struct cell titles[TABLE_COLUMNS_MAX] = {0};
     if (!self->rows)
         return;
     measure(self, widths);
     for (unsigned c = 0; c < self->column_count; c++)
-        titles[c] = (struct cell){.visible = visible_of(text_of(self->columns[c].title)), .colour = DIM,
+        titles[c] = (struct cell){.visible = visible_of(text_of(self->columns[c].title)),
+                                  .colour = DIM,
                                   .width = visible_columns(self->columns[c].title)};
     put_row(self, widths, titles);
     for (unsigned c = 0; c < self->column_count; c++)

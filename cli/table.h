@@ -11,12 +11,13 @@
 #define TABLE_COLUMNS_MAX 16
 
 /* How a column behaves. Where a row is wider than the terminal, columns that give way are cut, the widest first; then
- * those that can be missed are left out, from the right. */
+ * those that can be missed are left out, from the right. The last column may go on in further lines instead. */
 enum column_kind {
     COLUMN_TEXT = 0,
-    COLUMN_NUMBER = 1 << 0,   /* to the right */
+    COLUMN_NUMBER = 1 << 0, /* to the right */
     COLUMN_GIVES_WAY = 1 << 1,
     COLUMN_OPTIONAL = 1 << 2,
+    COLUMN_WRAPS = 1 << 3,
 };
 
 struct column {

@@ -9,7 +9,7 @@
 #include "cli/member.h"
 #include "cli/say.h"
 
-#define PATIENCE_NS INT64_C(1000000000)             /* before the first repetition, where nobody says */
+#define PATIENCE_NS INT64_C(1000000000) /* before the first repetition, where nobody says */
 #define PATIENCE_LEAST_NS INT64_C(50000000)
 #define PATIENCE_MOST_NS (10 * INT64_C(1000000000)) /* before any */
 #define TRIES_A_CONNECTION 2

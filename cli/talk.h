@@ -1,10 +1,12 @@
 /* talk.h - what a trainer has to say to the feedback socket, said until it is answered.
  *
  * One message at a time. It is sent again, with growing patience and over a new connection now and then, until a reply
- * to it comes: through a lost reply, a busy store, a daemon that was restarted. Every message carries a frame of its own
- * before the empty one, which the daemon echoes, so that a late reply to an earlier message is not taken for this one's.
+ * to it comes: through a lost reply, a busy store, a daemon that was restarted. Every message carries a frame of its
+ * own before the empty one, which the daemon echoes, so that a late reply to an earlier message is not taken for this
+ * one's.
  *
- * Threads: one. Memory: messages are taken over, replies are the caller's. Failure: none but EX_USAGE when it is opened.
+ * Threads: one. Memory: messages are taken over, replies are the caller's. Failure: none but EX_USAGE when it is
+ * opened.
  */
 #ifndef DRIFT_CLI_TALK_H
 #define DRIFT_CLI_TALK_H

@@ -32,7 +32,7 @@ bool terminal_watched(void)
 const char *terminal_on(enum colour colour)
 {
     static const char *const sequences[] = {
-        [PLAIN] = "",          [BOLD] = "\033[1m",    [DIM] = "\033[2m",   [RED] = "\033[31m",
+        [PLAIN] = "",         [BOLD] = "\033[1m",    [DIM] = "\033[2m",   [RED] = "\033[31m",
         [GREEN] = "\033[32m", [YELLOW] = "\033[33m", [CYAN] = "\033[36m",
     };
     return terminal_colours() ? sequences[colour] : "";

@@ -34,7 +34,15 @@ struct trainer {
     bool over;
 };
 
-enum { KEY_EXEC = 'e', KEY_NO_RETRY = 'R', KEY_ONCE = '1', KEY_JOBS = 'J', KEY_FEEDBACK = 'F', KEY_NAME = 'n', KEY_GRACE = 'g' };
+enum {
+    KEY_EXEC = 'e',
+    KEY_NO_RETRY = 'R',
+    KEY_ONCE = '1',
+    KEY_JOBS = 'J',
+    KEY_FEEDBACK = 'F',
+    KEY_NAME = 'n',
+    KEY_GRACE = 'g'
+};
 
 static const struct argp_option options[] = {
     {"exec", KEY_EXEC, "CMD", 0, "What trains: run by /bin/sh for each job", 0},
@@ -54,7 +62,7 @@ static const char *take_name(struct trainer *self, const char *value)
     free(visible);
     if (!fine)
         return "1 to 128 bytes without control characters";
-    strcpy(self->name, value);
+    memcpy(self->name, value, strlen(value) + 1);
     return NULL;
 }
 
@@ -88,11 +96,12 @@ static void default_name(struct trainer *self)
 {
     char host[NAME_MOST - 16] = "";
     if (gethostname(host, sizeof host - 1) < 0 || !*host)
-        strcpy(host, "localhost");
+        snprintf(host, sizeof host, "localhost");
     snprintf(self->name, sizeof self->name, "%s/%d", host, (int)getpid());
 }
 
-__attribute__((format(printf, 3, 4))) static void step(const struct trainer *self, const char *name, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void step(const struct trainer *self, const char *name, const char *format,
+                                                       ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -247,7 +256,8 @@ static int serve(struct trainer *self)
 
 int trainer_run(const struct command *self, struct common *common, int argc, char **argv)
 {
-    struct trainer trainer = {.options = {.retry = true, .grace_s = 10}, .jobs_endpoint = JOBS_ENDPOINT,
+    struct trainer trainer = {.options = {.retry = true, .grace_s = 10},
+                              .jobs_endpoint = JOBS_ENDPOINT,
                               .feedback_endpoint = FEEDBACK_ENDPOINT};
     struct arguments arguments = {.options = options, .option = option, .input = &trainer};
     default_name(&trainer);

@@ -146,20 +146,27 @@ unsigned visible_columns(const char *visible)
     return columns;
 }
 
-void visible_cut(char *visible, unsigned columns)
+size_t visible_fitting(const char *visible, unsigned columns)
 {
-    if (visible_columns(visible) <= columns)
-        return;
     struct text rest = text_of(visible);
     unsigned taken = 0;
     while (rest.len) {
         uint32_t point = 0;
         unsigned len = decode(rest, &point), width = len ? width_of(point) : 1;
-        if (taken + width > columns - 1)
+        if (taken + width > columns && taken)
             break;
         taken += width;
         rest.at += len ? len : 1;
         rest.len -= len ? len : 1;
     }
-    strcpy(visible + (rest.at - visible), utf8 ? "…" : "~");
+    return (size_t)(rest.at - visible);
+}
+
+void visible_cut(char *visible, unsigned columns)
+{
+    if (visible_columns(visible) <= columns)
+        return;
+    size_t kept = columns > 1 ? visible_fitting(visible, columns - 1) : 0;
+    const char *mark = utf8 ? "…" : "~";
+    memcpy(visible + kept, mark, strlen(mark) + 1);
 }

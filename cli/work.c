@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/clock.h"
 #include "cli/say.h"
 
 /* Output of a command's children that outlive it is waited for no longer than this. */
@@ -25,7 +26,7 @@ struct stream {
 
 struct work {
     pid_t pid;
-    bool ended;   /* and reaped */
+    bool ended; /* and reaped */
     int status;
     int64_t started_ns, ended_ns, kill_ns;
     struct stream output, errors;
@@ -74,14 +75,14 @@ static void make_pipe(int ends[2])
     fcntl(ends[0], F_SETFL, O_NONBLOCK);
 }
 
-struct work *work_start(const struct work_options *options, int64_t now_ns)
+struct work *work_start(const struct work_options *options)
 {
     struct work *self = must(calloc(1, sizeof *self));
     int output[2], errors[2], input = input_of(options->input);
     pid_t parent = getpid();
     make_pipe(output);
     make_pipe(errors);
-    self->started_ns = now_ns;
+    self->started_ns = clock_now_ns();
     self->kill_ns = INT64_MAX;
     self->line = options->line;
     self->argument = options->argument;
@@ -163,7 +164,7 @@ static void drain(struct work *self, struct stream *stream)
 }
 
 /* The group is killed before its leader is reaped: as long as that is not done, nobody else can have its number. */
-static void reap(struct work *self, int64_t now_ns)
+static void reap(struct work *self)
 {
     siginfo_t info = {0};
     if (self->ended || waitid(P_PID, (id_t)self->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 || info.si_pid == 0)
@@ -171,7 +172,7 @@ static void reap(struct work *self, int64_t now_ns)
     kill(-self->pid, SIGKILL);
     waitpid(self->pid, &self->status, 0);
     self->ended = true;
-    self->ended_ns = now_ns;
+    self->ended_ns = clock_now_ns();
 }
 
 bool work_turn(struct work *self, int64_t now_ns, int64_t *next_ns_p)
@@ -182,7 +183,7 @@ bool work_turn(struct work *self, int64_t now_ns, int64_t *next_ns_p)
     }
     drain(self, &self->output);
     drain(self, &self->errors);
-    reap(self, now_ns);
+    reap(self);
     *next_ns_p = self->ended ? self->ended_ns + DRAIN_NS : self->kill_ns;
     if (!self->ended)
         return false;

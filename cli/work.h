@@ -24,7 +24,7 @@ struct work_options {
     void *argument;
 };
 
-struct work *work_start(const struct work_options *options, int64_t now_ns);
+struct work *work_start(const struct work_options *options);
 
 /* What to poll: readable when there is output; -1: closed. */
 int work_output(const struct work *self);

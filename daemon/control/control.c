@@ -191,7 +191,7 @@ static void begin(struct control *self, struct envelope *envelope, json_t *ask, 
     struct pending *pending = refusal ? NULL : free_place(self);
     if (!refusal && !pending)
         refusal = command_refuse("busy", "too many questions are under way; ask again");
-    if (refusal) {
+    if (refusal || !pending) {
         reply(self, envelope, refusal);
         json_decref(ask);
         return;

@@ -75,16 +75,34 @@ static void make_folders(const char *path, bool whole)
         mkdir(at, 0750);
 }
 
+/* In a folder that everybody may write to, somebody else may have made ours first. */
+static bool folder_is_ours(const char *socket_path)
+{
+    char folder[4096];
+    struct stat st;
+    const char *slash = strrchr(socket_path, '/');
+    if (!slash || slash == socket_path || (size_t)(slash - socket_path) >= sizeof folder)
+        return true;
+    memcpy(folder, socket_path, (size_t)(slash - socket_path));
+    folder[slash - socket_path] = '\0';
+    return lstat(folder, &st) < 0 || st.st_uid == geteuid() || st.st_uid == 0;
+}
+
 /* A unit has its folders from the service manager; elsewhere they are made on the first start. */
-static void prepare_folders(const struct config *config)
+static int prepare_folders(const struct config *config)
 {
     if (getenv("STATE_DIRECTORY"))
-        return;
+        return EXIT_STOPPED;
     make_folders(config->state.dir, true);
     for (uint32_t i = 0; i < config->control.count; i++) {
-        if (strncmp(config->control.at[i], "ipc:///", 7) == 0)
-            make_folders(config->control.at[i] + 6, false);
+        const char *path = config->control.at[i] + 6;
+        if (strncmp(config->control.at[i], "ipc:///", 7) != 0)
+            continue;
+        make_folders(path, false);
+        if (!folder_is_ours(path))
+            return fail(EXIT_TAKEN, "control.bind: the folder of the control socket belongs to somebody else");
     }
+    return EXIT_STOPPED;
 }
 
 /* But those of dispatch: they are made in the thread that uses them, when the requests station starts. */
@@ -296,7 +314,8 @@ int engine_run(const char *config_file, int signal_fd)
 
     int status =
         inbox_new(&self.inbox) == 0 ? EXIT_STOPPED : fail(EXIT_OUR_BUG, "no memory or descriptor to start with");
-    prepare_folders(self.config);
+    if (status == EXIT_STOPPED)
+        status = prepare_folders(self.config);
     if (status == EXIT_STOPPED)
         status = open_sockets(&self);
     if (status == EXIT_STOPPED)

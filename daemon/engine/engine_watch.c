@@ -10,6 +10,7 @@
 
 #define STATUS_EVERY_NS (5 * CLOCK_S_NS)
 #define LOOK_EVERY_NS CLOCK_S_NS
+#define PATIENCE_LEAST_NS (2 * HEART_TURN_MAX_MS * CLOCK_MS_NS) /* quiet stations turn no faster */
 
 static void pulse_add(struct engine *self, const char *name, const struct heart *heart, int64_t now_ns)
 {
@@ -28,6 +29,11 @@ void engine_watch_begin(struct engine *self, int64_t now_ns)
         pulse_add(self, "worker", workers_heart(self->workers, i), now_ns);
 }
 
+static int64_t patience_ns(const struct engine *self)
+{
+    return self->watchdog_ns / 2 > PATIENCE_LEAST_NS ? self->watchdog_ns / 2 : PATIENCE_LEAST_NS;
+}
+
 static bool all_alive(struct engine *self, int64_t now_ns)
 {
     bool alive = true;
@@ -37,7 +43,7 @@ static bool all_alive(struct engine *self, int64_t now_ns)
         if (count != pulse->count)
             pulse->seen_ns = now_ns;
         pulse->count = count;
-        alive = alive && now_ns - pulse->seen_ns < self->watchdog_ns / 2;
+        alive = alive && now_ns - pulse->seen_ns < patience_ns(self);
     }
     return alive;
 }
@@ -68,7 +74,7 @@ void engine_watch(struct engine *self, int64_t now_ns)
     if (alive)
         notify_watchdog();
     for (uint32_t i = 0; i < self->pulse_count; i++) {
-        if (now_ns - self->pulses[i].seen_ns >= self->watchdog_ns / 2)
+        if (now_ns - self->pulses[i].seen_ns >= patience_ns(self))
             log_error("a station does not answer; without it the service manager will start the daemon again",
                       LOG_TEXT("station", self->pulses[i].name),
                       LOG_NUMBER("silent_s", (double)(now_ns - self->pulses[i].seen_ns) / 1e9));

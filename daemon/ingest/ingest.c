@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/base/log.h"
-
 #define ENDPOINTS_MAX 64
 #define QUIET_MS 20                   /* a drain ends when nothing came for so long, */
 #define DRAIN_MAX_NS (2 * CLOCK_S_NS) /* or after this */
@@ -24,6 +22,7 @@ struct ingest {
     struct inbox *inbox;
     char endpoints[ENDPOINTS_MAX][ENDPOINT_MAX];
     uint32_t endpoint_count, bound_count; /* bound ones first */
+    bool unbound;                         /* they have been given up */
 
     struct ingest_sink sink;
     struct frame frames[FRAME_BATCH_MAX];
@@ -203,26 +202,35 @@ static void wait_for_more(struct ingest *self, int timeout_ms)
     zmq_poll(items, self->sink.fd >= 0 ? 3 : 2, timeout_ms);
 }
 
-static void give_endpoints_up(struct ingest *self)
+/* Once: a second time the file of a Unix socket could be another daemon's. */
+static void unbind_all(struct ingest *self)
 {
-    for (uint32_t i = 0; i < self->endpoint_count; i++) {
-        if (i < self->bound_count)
-            endpoint_unbind(self->socket, self->endpoints[i]);
-        else
-            zmq_disconnect(self->handle, self->endpoints[i]);
-    }
+    for (uint32_t i = 0; i < self->bound_count && !self->unbound; i++)
+        endpoint_unbind(self->socket, self->endpoints[i]);
+    self->unbound = true;
+}
+
+static void disconnect_all(struct ingest *self)
+{
+    for (uint32_t i = self->bound_count; i < self->endpoint_count; i++)
+        zmq_disconnect(self->handle, self->endpoints[i]);
     self->endpoint_count = self->bound_count = 0;
 }
 
-/* The endpoints are given up first, so that what can still come is what libzmq has received already. */
+/* The endpoints are given up first, so that what can still come is what libzmq has received already. Of a bound endpoint
+ * that stays to be read; a connected one takes it along, and is emptied before. */
 static void drain(struct ingest *self)
 {
-    give_endpoints_up(self);
     int64_t until_ns = clock_now().steady_ns + DRAIN_MAX_NS;
+    zmq_pollitem_t item = {.socket = self->handle, .events = ZMQ_POLLIN};
     bool more = true;
+    unbind_all(self);
     while (!atomic_load(&self->hasten) && clock_now().steady_ns < until_ns) {
-        zmq_pollitem_t item = {.socket = self->handle, .events = ZMQ_POLLIN};
-        if (turn(self, &more) == 0 && !more && zmq_poll(&item, 1, QUIET_MS) <= 0)
+        if (turn(self, &more) == FRAME_BATCH_MAX || more)
+            continue;
+        if (self->endpoint_count)
+            disconnect_all(self);
+        else if (zmq_poll(&item, 1, QUIET_MS) <= 0)
             break;
     }
 }
@@ -279,8 +287,8 @@ void ingest_hasten(struct ingest *self)
 
 void ingest_stop_begin(struct ingest *self)
 {
-    if (self->started && inbox_put(self->inbox, (struct letter){.kind = LETTER_STOP}) < 0)
-        log_error("no memory to tell ingest to stop");
+    while (self->started && inbox_put(self->inbox, (struct letter){.kind = LETTER_STOP}) < 0)
+        zclock_sleep(10);
 }
 
 bool ingest_stop_finished(struct ingest *self)
@@ -298,7 +306,8 @@ void ingest_destroy(struct ingest **self_p)
         return;
     for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
         frame_close(&self->frames[i]);
-    give_endpoints_up(self);
+    unbind_all(self);
+    disconnect_all(self);
     zsock_destroy(&self->socket);
     inbox_destroy(&self->inbox);
     free(self);

@@ -93,6 +93,7 @@ static char *retrain(struct core *self, json_t *asked, int *rc_p)
     struct new_request new = {.model = model,
                               .by = "operator",
                               .why = why,
+                              .severity = INFINITY, /* a person waits */
                               .metric = "",
                               .observed = NAN,
                               .limit = NAN,

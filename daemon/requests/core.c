@@ -131,7 +131,7 @@ static void take_feedback(struct core *self)
     for (int i = 0; i < CORE_LETTERS_A_TURN; i++) {
         if (!port->take(port->argument, &letter))
             return;
-        hear(self, &letter);
+        hear_feedback(self, &letter);
     }
     self->again = true;
 }
@@ -172,10 +172,12 @@ static void become_full(struct core *self, int error)
                       : "requests cannot be kept, the disk is full: no retraining is offered until there is room again");
 }
 
+/* Trainers could not report meanwhile: as after a restart, nobody loses a lease for that. */
 static void become_writable(struct core *self)
 {
     self->full = false;
     self->held_lost = 0;
+    live_renew_leases(self);
     effects_alarm(self, "store_full", false, "requests can be kept again");
 }
 
@@ -202,8 +204,10 @@ static void finish(struct core *self, bool writable)
         live_publish(self);
         letters_free(&self->taken);
         effects_act(self);
-        if (self->full && writable)
+        if (self->full && writable) {
             become_writable(self);
+            self->again = true;
+        }
         if (busy)
             self->busy_ns = self->now.steady_ns;
         if (self->ended)
@@ -236,7 +240,7 @@ bool core_turn(struct core *self, struct now now)
         offers_record_sent(self);
     take_letters(self, writable);
     take_feedback(self);
-    if (writable) {
+    if (!self->full) {
         offers_timers(self);
         offers_make(self);
     }
@@ -276,7 +280,7 @@ int64_t core_due_ns(const struct core *self)
 
 bool core_stopped(const struct core *self)
 {
-    return self->ended || (self->stopping && !self->sent && (self->full || !self->held.count));
+    return self->ended || (self->stopping && (self->full || (!self->sent && !self->held.count)));
 }
 
 uint32_t core_live(const struct core *self)

@@ -167,6 +167,8 @@ void live_settle(struct core *self, struct live *live, const struct request *val
 /* The commit succeeded, or did not. */
 void live_publish(struct core *self);
 void live_undo(struct core *self);
+/* Every lease runs a full term from now. */
+void live_renew_leases(struct core *self);
 void live_free_all(struct core *self);
 
 /* -- step.c: applies an event, records what it did, notes whom to tell ------------------------------------------------ */
@@ -208,7 +210,7 @@ struct new_request {
 struct live *episodes_open(struct core *self, const struct new_request *request);
 
 /* hear.c: one message of a trainer. */
-void hear(struct core *self, const struct feedback_letter *letter);
+void hear_feedback(struct core *self, const struct feedback_letter *letter);
 
 /* offers.c */
 void offers_timers(struct core *self);

@@ -250,8 +250,6 @@ int core_new(struct core **self_p, const struct requests_options *options, const
         core_destroy(&self);
         return rc;
     }
-    if (!options->feedback_required)
-        log_warning("jobs.feedback is none: a job counts as delivered once it is handed to a trainer, at most once");
     *self_p = self;
     return 0;
 }

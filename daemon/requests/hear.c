@@ -96,7 +96,7 @@ static void apply(struct core *self, const struct feedback *said, void *sender)
     answer(self, sender, said, &step);
 }
 
-void hear(struct core *self, const struct feedback_letter *letter)
+void hear_feedback(struct core *self, const struct feedback_letter *letter)
 {
     struct feedback said;
     char why[256];

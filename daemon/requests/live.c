@@ -197,14 +197,26 @@ void live_undo(struct core *self)
     while (live) {
         struct live *next = live->next_touched;
         live->ended_attempt = 0;
-        if (live->born) {
+        free(live->next);
+        live->next = NULL;
+        live_settle(self, live, &live->now);
+        if (live->born)
             live_free(self, live);
-        } else {
-            free(live->next);
-            live->next = NULL;
+        live = next;
+    }
+}
+
+void live_renew_leases(struct core *self)
+{
+    for (size_t i = 0; i <= self->by_id.mask; i++) {
+        for (struct map_link *link = self->by_id.slots[i]; link; link = link->next) {
+            struct live *live = MAP_THING(link, struct live, by_id);
+            int64_t lease_end_ns = self->now.steady_ns + self->rules.lease_ns;
+            if (live->now.state != REQUEST_RUNNING || live->now.lease_end_ns >= lease_end_ns)
+                continue;
+            live->now.lease_end_ns = lease_end_ns;
             live_settle(self, live, &live->now);
         }
-        live = next;
     }
 }
 

@@ -1,12 +1,13 @@
 /* What the keepers of models say: triggers, recoveries, who serves and who is silent. */
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/base/log.h"
 #include "daemon/requests/core.h"
-#include "lib/retrain/episode.h"
+#include "lib/retrain/patience.h"
 #include "lib/wire/job.h"
 
 static void read_failed(struct core *self, int rc)
@@ -57,7 +58,7 @@ struct live *episodes_open(struct core *self, const struct new_request *new)
     struct request request = {.episode = model.episode + 1,
                               .state = REQUEST_PENDING,
                               .attempt = 1,
-                              .severity = isfinite(new->severity) ? new->severity : 0,
+                              .severity = isnan(new->severity) ? 0 : new->severity,
                               .observed = new->observed,
                               .limit = new->limit,
                               .fraction = NAN,
@@ -79,6 +80,7 @@ struct live *episodes_open(struct core *self, const struct new_request *new)
         return NULL;
     }
     step_begin(self, live, new->by, new->why);
+    live_settle(self, live, live->next); /* so that this very turn can offer it: one commit for both */
     model.episode = request.episode;
     model.triggered = new->triggered;
     snprintf(model.request, sizeof model.request, "%s", request.id);
@@ -133,9 +135,9 @@ static void join(struct core *self, struct live *live, const struct retrain_noti
     heard(self, live, notice->model, false);
 }
 
-static struct episode_past past_of(struct core *self, const struct store_family *row, const char *model)
+static struct patience_past past_of(struct core *self, const struct store_family *row, const char *model)
 {
-    struct episode_past past = {
+    struct patience_past past = {
         .fruitless = row->fruitless, .unrecoverable = row->unrecoverable, .recovered = row->recovered};
     struct request last;
     int rc = *row->last_request ? store_get_request(self->store, row->last_request, &last) : 0;
@@ -184,6 +186,16 @@ static void give_up(struct core *self, const struct retrain_notice *notice, stru
     request_texts_free(&last);
 }
 
+static void say_why(const struct trigger *trigger, char out[REQUEST_WHY_MAX])
+{
+    if (trigger->by_drift_rule)
+        snprintf(out, REQUEST_WHY_MAX, "%s: statistic %.4g against a threshold of %.4g after %llu values", trigger->rule,
+                 trigger->statistic, trigger->threshold, (unsigned long long)trigger->n);
+    else
+        snprintf(out, REQUEST_WHY_MAX, "%s, observed %.7g over %u values, %u failures in a row", trigger->rule,
+                 trigger->observed, trigger->window, trigger->failures);
+}
+
 static void open_episode(struct core *self, const struct retrain_notice *notice, uint32_t fruitless)
 {
     const struct trigger *trigger = &notice->trigger;
@@ -197,9 +209,15 @@ static void open_episode(struct core *self, const struct retrain_notice *notice,
                                 .failures = trigger->failures,
                                 .change_at_s = trigger->change_at_s,
                                 .window_start_s = trigger->window_start_s,
-                                .window_end_s = trigger->window_end_s};
-    snprintf(why, sizeof why, "%s, observed %.7g over %u values, %u failures in a row", trigger->rule, trigger->observed,
-             trigger->window, trigger->failures);
+                                .window_end_s = trigger->window_end_s,
+                                .detector = trigger->detector,
+                                .statistic = trigger->statistic,
+                                .threshold = trigger->threshold,
+                                .n = trigger->n,
+                                .size = trigger->size,
+                                .size_lower = trigger->size_lower,
+                                .size_upper = trigger->size_upper};
+    say_why(trigger, why);
     struct new_request new = {.model = notice->model,
                               .by = "monitor",
                               .why = why,
@@ -223,18 +241,18 @@ static void triggered_idle(struct core *self, const struct retrain_notice *notic
     struct text family = step_family(notice->model);
     struct store_family row = family_row(self, family);
     struct store_model model = model_row(self, notice->model, notice);
-    struct episode_past past = past_of(self, &row, notice->model);
+    struct patience_past past = past_of(self, &row, notice->model);
     /* Both are times of the events themselves, which need not be those of their arrival. */
     double ago_s = notice->trigger.window_end_s - notice->trigger.change_at_s;
     int64_t change_ns = ago_s > 0 && ago_s < 1e8 ? notice->at_ns - (int64_t)(ago_s * 1e9) : notice->at_ns;
-    enum episode_verdict verdict =
-        episode_judge(&past, change_ns, model.served.steady_ns, self->options.give_up_after, &row.fruitless);
-    if (verdict == EPISODE_OPENS) {
+    enum patience_verdict verdict =
+        patience_judge(&past, change_ns, model.served.steady_ns, self->options.give_up_after, &row.fruitless);
+    if (verdict == PATIENCE_GOES_ON) {
         store_put_model(self->store, &model); /* with what the notice says of its first appearance */
         open_episode(self, notice, row.fruitless);
         return;
     }
-    if (verdict == EPISODE_GIVES_UP)
+    if (verdict == PATIENCE_ENDS)
         give_up(self, notice, &row);
     model.triggered = moment_of(self, notice);
     store_put_model(self->store, &model);
@@ -255,6 +273,15 @@ static int triggered(struct core *self, const struct retrain_notice *notice)
 
 /* -- recovery, replacement ------------------------------------------------------------------------------------------- */
 
+/* A drift rule made the request: its evidence names a detector. The text is our own, as job_trigger_json() wrote it. */
+static bool by_drift_rule(const struct request *request)
+{
+    json_t *trigger = json_loads(request->trigger_json, 0, NULL);
+    bool found = json_object_get(json_object_get(trigger, "evidence"), "detector") != NULL;
+    json_decref(trigger);
+    return found;
+}
+
 static void recovered(struct core *self, const struct retrain_notice *notice)
 {
     struct text family = step_family(notice->model);
@@ -270,7 +297,7 @@ static void recovered(struct core *self, const struct retrain_notice *notice)
     const struct request *request = live_value(live);
     /* A monitor that was started anew has forgotten which KPI it was: then all of them hold. */
     bool same_metric = !*notice->trigger.metric || strcmp(request->metric, notice->trigger.metric) == 0;
-    if (strcmp(request->model, notice->model) == 0 && *request->metric && same_metric)
+    if (strcmp(request->model, notice->model) == 0 && *request->metric && same_metric && !by_drift_rule(request))
         step_apply(self, live, &(struct request_event){.kind = REQUEST_RECOVERED});
 }
 

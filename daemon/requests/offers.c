@@ -43,18 +43,21 @@ void offers_make(struct core *self)
         self->no_trainer = true;
         return;
     }
-    for (uint32_t i = 0; i < self->burst; i++) {
+    for (uint32_t made = 0; made < self->burst;) {
         struct queue_item *item = queue_best(self->queue);
         if (!item)
             return;
         struct live *live = (struct live *)(void *)((char *)item - offsetof(struct live, item));
-        if (live->next)
+        if (live->next && !live->born)
             break; /* something else happens to it in this turn: it is looked at again in the next */
-        step_apply(self, live, &(struct request_event){.kind = REQUEST_OFFER});
-        if (!live->next)
-            return;
-        live_settle(self, live, live->next);
-        effects_job(self, live);
+        if (live_value(live)->state == REQUEST_PENDING) {
+            step_apply(self, live, &(struct request_event){.kind = REQUEST_OFFER});
+            if (!live->next)
+                return;
+            effects_job(self, live);
+            made++;
+        }
+        live_settle(self, live, live->next); /* it leaves the queue */
     }
     self->again = true;
 }

@@ -47,9 +47,8 @@ static int say_why(struct store *self, int rc, char why[STORE_WHY_MAX])
 static int make_folders(const char *dir, char why[STORE_WHY_MAX])
 {
     char path[4096];
-    if (strlen(dir) >= sizeof path)
+    if ((size_t)snprintf(path, sizeof path, "%s", dir) >= sizeof path)
         return say(why, -ENAMETOOLONG, "state.dir is longer than a path can be");
-    strcpy(path, dir);
     for (char *at = path + 1;; at++) {
         char end = *at;
         if (end != '/' && end != '\0')

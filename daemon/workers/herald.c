@@ -69,7 +69,7 @@ static void write_violations(struct json_write *out, const struct monitor *monit
     for (uint32_t i = 0; i < settings->kpi_count; i++) {
         const struct kpi_budget *kpi = &settings->kpis[i];
         const struct window *window = window_of(monitor, kpi->metric);
-        if (!window || window_total(window) < settings->min_events)
+        if (kpi->test != KPI_WINDOW || !window || window_total(window) < settings->min_events)
             continue;
         double observed = window_get(window, kpi->over);
         bool below = !isnan(kpi->min) && window_below(observed, kpi->min);
@@ -167,7 +167,7 @@ static void send_trigger(struct shard *self, const struct model *model, struct n
 {
     const struct trigger *trigger = monitor_trigger(model->monitor);
     struct retrain_notice *notice = notice_new(self, NOTICE_TRIGGERED, model, now);
-    log_info("drift: a budget is broken", LOG_TEXT("model", model->text), LOG_TEXT("rule", trigger->rule),
+    log_info(trigger->by_drift_rule ? "drift: a metric has changed" : "drift: a budget is broken", LOG_TEXT("model", model->text), LOG_TEXT("rule", trigger->rule),
              LOG_NUMBER("observed", trigger->observed), LOG_NUMBER("limit", trigger->limit),
              LOG_NUMBER("failures", trigger->failures));
     if (!notice)

@@ -51,7 +51,8 @@ static json_t *kpi_json(const struct model *model, const struct kpi_budget *kpi,
     bool violated = judged && ((!isnan(kpi->min) && window_below(observed, kpi->min)) ||
                                (!isnan(kpi->max) && window_above(observed, kpi->max)));
     return json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:I, s:o}", "name", kpi->metric, "over", window_stat_name(kpi->over),
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:b, s:b, s:I, s:o}", "name", kpi->metric, "test",
+        kpi->test == KPI_EVIDENCE ? "evidence" : "window", "over", window_stat_name(kpi->over),
         "observed", figure(observed), "min", figure(kpi->min), "max", figure(kpi->max), "judged", (int)judged,
         "violated", (int)violated, "n", (json_int_t)(window ? window_count(window) : 0), "recent",
         place < 0 ? json_array() : recent_json(model, (uint32_t)place, whole ? RECORDER_VALUES : RECENT_IN_LISTS));

@@ -105,7 +105,7 @@ static json_t *rejects_json(const struct shard *self)
 static struct text ask_text(const struct walk *walk, const char *member)
 {
     json_t *value = json_object_get(walk->ask, member);
-    return (struct text){.at = value && json_is_string(value) ? json_string_value(value) : "",
+    return (struct text){.at = json_is_string(value) ? json_string_value(value) : "",
                          .len = json_string_length(value)};
 }
 

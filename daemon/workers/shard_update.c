@@ -21,12 +21,7 @@ void shard_update(struct shard *self, const struct retrain_update *update, struc
     model->live = update->live;
     model->unrecoverable = update->unrecoverable;
     model->episode = update->episode;
-    if (update->episode == 0)
-        return;
     if (update->triggered_ns != retrain_never_ns())
         monitor_triggered_at(model->monitor, update->triggered_ns);
-    if (update->live)
-        monitor_request_live(model->monitor, true, update->triggered_ns);
-    else if (update->ended_ns != retrain_never_ns())
-        monitor_request_live(model->monitor, false, update->ended_ns);
+    monitor_request_live(model->monitor, update->live, update->live ? update->triggered_ns : update->ended_ns);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""node.py - a serving node in thirty lines: publishes metrics of a model to driftd. Put your own numbers in measure()."""
+"""node.py - a serving node in thirty lines: publishes metrics of a model. Put your own numbers in measure()."""
 import json
 import random
 import sys

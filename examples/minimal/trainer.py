@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""trainer.py - a trainer in forty lines: takes jobs from driftd and says what became of them. Put your own in train()."""
+"""trainer.py - a trainer in forty lines: takes jobs and says what became of them. Put your own in train()."""
 import sys
 import time
 
@@ -19,7 +19,8 @@ feedback.connect(FEEDBACK)
 def say(job, what, **members):
     """True: go on. No reply: the same message again, it does no harm."""
     while True:
-        feedback.send_json({"say": what, "request": job["request"], "attempt": job["attempt"], "trainer": "minimal-1", **members})
+        feedback.send_json({"say": what, "request": job["request"], "attempt": job["attempt"], "trainer": "minimal-1",
+                            **members})
         if feedback.poll(5000):
             reply = feedback.recv_json()
             if reply["ok"] or reply["error"] != "unavailable":

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """demo.py - the main job of driftd, on real images, told as it happens. `make demo` runs it.
 
-A camera goes bad, the accuracy of the model that looks through it falls below its budget, driftd asks for a retraining, a trainer
-retrains on what the camera sees now, and the model is well again. Everything told here was heard on the sockets that
-any program may use: the node's metrics, driftd's events and its control socket, and what node and trainer print.
+A camera goes bad, the accuracy of the model that looks through it falls below its budget, driftd asks for a
+retraining, a trainer retrains on what the camera sees now, and the model is well again. Everything told here was heard
+on the sockets that any program may use: the node's metrics, driftd's events and its control socket, and in what node
+and trainer print.
 """
 import argparse
 import importlib.util
@@ -11,7 +12,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 
 sys.dont_write_bytecode = True  # a run leaves nothing behind, here neither
 NEEDS = {"zmq": "python3-zmq", "numpy": "python3-numpy", "scipy": "python3-scipy", "sklearn": "python3-sklearn"}
@@ -81,14 +81,16 @@ class Story:
         if model != self.first and self.recovered_s is None and len(recent) == self.window and mean >= self.budget:
             self.recovered_s = time.monotonic()
             self.screen.mark("R")
-            self.screen.say(f"accuracy   {mean:.3f} over the last {self.window} batches of {model}: back within its budget of "
-                            f"{self.budget}", "\033[32m")
+            self.screen.say(f"accuracy   {mean:.3f} over the last {self.window} batches of {model}: back within its "
+                            f"budget of {self.budget}", "\033[32m")
         if time.monotonic() - self.asked_s > 0.5:
             self.asked_s = time.monotonic()
             self.state = self.line.state_of(model) or "no answer"
         status = (f"{model}  accuracy {mean:.3f} (at least {self.budget})  {event['latency_ms']:.1f} ms  "
                   f"{event['processed_fps']:.0f} pictures/s  driftd: {self.state}")
-        self.screen.add(event["accuracy"], status + (f"  trainer: {self.progress}" if self.progress and self.screen.live else ""))
+        if self.progress and self.screen.live:
+            status += f"  trainer: {self.progress}"
+        self.screen.add(event["accuracy"], status)
 
     def on_node(self, text: str) -> None:
         if text.startswith("camera:") and self.bad_from is None:
@@ -113,14 +115,16 @@ class Story:
             self.triggered_s = self.triggered_s or time.monotonic()
             self.screen.mark("T")
             trigger = data["trigger"]
-            self.screen.say(f"driftd     TRIGGER {trigger['rule']}: {trigger['observed']:.3f} over {trigger['window']} batches, "
-                            f"{trigger['failures']} times in a row; a retraining of {event['subject']} is requested", "\033[1m")
+            self.screen.say(f"driftd     TRIGGER {trigger['rule']}: {trigger['observed']:.3f} over {trigger['window']} "
+                            f"batches, {trigger['failures']} times in a row; a retraining of {event['subject']} is "
+                            "requested", "\033[1m")
         elif name == "budget.violated":
             broken = ", ".join(f"{one['metric']} ({one['over']}) {one['observed']:.3f}" for one in data["violations"])
             self.screen.say(f"driftd     budget violated by {event['subject']}: {broken}")
         elif name == "model.unrecoverable":
             self.unrecoverable, self.gave_up_s = event["subject"], time.monotonic()
-            self.screen.say(f"driftd     {event['subject']} is unrecoverable: no more requests until a person says otherwise", "\033[1m")
+            self.screen.say(f"driftd     {event['subject']} is unrecoverable: no more requests until a person says "
+                            "otherwise", "\033[1m")
         elif name in ("retraining.dead", "retraining.cancelled", "retraining.superseded", "frames.lost", "alarm"):
             self.screen.say(f"driftd     {name}: {event.get('subject', '')}")
 
@@ -129,11 +133,12 @@ class Story:
     def ended(self) -> bool:
         now = time.monotonic()
         if self.capped:
-            return self.gave_up_s is not None and now > self.gave_up_s + AFTER_GIVING_UP_BACKOFFS * self.line.plan.backoff_s
+            quiet_s = AFTER_GIVING_UP_BACKOFFS * self.line.plan.backoff_s
+            return self.gave_up_s is not None and now > self.gave_up_s + quiet_s
         return self.recovered_s is not None and now > self.recovered_s + AFTER_RECOVERY_S
 
     def figures(self) -> dict:
-        """before, drifted, after: mean accuracy of the good batches, of the last window before the swap, of the new version."""
+        """Mean accuracy before (good batches), drifted (the last window before the swap), after (the new version)."""
         old = self.accuracy.get(self.first, [])
         good = old[:self.bad_from[1]] if self.bad_from else old
         new = self.accuracy.get(self.serving, []) if self.serving != self.first else []
@@ -150,7 +155,8 @@ def tell(story: Story, line, interrupted: Interrupted) -> None:
         if interrupted.by:
             return
         if time.monotonic() > deadline_s:
-            raise Failed(f"after {LIMIT_S:.0f} s " + ("driftd has not given up" if story.capped else "the model is not well again"))
+            what = "driftd has not given up" if story.capped else "the model is not well again"
+            raise Failed(f"after {LIMIT_S:.0f} s {what}")
         for news in line.news(0.1):
             story.hear(news)
     requests = line.requests()
@@ -163,14 +169,16 @@ def tell(story: Story, line, interrupted: Interrupted) -> None:
 def summary(story: Story, line, screen, plan) -> None:
     figures, requests = story.figures(), line.requests()
     bad_s, bad_batch = story.bad_from
-    lines = ["", f"What happened ({plan.dataset}, {plan.camera}, seed {plan.seed}; accuracy is measured on images no trainer ever saw)",
+    lines = ["", f"What happened ({plan.dataset}, {plan.camera}, seed {plan.seed})",
+             "  accuracy is measured on images that no trainer ever saw",
              f"  accuracy before          {figures['before']:.3f}",
-             f"  accuracy drifted         {figures['drifted']:.3f}   budget: at least {story.budget} over {story.window} batches"]
+             f"  accuracy drifted         {figures['drifted']:.3f}   budget: at least {story.budget} over "
+             f"{story.window} batches"]
     if plan.camera == "capped":
         batches = len(story.accuracy[story.first]) - bad_batch
-        lines += [f"  bad batches              {batches}: a request for each three of them would have been {batches // 3}",
-                  f"  requests made            {len(requests)}: held by a back-off of {plan.backoff_s} s and given up after "
-                  f"{line.give_up_after} in vain"]
+        lines += [f"  bad batches              {batches}: a request for each three of them would be {batches // 3}",
+                  f"  requests made            {len(requests)}: held by a back-off of {plan.backoff_s} s and given up "
+                  f"after {line.give_up_after} in vain"]
     else:
         lines += [f"  accuracy after           {figures['after']:.3f}   {story.serving}",
                   f"  bad picture to trigger   {story.triggered_s - bad_s:.1f} s",
@@ -197,10 +205,11 @@ def what_next(screen, line, stays: bool, build: str) -> None:
 
 
 def parse(datasets: list[str], cameras: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="A camera goes bad, driftd notices, a trainer retrains: on real images.")
+    parser = argparse.ArgumentParser(description="A camera goes bad, driftd notices, a trainer retrains.")
     parser.add_argument("--dataset", choices=("fashion", "digits"), help=f"default: {datasets[0]}")
     parser.add_argument("--camera", choices=cameras, default="rotation", help="what happens to it (%(default)s)")
-    parser.add_argument("--strategy", choices=("grid_search", "bayesian", "pbt"), help="default: driftd chooses the cheapest")
+    parser.add_argument("--strategy", choices=("grid_search", "bayesian", "pbt"),
+                        help="default: driftd chooses the cheapest")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--fast", action="store_true", help="digits, and everything in quick succession")
     parser.add_argument("--stay", action="store_true", help="keep running after the story's end, until Ctrl-C")
@@ -214,13 +223,14 @@ def parse(datasets: list[str], cameras: list[str]) -> argparse.Namespace:
 def run(interrupted: Interrupted) -> int:
     use_a_python_that_can()
     import images
-    from line import ACCURACY_MIN, ROOT, WINDOW, ChildDied, Line, Plan
+    from processes import ACCURACY_MIN, ROOT, WINDOW, ChildDied, Line, Plan
     from screen import Screen
     arguments = parse(images.available(), ["rotation", "blur", "darkness", "capped"])
     name = os.environ.get("BUILD", "build")
     if not (ROOT / name / "driftd").exists():
         sys.exit(f"demo: {name}/driftd is not there; `make` builds it")
-    plan = Plan(dataset=arguments.dataset, camera=arguments.camera, choose=arguments.strategy or "cheapest", seed=arguments.seed)
+    plan = Plan(dataset=arguments.dataset, camera=arguments.camera, choose=arguments.strategy or "cheapest",
+                seed=arguments.seed)
     if arguments.fast:
         plan.interval_s, plan.good_batches, plan.step_batches, plan.backoff_s = 0.04, 50, 12, 2
     budget = ACCURACY_MIN[plan.dataset]
@@ -253,9 +263,10 @@ def run(interrupted: Interrupted) -> int:
 
 
 def introduction(plan, budget: float, window: int) -> list[str]:
-    what = {"fashion": "Fashion-MNIST: clothes, 28 x 28 pixels", "digits": "digits: handwriting, 8 x 8 pixels"}[plan.dataset]
+    what = {"fashion": "Fashion-MNIST: clothes, 28 x 28 pixels",
+            "digits": "digits: handwriting, 8 x 8 pixels"}[plan.dataset]
     return [f"A model looks at pictures ({what}) through a camera; the camera will go bad ({plan.camera}).",
-            f"Its budget: accuracy at least {budget} on the mean of {window} batches of 64 pictures, none of which a trainer ever sees.",
+            f"Its budget: accuracy at least {budget} on the mean of {window} batches of 64 pictures no trainer sees.",
             "In the chart: C the camera goes bad, T driftd asks for a retraining, R accuracy has recovered.", ""]
 
 

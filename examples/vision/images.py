@@ -7,8 +7,8 @@ Three pools that share no image:
   serving    what the node serves and measures its accuracy on. No trainer ever reads it: trainer.py and strategies.py
              call training() and nothing else of this file.
 
-Fashion-MNIST (Debian's dataset-fashion-mnist, 28 x 28 pixels of clothes) has a test set of its own: serving is taken from
-there. Digits (scikit-learn's, 8 x 8 pixels of handwriting) are shuffled by a fixed seed and cut.
+Fashion-MNIST (Debian's dataset-fashion-mnist, 28 x 28 pixels of clothes) has a test set of its own: serving is taken
+from there. Digits (scikit-learn's, 8 x 8 pixels of handwriting) are shuffled by a fixed seed and cut.
 """
 import gzip
 from pathlib import Path

@@ -84,5 +84,6 @@ def _flat(pixels: np.ndarray) -> np.ndarray:
     count, height, width = pixels.shape
     values = pixels.astype(np.float32) / 255
     if min(height, width) > LARGE_SIDE:
-        values = values[:, :height // 2 * 2, :width // 2 * 2].reshape(count, height // 2, 2, width // 2, 2).mean(axis=(2, 4))
+        even = values[:, :height // 2 * 2, :width // 2 * 2]
+        values = even.reshape(count, height // 2, 2, width // 2, 2).mean(axis=(2, 4))
     return values.reshape(count, -1)

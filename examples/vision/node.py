@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """node.py - a serving node: classifies what its camera sees, and publishes how well.
 
-It serves batches of pictures that no trainer ever saw, publishes accuracy, precision, recall, latency and frames per second of
-each batch to driftd, keeps the labelled pictures of a second, separate pool in the folder of recent images (as a person
-who labels a few pictures a day would), and takes over each new version of the model as soon as it is promoted.
+It serves batches of pictures that no trainer ever saw, publishes accuracy, precision, recall, latency and frames per
+second of each batch to driftd, keeps the labelled pictures of a second, separate pool in the folder of recent images
+(as a person who labels a few pictures a day would), and takes over each new version of the model once it is promoted.
 
 The ZeroMQ of it is the class Publisher; the rest is the classifier.
 """
@@ -82,7 +82,8 @@ def train_first(registry: Registry, dataset: str, seed: int) -> str:
     pool = images.training(dataset)
     shots = [camera.take(pool.pixels[at:at + 50], 0) for at in range(0, len(pool.labels), 50)]
     version = registry.next_version()
-    registry.save(version, first_version(np.concatenate(shots), pool.labels, seed), {"trained_on": f"{dataset}, good camera"})
+    classifier = first_version(np.concatenate(shots), pool.labels, seed)
+    registry.save(version, classifier, {"trained_on": f"{dataset}, good camera"})
     registry.promote(version)
     return version
 
@@ -135,7 +136,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="A serving node with a camera that goes bad.")
     parser.add_argument("--connect", default="tcp://127.0.0.1:5570", help="driftd's metrics socket (%(default)s)")
     parser.add_argument("--bind", help="an endpoint where others may watch the same metrics")
-    parser.add_argument("--work", type=Path, required=True, help="folder of models and recent images, shared with the trainer")
+    parser.add_argument("--work", type=Path, required=True,
+                        help="folder of models and recent images, shared with the trainer")
     parser.add_argument("--model", default="visutility/garments", help="project/name (%(default)s)")
     parser.add_argument("--node", default="camera-1")
     parser.add_argument("--dataset", choices=("fashion", "digits"), default=images.available()[0])
@@ -144,7 +146,8 @@ def main() -> int:
     parser.add_argument("--interval", type=float, default=0.1, help="seconds from batch to batch (%(default)s)")
     parser.add_argument("--batches", type=int, default=0, help="stop after so many (default: go on)")
     parser.add_argument("--good-batches", type=int, default=60, help="before the camera goes bad (%(default)s)")
-    parser.add_argument("--step-batches", type=int, default=15, help="from step to step of the camera's decline (%(default)s)")
+    parser.add_argument("--step-batches", type=int, default=15,
+                        help="from step to step of the camera's decline (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))

@@ -1,7 +1,7 @@
 """recent.py - the folder of labelled images as the cameras saw them lately.
 
 The node writes one file a batch and forgets the oldest; trainers read. A file's name is the time it was written, so a
-trainer can ask for what was seen since the model began to fail. Files appear by rename: a reader never sees half of one.
+trainer can ask for what was seen since the model began to fail. Files appear by rename: nobody ever reads half of one.
 """
 import os
 import time

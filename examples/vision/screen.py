@@ -1,7 +1,7 @@
 """screen.py - the story's lines, and on a terminal a live chart below them.
 
-On a terminal the chart is redrawn in place and lines are printed above it. In a pipe there are only lines, and now and then
-one that says how accurate the model is.
+On a terminal the chart is redrawn in place and lines are printed above it. In a pipe there are only lines, and now and
+then one that says how accurate the model is.
 """
 import os
 import shutil
@@ -87,7 +87,9 @@ class Screen:
             for column, mean in enumerate(means):
                 if round(mean * (ROWS - 1)) == row:
                     cells[column] = self._paint(GREEN if mean >= self.budget else RED, self.dot)
-            label = f"{self.budget:5.2f} " if row == budget_row else f"{row / (ROWS - 1):5.2f} " if row in (0, ROWS - 1) else " " * 6
+            label = " " * 6
+            if row in (budget_row, 0, ROWS - 1):
+                label = f"{self.budget if row == budget_row else row / (ROWS - 1):5.2f} "
             rows.append(label + self.bar + "".join(cells))
         foot = [" "] * columns
         for batch, letter in self.marks.items():

@@ -3,11 +3,11 @@
   grid_search   every combination of a grid is trained; the best on validation wins.
   bayesian      a Gaussian process models validation accuracy over the settings; the next trial is where the expected
                 improvement is largest (Mockus 1975; Jones, Schonlau and Welch 1998, eq. 15).
-  pbt           population-based training (Jaderberg et al. 2017): networks train side by side; every round the worst quarter
-                takes over weights and settings of the best quarter (exploit) and perturbs the settings (explore).
+  pbt           population-based training (Jaderberg et al. 2017): networks train side by side; every round the worst
+                quarter takes over weights and settings of the best quarter (exploit) and perturbs them (explore).
 
-All three train on recent images with a share of old ones, and compare by recent images that are held back: every original
-whose id is divisible by VALIDATION_EVERY stays out of training, in whatever shot it comes.
+All three train on recent images with a share of old ones, and compare by recent images that are held back: every
+original whose id is divisible by VALIDATION_EVERY stays out of training, in whatever shot it comes.
 """
 import copy
 import itertools
@@ -32,7 +32,8 @@ EPOCHS = 12  # of one training: of each trial, and of the model that is served i
 # The space of settings: (lowest, highest), searched on a logarithmic scale.
 SPACE = {"learning_rate": (3e-4, 3e-2), "l2": (1e-5, 1e-1), "hidden": (32, 128)}
 GRIDS = {"small": {"learning_rate": (1e-3, 3e-3, 1e-2), "l2": (1e-4, 1e-2), "hidden": (32, 96)},
-         "large": {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2), "l2": (1e-4, 1e-3, 1e-2, 1e-1), "hidden": (32, 64, 96, 128)}}
+         "large": {"learning_rate": (3e-4, 1e-3, 3e-3, 1e-2), "l2": (1e-4, 1e-3, 1e-2, 1e-1),
+                   "hidden": (32, 64, 96, 128)}}
 INITIAL_TRIALS = 5  # of the Bayesian optimiser, before there is anything to model
 CANDIDATES = 512
 MARGIN = 0.005      # an improvement below half a percent does not count (xi)

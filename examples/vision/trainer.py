@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """trainer.py - a trainer: takes retraining jobs from driftd and really retrains.
 
-A job names a strategy; strategies.py has one function for each. It trains on recent images as the cameras see them now (the
-folder the node fills) and some old ones. What comes out is compared with the model that is served, on recent images that were held
-back; if it is no better, the trainer says so and nothing is swapped.
+A job names a strategy; strategies.py has one function for each. It trains on recent images as the cameras see them now
+(the folder the node fills) and some old ones. What comes out is compared with the model that is served, on recent
+images that were held back; if it is no better, the trainer says so and nothing is swapped.
 
 The ZeroMQ of it is the class Driftd; the rest is training.
 """
@@ -91,8 +91,8 @@ class Training:
             result = {"say": "fail", "error": f"{type(error).__name__}: {error}", "retry": True}
         self.driftd.say(self.job, **result)
         if result["say"] == "done":
-            # Only now: a version whose job was taken away from us must not be served. If we die before this line, the model
-            # goes on failing, and driftd asks again.
+            # Only now: a version whose job was taken away from us must not be served. If we die before this line, the
+            # model goes on failing, and driftd asks again.
             self.registry.promote(result["version"])
             print(f"done: {result['version']} is worth serving: {result['metrics']['accuracy_before']:.3f} -> "
                   f"{result['metrics']['accuracy']:.3f} on images held back", flush=True)
@@ -115,8 +115,8 @@ class Training:
         # There is no GPU here: the hours are the CPU's.
         cost = {"gpu_hours": (time.process_time() - started_cpu_s) / 3600}
         if after < before + WORTH_IT:
-            return {"say": "fail", "error": f"no better than what is served: {after:.3f} against {before:.3f} on recent images",
-                    "retry": after >= HOPELESS, **cost}
+            error = f"no better than what is served: {after:.3f} against {before:.3f} on recent images"
+            return {"say": "fail", "error": error, "retry": after >= HOPELESS, **cost}
         version = self.registry.next_version()
         metrics = {"accuracy": after, "accuracy_before": before}
         artifact = self.registry.save(version, classifier, {"job": self.job, "settings": str(found.settings),
@@ -160,7 +160,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="A trainer with three strategies.")
     parser.add_argument("--jobs", default="tcp://127.0.0.1:5571", help="driftd's jobs socket (%(default)s)")
     parser.add_argument("--feedback", default="tcp://127.0.0.1:5572", help="driftd's feedback socket (%(default)s)")
-    parser.add_argument("--work", type=Path, required=True, help="folder of models and recent images, shared with the node")
+    parser.add_argument("--work", type=Path, required=True,
+                        help="folder of models and recent images, shared with the node")
     parser.add_argument("--name", default="trainer-1")
     parser.add_argument("--dataset", choices=("fashion", "digits"), default=images.available()[0])
     parser.add_argument("--seed", type=int, default=1)
@@ -171,8 +172,8 @@ def main() -> int:
         print("waiting for jobs", flush=True)
         while True:
             job = driftd.next_job()
-            print(f"job: attempt {job['attempt']} for {model_of(job)}, strategy {job['strategy']} ({job['strategy_reason']})",
-                  flush=True)
+            print(f"job: attempt {job['attempt']} for {model_of(job)}, strategy {job['strategy']} "
+                  f"({job['strategy_reason']})", flush=True)
             try:
                 Training(driftd, job, arguments.work, arguments.dataset, arguments.seed).run()
             except Stopped as stopped:

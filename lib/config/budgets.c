@@ -162,6 +162,13 @@ static int keep_limited(struct arena *memory, const struct budget_kpi *list, uin
     return 0;
 }
 
+static int merge_drift(struct arena *memory, const struct budget_block *block, struct budget_set *out)
+{
+    const struct key_place *place = record_find(&block->keys, schema_row_of("budgets[].drift"));
+    out->drift = block->drift;
+    return place ? record_note(&out->keys, memory, place) : 0;
+}
+
 int budgets_merge(const struct config_budgets *self, struct arena *memory, const uint32_t *blocks, uint32_t count,
                   struct budget_set *out)
 {
@@ -176,6 +183,8 @@ int budgets_merge(const struct config_budgets *self, struct arena *memory, const
     for (uint32_t i = 0; i < count && error == 0; i++) {
         const struct budget_block *block = &self->blocks[blocks[i]];
         error = merge_keys(memory, &block->settings, &block->keys, &out->settings, &out->keys);
+        if (block->drift.given && error == 0)
+            error = merge_drift(memory, block, out);
         for (uint32_t k = 0; k < block->kpi_count && error == 0; k++)
             if (!block->kpis[k].bad)
                 error = merge_kpi(self, memory, &block->kpis[k], list, &kpi_count);
@@ -231,6 +240,8 @@ static int make_set(struct config_budgets *self, uint32_t count, uint64_t hash, 
     if (!blocks || !set || budgets_merge(self, self->memory, self->matching, count, set) != 0)
         return -ENOMEM;
     memcpy(blocks, self->matching, count * sizeof(*blocks));
+    if (budgets_rules(self, set) != 0)
+        return -ENOMEM;
     set->blocks = blocks;
     set->block_count = count;
     set->hash = hash;

@@ -25,12 +25,20 @@ struct budget_kpi {
     bool bad;
 };
 
+/* The list `drift`. */
+struct budget_drift {
+    struct drift_rule *rules; /* without promises */
+    uint32_t count;
+    bool given;               /* it replaces what earlier blocks set */
+};
+
 struct budget_block {
     struct monitor_settings settings; /* only what `keys` names is set; no kpis */
     char *models;                     /* pattern; NULL: a mistake was told */
     struct record keys;
     struct budget_kpi *kpis;
     uint32_t kpi_count;
+    struct budget_drift drift;
     struct mark mark;
 };
 
@@ -39,9 +47,19 @@ struct budget_set {
     struct monitor_settings settings; /* first: a pointer to it is a pointer to the set */
     struct record keys;
     struct budget_kpi *kpis; /* as many as settings.kpis, in the same order */
+    struct budget_drift drift;
     const uint32_t *blocks;  /* rising */
     uint32_t block_count;
     uint64_t hash;
+};
+
+/* Promises that were worked out, for rules that other sets have as well. */
+struct budget_promise {
+    struct budget_promise *before;
+    struct detect_params asked;
+    double every_s, every_events, event_rate; /* the rule's share */
+    const struct detect_params *steps;
+    uint32_t step_count;
 };
 
 struct budgets_named {
@@ -62,6 +80,8 @@ struct config_budgets {
     uint32_t *matching;       /* room for all blocks */
     struct budget_set **sets; /* open addressing; set_room is a power of two, or 0 */
     uint32_t set_count, set_room;
+    struct alarm_budget fleet; /* one model's part of `fleet_false_alarms` */
+    struct budget_promise *promises;
 };
 
 /* Builds the index, once all blocks stand and have their patterns. */
@@ -73,6 +93,12 @@ uint32_t budgets_match(struct config_budgets *self, const struct model_id *model
 /* Merges blocks into *out, whose lists are then in `memory`. */
 int budgets_merge(const struct config_budgets *self, struct arena *memory, const uint32_t *blocks, uint32_t count,
                   struct budget_set *out);
+
+/* What a KPI with `test: evidence` keeps to: its range, given or known. False: there is none. */
+bool budgets_range(const struct kpi_budget *kpi, double *low, double *high);
+
+/* Makes the rules of a merged set: those of `test: evidence`, then the list `drift`, with their promises. */
+int budgets_rules(struct config_budgets *self, struct budget_set *set);
 
 /* The set for a model, made if it is new. *out_p NULL: no block matches. */
 int budgets_for(struct config_budgets *self, const struct model_id *model, const struct budget_set **out_p);

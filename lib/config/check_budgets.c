@@ -53,6 +53,60 @@ static void check_limits(struct checker *self, const struct budget_kpi *kpi)
                      kpi->budget.max, kpi->budget.min, min->mark.line);
 }
 
+/* Where a limit of `test: evidence` stands, or else its test. */
+static struct mark evidence_mark(const struct budget_kpi *kpi, const char *limit)
+{
+    const struct key_place *place = record_find(&kpi->keys, schema_row_of(limit));
+    if (!place)
+        place = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.test"));
+    return place ? place->mark : kpi->mark;
+}
+
+/* Whether one of the matching blocks has a mistake in the metric's entry: it lacks what was meant then. */
+static bool any_bad(const struct config_budgets *budgets, uint32_t matching, const char *metric)
+{
+    for (uint32_t i = 0; i < matching; i++) {
+        const struct budget_block *block = &budgets->blocks[budgets->matching[i]];
+        for (uint32_t k = 0; k < block->kpi_count; k++) {
+            const struct budget_kpi *kpi = &block->kpis[k];
+            for (uint32_t at = 0; at < kpi->keys.count && strcmp(kpi->budget.metric, metric) == 0; at++)
+                if (kpi->keys.places[at].bad)
+                    return true;
+        }
+    }
+    return false;
+}
+
+static void check_edge(struct checker *self, const struct budget_kpi *kpi, double limit, const char *key)
+{
+    double low, high;
+    char name[METRIC_NAME_MAX + 32], row[64];
+    if (isnan(limit) || !budgets_range(&kpi->budget, &low, &high) || (limit > low && limit < high))
+        return;
+    snprintf(name, sizeof(name), "budgets[].kpis.%s.%s", kpi->budget.metric, key);
+    snprintf(row, sizeof(row), "budgets[].kpis.<metric>.%s", key);
+    mistakes_add(self->mistakes, evidence_mark(kpi, row), name,
+                 "%g leaves nothing to test on one side; with test: evidence allowed: above %g and below %g", limit, low,
+                 high);
+}
+
+/* An e-detector bets on values between two bounds, and against a budget that lies between them. */
+static void check_evidence(struct checker *self, const struct budget_kpi *kpi)
+{
+    double low, high;
+    char name[METRIC_NAME_MAX + 32];
+    if (kpi->budget.test != KPI_EVIDENCE)
+        return;
+    if (!budgets_range(&kpi->budget, &low, &high)) {
+        snprintf(name, sizeof(name), "budgets[].kpis.%s.test", kpi->budget.metric);
+        mistakes_add(self->mistakes, evidence_mark(kpi, "budgets[].kpis.<metric>.test"), name,
+                     "evidence needs a metric with bounds; allowed: with range: [least, largest], or window");
+        return;
+    }
+    check_edge(self, kpi, kpi->budget.min, "min");
+    check_edge(self, kpi, kpi->budget.max, "max");
+}
+
 static bool has_limit(const struct budget_kpi *kpi)
 {
     return !isnan(kpi->budget.min) || !isnan(kpi->budget.max);
@@ -87,6 +141,14 @@ static void check_unlimited(struct checker *self, uint32_t block)
     }
 }
 
+static bool touches(const struct budget_block *block, const char *metric)
+{
+    for (uint32_t k = 0; k < block->kpi_count; k++)
+        if (strcmp(block->kpis[k].budget.metric, metric) == 0)
+            return true;
+    return false;
+}
+
 void check_budgets(struct checker *self)
 {
     struct config_budgets *budgets = &self->box->budgets;
@@ -99,9 +161,15 @@ void check_budgets(struct checker *self)
         struct model_id model;
         bool made = stand_in(text_of(budgets->blocks[i].models), &memory, &model);
         uint32_t count = made ? budgets_match(budgets, &model) : 0;
-        if (count > 1 && budgets_merge(budgets, &memory, budgets->matching, count, &set) == 0)
-            for (uint32_t k = 0; k < set.settings.kpi_count; k++)
-                check_limits(self, &set.kpis[k]);
+        if (count > 0 && budgets_merge(budgets, &memory, budgets->matching, count, &set) == 0)
+            for (uint32_t k = 0; k < set.settings.kpi_count; k++) {
+                if (count > 1)
+                    check_limits(self, &set.kpis[k]);
+                /* Told where its last word is said: other blocks that meet it would only repeat it. */
+                if (touches(&budgets->blocks[i], set.kpis[k].budget.metric) &&
+                    !any_bad(budgets, count, set.kpis[k].budget.metric))
+                    check_evidence(self, &set.kpis[k]);
+            }
         if (memory.failed)
             self->scratch->failed = true;
         arena_free(&memory);

@@ -126,6 +126,9 @@ static int fill(struct config_box *box, struct text yaml, const struct config_op
     if (error == -ENAMETOOLONG && !record_find(&box->keys, schema_row_of("control.bind")))
         mistakes_add(mistakes, (struct mark){0}, "control.bind",
                      "the path in XDG_RUNTIME_DIR is too long for a socket; set control.bind");
+    /* A time is shared by all models that there can be; a number of events is each one's own, however many there are. */
+    box->budgets.fleet.every_s = box->config.fleet_alarms.every_s * box->config.metrics.max_models;
+    box->budgets.fleet.every_events = box->config.fleet_alarms.every_events;
     box->config.has_budgets = box->budgets.block_count > 0;
     if (budgets_index(&box->budgets) != 0)
         return -ENOMEM;

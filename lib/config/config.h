@@ -58,6 +58,7 @@ struct config {
     } jobs;
     struct config_endpoints feedback, events, control;
     int32_t workers; /* -1: auto */
+    struct alarm_budget fleet_alarms; /* of all models together; all zero: not bounded */
     struct {
         char *dir;
     } state;

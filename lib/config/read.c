@@ -74,6 +74,10 @@ static read_fn *const readers[SCHEMA_TYPES] = {
     [SCHEMA_KPIS] = read_kpis,
     [SCHEMA_PROJECTS] = read_projects,
     [SCHEMA_STRATEGIES] = read_strategies,
+    [SCHEMA_ALARMS] = read_alarms,
+    [SCHEMA_RATE] = read_rate,
+    [SCHEMA_RANGE] = read_range,
+    [SCHEMA_DRIFT] = read_drift,
 };
 
 /* The same key in another section, where a person may have meant it. */

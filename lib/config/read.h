@@ -40,6 +40,7 @@ typedef bool read_fn(struct reader *self, const struct schema_row *row, const st
                      const struct target *into);
 read_fn read_count, read_number, read_limit, read_duration, read_size, read_word; /* read_scalar.c */
 read_fn read_path, read_bind, read_connect, read_control, read_choice, read_pattern, read_parameters; /* read_text.c */
+read_fn read_alarms, read_rate, read_range, read_drift; /* read_drift.c */
 read_fn read_blocks, read_kpis, read_projects, read_strategies; /* read_records.c */
 
 /* What cannot stand here, and what may: returns false. */
@@ -49,6 +50,9 @@ bool read_refuse(struct reader *self, const struct schema_row *row, const struct
 /* Whether the node is a scalar with something in it, a list or a map; tells where it is not. */
 bool read_expect(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
                  enum node_kind kind);
+
+/* Whether a node's text can name a metric; tells where it cannot. */
+bool read_metric_name(struct reader *self, const struct node *key, const char *shown);
 
 /* "above.key", cut to READ_KEY_MAX. */
 void read_join(char out[READ_KEY_MAX], const char *above, struct text key);

@@ -19,7 +19,7 @@ static bool metric_name_valid(struct text name)
     return true;
 }
 
-static bool check_metric(struct reader *self, const struct node *key, const char *shown)
+bool read_metric_name(struct reader *self, const struct node *key, const char *shown)
 {
     static const char *const members[] = {"timestamp", "node", "boot", "seq", "n", "model"};
     if (!metric_name_valid(key->text)) {
@@ -51,7 +51,7 @@ static void read_kpi(struct reader *self, const struct node *node, const char *s
     kpi->mark = node->key->mark;
     kpi->budget.min = kpi->budget.max = (double)NAN;
     kpi->bad = true;
-    if (!check_metric(self, node->key, shown))
+    if (!read_metric_name(self, node->key, shown))
         return;
     memcpy(kpi->budget.metric, node->key->text.at, node->key->text.len);
     if (node->unknown)

@@ -36,8 +36,8 @@ static const struct schema_word over_words[] = {{"last", WINDOW_LAST, NULL},    
                                                 {"median", WINDOW_MEDIAN, NULL}, {"p90", WINDOW_P90, NULL},
                                                 {"p95", WINDOW_P95, NULL},       {"p99", WINDOW_P99, NULL},
                                                 {"ewma", WINDOW_EWMA, NULL},     {0}};
-static const struct schema_word test_words[] = {
-    {"window", 0, NULL}, {"evidence", 1, "there is no e-detector yet"}, {0}};
+static const struct schema_word test_words[] = {{"window", KPI_WINDOW, NULL}, {"evidence", KPI_EVIDENCE, NULL}, {0}};
+static const struct schema_word rate_words[] = {{"auto", 0, NULL}, {0}};
 static const struct schema_word choose_words[] = {{"cheapest", 0, NULL},
                                                   {"round_robin", 0, NULL},
                                                   {"random", 0, NULL},
@@ -46,7 +46,6 @@ static const struct schema_word choose_words[] = {{"cheapest", 0, NULL},
 
 #define NO_HTTP "there is no HTTP server yet"
 #define NO_CURVE "there is no CURVE yet"
-#define NO_RATES "no statistical thresholds are computed yet"
 
 const struct schema_row schema_rows[] = {
     {"metrics", SCHEMA_MAP, NOWHERE},
@@ -91,7 +90,7 @@ const struct schema_row schema_rows[] = {
     {"security.server_key", SCHEMA_LATER, DEFAULT("${CREDENTIALS_DIRECTORY:-/etc/driftd}/curve.secret"), NOWHERE,
      ABSENT(NO_CURVE)},
     {"security.clients", SCHEMA_LATER, DEFAULT("/etc/driftd/clients.yaml"), NOWHERE, ABSENT(NO_CURVE)},
-    {"fleet_false_alarms", SCHEMA_LATER, NOWHERE, ABSENT(NO_RATES)},
+    {"fleet_false_alarms", SCHEMA_ALARMS, IN_CONFIG(fleet_alarms)},
 
     {"budgets", SCHEMA_BLOCKS, NOWHERE},
     {"budgets[].models", SCHEMA_PATTERN, .offset = offsetof(struct budget_block, models)},
@@ -102,17 +101,16 @@ const struct schema_row schema_rows[] = {
     {"budgets[].backoff", SCHEMA_DURATION, RANGE("0s", "3650d"), DEFAULT("30m"), IN_SETTINGS(backoff_ns)},
     {"budgets[].recover_after", SCHEMA_COUNT, RANGE("1", "1000000"), DEFAULT("32"), IN_SETTINGS(recover_after)},
     {"budgets[].stale_after", SCHEMA_DURATION, RANGE("1ms", "3650d"), DEFAULT("10m"), IN_SETTINGS(stale_after_ns)},
-    {"budgets[].false_alarms", SCHEMA_LATER, DEFAULT("1 per 30d"), NOWHERE, ABSENT(NO_RATES)},
-    {"budgets[].event_rate", SCHEMA_LATER, DEFAULT("auto"), NOWHERE, ABSENT(NO_RATES)},
+    {"budgets[].false_alarms", SCHEMA_ALARMS, DEFAULT("1 per 30d"), IN_SETTINGS(alarms)},
+    {"budgets[].event_rate", SCHEMA_RATE, DEFAULT("auto"), IN_SETTINGS(event_rate), WORDS(rate_words)},
     {"budgets[].kpis", SCHEMA_KPIS, NOWHERE},
     {"budgets[].kpis.<metric>", SCHEMA_KPI, NOWHERE},
     {"budgets[].kpis.<metric>.min", SCHEMA_LIMIT, IN_KPI(min)},
     {"budgets[].kpis.<metric>.max", SCHEMA_LIMIT, IN_KPI(max)},
     {"budgets[].kpis.<metric>.over", SCHEMA_WORD, DEFAULT("mean"), IN_KPI(over), WORDS(over_words)},
-    {"budgets[].kpis.<metric>.test", SCHEMA_WORD, DEFAULT("window"), NOWHERE, WORDS(test_words)},
-    {"budgets[].kpis.<metric>.range", SCHEMA_LATER, NOWHERE,
-     ABSENT("it serves test: evidence, which is not there yet")},
-    {"budgets[].drift", SCHEMA_LATER, NOWHERE, ABSENT("there are no drift rules yet")},
+    {"budgets[].kpis.<metric>.test", SCHEMA_WORD, DEFAULT("window"), IN_KPI(test), WORDS(test_words)},
+    {"budgets[].kpis.<metric>.range", SCHEMA_RANGE, IN_KPI(range)},
+    {"budgets[].drift", SCHEMA_DRIFT, .offset = offsetof(struct budget_block, drift)},
 
     {"retraining", SCHEMA_MAP, NOWHERE},
     {"retraining.seed", SCHEMA_COUNT64, RANGE("0", "18446744073709551615"), DEFAULT("0"), IN_CONFIG(retraining.seed)},
@@ -156,6 +154,7 @@ void schema_metric_range(struct text metric, double *least, double *most)
         {"accuracy", 0, 1},
         {"precision", 0, 1},
         {"recall", 0, 1},
+        {"expected_accuracy", 0, 1},
         {"latency_ms", 0, INFINITY},
         {"processed_fps", 0, INFINITY},
     };

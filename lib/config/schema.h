@@ -39,6 +39,10 @@ enum schema_type {
     SCHEMA_PROJECT,
     SCHEMA_STRATEGIES,
     SCHEMA_STRATEGY,
+    SCHEMA_ALARMS, /* struct alarm_budget */
+    SCHEMA_RATE,   /* double, a second */
+    SCHEMA_RANGE,  /* double[2] */
+    SCHEMA_DRIFT,  /* struct drift_rules: a list of rules, taken over whole */
     SCHEMA_LATER, /* a form that its feature will bring */
     SCHEMA_TYPES
 };

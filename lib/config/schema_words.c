@@ -7,6 +7,7 @@
 #include "lib/config/endpoint.h"
 #include "lib/config/nearest.h"
 #include "lib/config/scalar.h"
+#include "lib/monitor/rule.h"
 
 const char *schema_key(const struct schema_row *row)
 {
@@ -184,6 +185,20 @@ const char *schema_allowed(const struct schema_row *row, char out[SCHEMA_ALLOWED
     case SCHEMA_STRATEGIES:
         say(w, "a map from names to strategies, as in grid_search: {gpu_hours: 8}");
         break;
+    case SCHEMA_ALARMS:
+        say(w, "1 per 30d, or 1 per 100000 events");
+        break;
+    case SCHEMA_RATE:
+        if (row->words)
+            say_words(w, row->words, true);
+        say(w, "values in a time, as in 2/s, 90/m, 5/h or 1/d");
+        break;
+    case SCHEMA_RANGE:
+        say(w, "the least and the largest value there can be, as in [0, 100]");
+        break;
+    case SCHEMA_DRIFT:
+        say(w, "a list of rules, as in - {metric: accuracy, detector: cusum}");
+        break;
     case SCHEMA_LATER:
     case SCHEMA_TYPES:
         break;
@@ -216,6 +231,10 @@ const char *schema_type_name(enum schema_type type)
         [SCHEMA_PROJECT] = "map",
         [SCHEMA_STRATEGIES] = "map",
         [SCHEMA_STRATEGY] = "map",
+        [SCHEMA_ALARMS] = "rate of false alarms",
+        [SCHEMA_RATE] = "rate",
+        [SCHEMA_RANGE] = "range",
+        [SCHEMA_DRIFT] = "list",
         [SCHEMA_LATER] = "-",
     };
     return names[type];
@@ -234,7 +253,12 @@ size_t schema_width(enum schema_type type)
         return sizeof(int64_t);
     case SCHEMA_NUMBER:
     case SCHEMA_LIMIT:
+    case SCHEMA_RATE:
         return sizeof(double);
+    case SCHEMA_ALARMS:
+        return sizeof(struct alarm_budget);
+    case SCHEMA_RANGE:
+        return 2 * sizeof(double);
     case SCHEMA_PATH:
     case SCHEMA_PARAMETERS:
         return sizeof(char *);
@@ -251,6 +275,7 @@ size_t schema_width(enum schema_type type)
     case SCHEMA_PROJECT:
     case SCHEMA_STRATEGIES:
     case SCHEMA_STRATEGY:
+    case SCHEMA_DRIFT:
     case SCHEMA_LATER:
     case SCHEMA_TYPES:
         break;

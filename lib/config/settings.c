@@ -8,6 +8,7 @@
 #define DEFAULT_MIN_EVENTS 16
 #define DEFAULT_FAILURES 3
 #define DEFAULT_RECOVER_AFTER 32
+#define DEFAULT_ALARM_S (30.0 * 86400)
 #define MINUTE_NS INT64_C(60000000000)
 
 int config_settings_for(struct config *self, const struct model_id *model, const struct monitor_settings **out_p)
@@ -29,6 +30,7 @@ const struct monitor_settings *config_settings_default(void)
         .recover_after = DEFAULT_RECOVER_AFTER,
         .backoff_ns = 30 * MINUTE_NS,
         .stale_after_ns = 10 * MINUTE_NS,
+        .alarms = {.every_s = DEFAULT_ALARM_S},
     };
     return &settings;
 }

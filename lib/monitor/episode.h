@@ -14,10 +14,11 @@
 
 #define EPISODE_NEVER_NS INT64_MIN
 #define EPISODE_KPI_UNKNOWN UINT32_MAX
+#define EPISODE_KPI_NONE (UINT32_MAX - 1) /* a drift rule opened it: health does not close it */
 
 struct episode {
     int64_t last_trigger_ns, request_end_ns; /* EPISODE_NEVER_NS */
-    uint32_t kpi;                            /* that opened the latest episode, or EPISODE_KPI_UNKNOWN */
+    uint32_t kpi;                            /* that opened the latest episode, or EPISODE_KPI_... */
     bool open;                               /* as of the last look at the time */
     bool request_live;
 };

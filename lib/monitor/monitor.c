@@ -7,7 +7,10 @@
 
 #include "lib/monitor/budget.h"
 #include "lib/monitor/episode.h"
+#include "lib/monitor/expected.h"
 #include "lib/monitor/metric_table.h"
+#include "lib/monitor/rule_alarm.h"
+#include "lib/monitor/rule_set.h"
 
 #define NO_KPI UINT32_MAX
 
@@ -30,6 +33,9 @@ struct monitor {
     uint32_t failures;    /* evaluations in a row; a trigger begins them anew */
     uint32_t healthy;     /* evaluations in a row */
     bool judged;
+    bool triggered;       /* `trigger` holds one: room alone is none */
+    bool wants_expected;  /* something watches EXPECTED_METRIC */
+    struct rule_set rules;
     struct trigger *trigger;
     struct kpi_state kpis[];
 };
@@ -70,7 +76,27 @@ static bool settings_valid(const struct monitor_settings *s)
         if (s->kpis[k].over < 0 || s->kpis[k].over >= WINDOW_STATS || isinf(s->kpis[k].min) || isinf(s->kpis[k].max))
             return false;
     return s->window >= 1 && s->window <= WINDOW_CAPACITY_MAX && s->consecutive_failures >= 1 &&
-           s->recover_after >= 1 && s->backoff_ns >= 0 && s->stale_after_ns >= 0 && s->kpi_count <= MONITOR_METRICS_MAX;
+           s->recover_after >= 1 && s->backoff_ns >= 0 && s->stale_after_ns >= 0 &&
+           s->kpi_count <= MONITOR_METRICS_MAX && s->rule_count <= MONITOR_RULES_MAX;
+}
+
+/* Whether a KPI or a rule watches the accuracy that confidences let expect. */
+static bool expected_wanted(const struct monitor_settings *s)
+{
+    for (uint32_t i = 0; i < s->rule_count; i++)
+        if (strcmp(s->rules[i].metric, EXPECTED_METRIC) == 0)
+            return true;
+    return kpi_of(s, text_of(EXPECTED_METRIC)) != NO_KPI;
+}
+
+/* The rules and the room for what they find: all that they need to go on without memory. */
+static int open_rules(struct monitor *self, const struct monitor_settings *settings)
+{
+    int error = rule_set_open(&self->rules, settings->rules, settings->rule_count);
+    if (error || settings->rule_count == 0)
+        return error;
+    self->trigger = calloc(1, sizeof *self->trigger);
+    return self->trigger ? 0 : -ENOMEM;
 }
 
 int monitor_new(struct monitor **self_p, const struct monitor_settings *settings)
@@ -89,8 +115,12 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
         if (kpi_of(settings, text_of(settings->kpis[k].metric)) == k)
             self->kpis_unseen++;
     }
+    self->wants_expected = expected_wanted(settings);
+    int error = open_rules(self, settings);
+    if (error)
+        monitor_destroy(&self);
     *self_p = self;
-    return 0;
+    return error;
 }
 
 /* Whether the metric's window has to keep an order: some KPI asks for a statistic that needs one. */
@@ -152,6 +182,8 @@ static int prepare(struct monitor *self, const struct metric_event *event, struc
     if (!self->trigger && settings->kpi_count && self->failures + 1 >= settings->consecutive_failures &&
         !(self->trigger = calloc(1, sizeof *self->trigger)))
         return -ENOMEM;
+    if (rule_set_prepare(&self->rules, event) != 0)
+        return -ENOMEM;
     if (place(self, event, out) != 0) {
         metric_table_cut(&self->metrics, rows);
         self->kpis_unseen = unseen;
@@ -188,7 +220,8 @@ static struct finding evaluate(struct monitor *self, uint64_t carried)
     struct finding found = {.violated = NO_KPI};
     for (uint32_t k = 0; k < self->settings->kpi_count; k++) {
         struct kpi_state *kpi = &self->kpis[k];
-        if (kpi->row == METRIC_TABLE_NONE || !(carried >> kpi->row & 1))
+        if (kpi->row == METRIC_TABLE_NONE || !(carried >> kpi->row & 1) ||
+            self->settings->kpis[k].test == KPI_EVIDENCE)
             continue;
         const struct window *window = metric_table_window(&self->metrics, kpi->row);
         if (window_total(window) < self->settings->min_events)
@@ -220,9 +253,15 @@ static void trigger_pull(struct monitor *self, const struct finding *found, int6
         .change_at_s = self->violated_since_s,
         .window_start_s = metric_table_start_s(&self->metrics, row),
         .window_end_s = metric_table_end_s(&self->metrics, row),
+        .statistic = NAN,
+        .threshold = NAN,
+        .size = NAN,
+        .size_lower = NAN,
+        .size_upper = NAN,
     };
     memcpy(self->trigger->metric, kpi->metric, sizeof kpi->metric);
     budget_rule(kpi, &found->breach, self->trigger->rule);
+    self->triggered = true;
     episode_trigger(&self->episode, found->violated, now_ns);
     self->failures = 0;
 }
@@ -255,6 +294,8 @@ static void decide_recovery(struct monitor *self, uint64_t carried, struct verdi
 {
     const uint32_t needed = self->settings->recover_after, k = self->episode.kpi;
     const bool healthy = out->evaluation == EVALUATION_HEALTHY;
+    if (k == EPISODE_KPI_NONE)
+        return;
     out->recovered = self->episode.open && healthy && self->healthy >= needed;
     if (k == EPISODE_KPI_UNKNOWN)
         out->held = out->recovered;
@@ -264,10 +305,40 @@ static void decide_recovery(struct monitor *self, uint64_t carried, struct verdi
         self->episode.open = false;
 }
 
-int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
+static void trigger_rule(struct monitor *self, const struct rule_alarm *alarm, int64_t now_ns, double at_s)
+{
+    const struct drift_rule *rule = &self->settings->rules[alarm->rule];
+    const uint32_t row = rule->kpi == RULE_NO_KPI ? METRIC_TABLE_NONE : self->kpis[rule->kpi].row;
+    rule_alarm_trigger(alarm, rule, row == METRIC_TABLE_NONE ? NULL : metric_table_window(&self->metrics, row),
+                       self->trigger);
+    self->trigger->failures = self->failures;
+    self->trigger->window_end_s = at_s;
+    episode_trigger(&self->episode, EPISODE_KPI_NONE, now_ns);
+    self->triggered = true;
+}
+
+/* Asks the rules, where a trigger may go out at all. */
+static void judge_rules(struct monitor *self, const struct metric_event *event, int64_t now_ns, double at_s,
+                        struct verdict *out)
+{
+    struct rule_alarm alarm;
+    if (self->settings->rule_count == 0)
+        return;
+    if (self->episode.open || self->episode.request_live ||
+        episode_backoff_left_ns(&self->episode, self->settings->backoff_ns, now_ns) > 0) {
+        rule_set_skip(&self->rules, out->recovered);
+        return;
+    }
+    if (rule_set_take(&self->rules, event, now_ns, at_s, &alarm)) {
+        trigger_rule(self, &alarm, now_ns, at_s);
+        out->triggered = true;
+    }
+    self->judged = self->judged || self->rules.judged;
+}
+
+static int take(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
                 struct verdict *out)
 {
-    assert(event->metric_count <= METRIC_EVENT_MAX && event->n >= 1);
     struct placing placing;
     placing.carried = 0;
     placing.left_out = 0;
@@ -292,12 +363,26 @@ int monitor_add(struct monitor *self, const struct metric_event *event, int64_t 
     const struct finding found = evaluate(self, placing.carried);
     decide(self, &found, violated_before, now_ns, at_s, out);
     decide_recovery(self, placing.carried, out);
+    judge_rules(self, event, now_ns, at_s, out);
     return 0;
+}
+
+int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
+                struct verdict *out)
+{
+    assert(event->metric_count <= METRIC_EVENT_MAX && event->n >= 1);
+    if (self->wants_expected) {
+        struct metric room[METRIC_EVENT_MAX];
+        struct metric_event extended;
+        if (expected_extend(event, room, &extended))
+            return take(self, &extended, now_ns, now_s, out);
+    }
+    return take(self, event, now_ns, now_s, out);
 }
 
 const struct trigger *monitor_trigger(const struct monitor *self)
 {
-    return self->trigger && self->trigger->failures ? self->trigger : NULL; /* room alone is no trigger */
+    return self->triggered ? self->trigger : NULL;
 }
 
 void monitor_triggered_at(struct monitor *self, int64_t since_ns)
@@ -322,7 +407,7 @@ enum model_state monitor_state(const struct monitor *self, int64_t now_ns)
         return MODEL_DRIFTING;
     if (self->violated)
         return MODEL_FAILING;
-    return self->judged || (self->events && settings->kpi_count == 0) ? MODEL_HEALTHY : MODEL_WARMING;
+    return self->judged || (self->events && settings->kpi_count + settings->rule_count == 0) ? MODEL_HEALTHY : MODEL_WARMING;
 }
 
 uint32_t monitor_failures(const struct monitor *self)
@@ -370,6 +455,32 @@ const struct window *monitor_metric_window(const struct monitor *self, uint32_t 
     return metric_table_window(&self->metrics, index);
 }
 
+uint32_t monitor_rule_count(const struct monitor *self)
+{
+    return self->rules.count;
+}
+
+void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_rule *out)
+{
+    assert(index < self->rules.count);
+    const struct drift_rule *rule = &self->settings->rules[index];
+    const struct rule_state *state = &self->rules.states[index];
+    *out = (struct monitor_rule){
+        .detector = rule->detector,
+        .statistic = state->statistic,
+        .threshold = state->threshold,
+        .promise = rule_state_promise(state, rule),
+        .approximate = rule->step_count && rule->steps[state->step].approximate,
+        .rate_known = rule->step_count < 2 || state->rate > 0,
+        .rate = state->rate,
+        .reference = isnan(detect_params_get(&rule->params, "mean")) ? detect_params_get(&rule->params, "reference")
+                                                                     : (double)NAN,
+        .taken = state->taken,
+        .refused = state->refused,
+    };
+    drift_rule_text(rule, out->text);
+}
+
 const struct monitor_settings *monitor_settings_of(const struct monitor *self)
 {
     return self->settings;
@@ -380,6 +491,7 @@ void monitor_destroy(struct monitor **self_p)
     if (!*self_p)
         return;
     metric_table_clear(&(*self_p)->metrics);
+    rule_set_close(&(*self_p)->rules);
     free((*self_p)->trigger);
     free(*self_p);
     *self_p = NULL;

@@ -8,8 +8,12 @@
  * value on, and stays violated or not until it is judged again. An event that finds a KPI violated is failing; one that
  * judges a KPI and leaves none violated is healthy; any other is no evaluation, and the count of failures stays.
  *
+ * Drift rules (and KPIs with `test: evidence`, which are rules with a budget) are asked next, value by value. They make no
+ * evaluation. The first that finds a drift triggers, and opens an episode that no healthy evaluation closes: it ends with
+ * the back-off, once no request is live. Until then no rule is fed (rule_set.h).
+ *
  * Threads: an instance belongs to one thread; two instances share only settings, which do not change. Memory: windows
- * are taken when a metric is first seen, room for weights and for the first trigger when they come near;
+ * are taken when a metric is first seen, detectors at the start, room for weights and for the first trigger when they come near;
  * monitor_add() returns -ENOMEM then, and has taken nothing of the event.
  */
 #ifndef DRIFT_LIB_MONITOR_MONITOR_H
@@ -17,16 +21,27 @@
 
 #include <stdint.h>
 
+#include "lib/monitor/rule.h"
 #include "lib/stats/window.h"
 #include "lib/wire/metric_message.h"
 
 #define MONITOR_METRICS_MAX 64 /* metrics kept for a model; further ones are counted and left out */
-#define MONITOR_RULE_MAX 128   /* bytes of a rule's text */
+#define MONITOR_RULE_MAX RULE_TEXT_MAX /* bytes of a rule's text */
+#define MONITOR_DRIFT_MAX 64 /* rules that a person lists */
+#define MONITOR_RULES_MAX (MONITOR_DRIFT_MAX + 2 * MONITOR_METRICS_MAX) /* and one for each limit of a KPI */
+#define MONITOR_DETECTOR_MAX 24 /* bytes of a detector's name, with its NUL */
+
+enum kpi_test {
+    KPI_WINDOW,  /* `over` of the window against the limits */
+    KPI_EVIDENCE /* a drift rule does it; the window is kept for people */
+};
 
 struct kpi_budget {
     char metric[METRIC_NAME_MAX + 1];
     double min, max; /* NAN: no such limit */
     enum window_stat over;
+    enum kpi_test test;
+    double range[2]; /* of the metric, for KPI_EVIDENCE; both 0: not given */
 };
 
 /* What a model is judged by. Immutable once a monitor has it; must outlive the monitor. */
@@ -39,6 +54,10 @@ struct monitor_settings {
     int64_t stale_after_ns;        /* 0: silence is not reported */
     const struct kpi_budget *kpis; /* in the order of the configuration */
     uint32_t kpi_count;            /* at most MONITOR_METRICS_MAX */
+    const struct drift_rule *rules; /* promises included; those of KPI_EVIDENCE first */
+    uint32_t rule_count;            /* at most MONITOR_RULES_MAX */
+    struct alarm_budget alarms;     /* that the promises keep to */
+    double event_rate;              /* values a second, as it was given; 0: measured */
 };
 
 /* What made a monitor ask for retraining: names and figures, by value. It names the first KPI, in the order of the
@@ -54,6 +73,14 @@ struct trigger {
     uint32_t failures;                 /* evaluations in a row */
     double change_at_s;                /* the first failing evaluation since a healthy one, seconds since the epoch */
     double window_start_s, window_end_s; /* the oldest and the newest value that were judged */
+
+    /* Of a drift rule. Its observed and limit are statistic and threshold; those of KPI_EVIDENCE the window's mean and
+     * the KPI's budget. `window` is n. The window begins with the change. */
+    bool by_drift_rule;         /* no recovery cancels the request */
+    char detector[MONITOR_DETECTOR_MAX]; /* "" for a window against a budget, and what follows is then NAN or 0 */
+    double statistic, threshold;
+    uint64_t n;                 /* values since the detector began */
+    double size, size_lower, size_upper; /* how far the mean moved, in the metric's unit, about 95 %; NAN: not known */
 };
 
 enum model_state { MODEL_WARMING, MODEL_HEALTHY, MODEL_FAILING, MODEL_DRIFTING, MODEL_RETRAINING, MODEL_STALE,
@@ -106,6 +133,22 @@ uint64_t monitor_metrics_left_out(const struct monitor *self); /* values, not na
 uint32_t monitor_metric_count(const struct monitor *self);
 const char *monitor_metric_name(const struct monitor *self, uint32_t index);
 const struct window *monitor_metric_window(const struct monitor *self, uint32_t index);
+
+/* How the rules stand, in the order of the settings. */
+struct monitor_rule {
+    char text[MONITOR_RULE_MAX];
+    const char *detector;
+    double statistic, threshold; /* NAN: it does not judge yet, or not now */
+    double promise;              /* values for each false alarm; 0: this rule promises nothing */
+    bool approximate;            /* the promise rests on an extrapolated tail */
+    bool rate_known;             /* given, not needed, or measured: `promise` is the one that was asked for */
+    double rate;                 /* values a second, measured; 0: not */
+    double reference;            /* values of a whole reference; NAN: needs none */
+    uint64_t taken;              /* values since it began */
+    uint64_t refused;            /* values of a kind that its detector does not take */
+};
+uint32_t monitor_rule_count(const struct monitor *self);
+void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_rule *out);
 
 const struct monitor_settings *monitor_settings_of(const struct monitor *self);
 void monitor_destroy(struct monitor **self_p);

@@ -333,8 +333,10 @@ void limits_let_go(struct limit_ticket **ticket_p)
 
 void limits_expire(struct limits *self, int64_t now_ns)
 {
-    while (self->oldest && self->oldest->at_ns + LIMITS_DAY_NS <= now_ns)
-        ticket_remove(self, self->oldest);
+    for (struct limit_ticket *oldest; (oldest = self->oldest) && oldest->at_ns + LIMITS_DAY_NS <= now_ns;) {
+        assert(!oldest->older);
+        ticket_remove(self, oldest);
+    }
 }
 
 int64_t limits_next_expiry_ns(const struct limits *self)

@@ -45,7 +45,7 @@ static bool shelf_before(const void *a, const void *b)
 int queue_new(struct queue **self_p, struct limits *limits, const int64_t *micro_gpu_hours, uint32_t strategies)
 {
     *self_p = NULL;
-    struct queue *self = calloc(1, sizeof *self + 2 * strategies * sizeof *self->lanes);
+    struct queue *self = calloc(1, sizeof *self + 2 * (size_t)strategies * sizeof *self->lanes);
     if (!self)
         return -ENOMEM;
     self->limits = limits;

@@ -10,7 +10,7 @@
 
 #include "lib/text.h"
 
-#define FEEDBACK_BYTES_MAX (256 * 1024)
+#define FEEDBACK_BYTES_MAX 262144
 #define FEEDBACK_NAME_MAX 128      /* bytes of a trainer's name, of a request's id */
 #define FEEDBACK_NOTE_MAX 256      /* bytes that are kept of a note or an error */
 #define FEEDBACK_ARTIFACT_MAX 1024 /* bytes */

@@ -30,6 +30,23 @@ static void write_integer(struct json_write *out, const char *key, int64_t numbe
     json_write_integer(out, number);
 }
 
+/* The figures that the decision rests on. */
+static void write_evidence(struct json_write *out, const struct job_trigger *trigger)
+{
+    bool by_rule = trigger->detector && *trigger->detector;
+    if (by_rule)
+        write_string(out, "detector", trigger->detector);
+    write_member(out, "statistic", by_rule ? trigger->statistic : trigger->observed);
+    write_member(out, "threshold", by_rule ? trigger->threshold : trigger->limit);
+    write_integer(out, "n", by_rule ? (int64_t)trigger->n : (int64_t)trigger->window);
+    write_member(out, "severity", trigger->severity);
+    if (!by_rule)
+        return;
+    write_member(out, "size", trigger->size);
+    write_member(out, "size_lower", trigger->size_lower);
+    write_member(out, "size_upper", trigger->size_upper);
+}
+
 char *job_trigger_json(const struct job_trigger *trigger)
 {
     struct json_write out = {.at = NULL};
@@ -44,12 +61,8 @@ char *job_trigger_json(const struct job_trigger *trigger)
     write_time(&out, "change_at", trigger->change_at_s);
     json_write_key(&out, "evidence");
     json_write_bracket(&out, '{');
-    if (!by_hand) {
-        write_member(&out, "statistic", trigger->observed);
-        write_member(&out, "threshold", trigger->limit);
-        write_integer(&out, "n", trigger->window);
-        write_member(&out, "severity", trigger->severity);
-    }
+    if (!by_hand)
+        write_evidence(&out, trigger);
     json_write_bracket(&out, '}');
     write_time(&out, "window_start", trigger->window_start_s);
     write_time(&out, "window_end", trigger->window_end_s);
@@ -61,7 +74,6 @@ static void write_measures(struct json_write *out, json_t *value)
 {
     const char *key;
     json_t *member;
-    size_t index;
     switch (json_typeof(value)) {
     case JSON_OBJECT:
         json_write_bracket(out, '{');
@@ -73,8 +85,8 @@ static void write_measures(struct json_write *out, json_t *value)
         break;
     case JSON_ARRAY:
         json_write_bracket(out, '[');
-        json_array_foreach (value, index, member)
-            write_measures(out, member);
+        for (size_t i = 0; i < json_array_size(value); i++)
+            write_measures(out, json_array_get(value, i));
         json_write_bracket(out, ']');
         break;
     case JSON_STRING:

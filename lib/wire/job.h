@@ -16,6 +16,12 @@ struct job_trigger {
     double observed, limit, severity;
     uint32_t window, failures;
     double change_at_s, window_start_s, window_end_s; /* since the epoch */
+
+    /* Of a drift rule; `detector` is NULL or "" for a window against a budget, and the rest is then not read. */
+    const char *detector;
+    double statistic, threshold;
+    uint64_t n;                          /* values since the detector began */
+    double size, size_lower, size_upper; /* how far the mean moved, in the metric's unit */
 };
 
 /* The trigger's JSON object, kept with the request. */

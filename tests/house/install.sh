@@ -16,7 +16,7 @@ install_all() {
     ln -sf libdrift.so.0 "$lib/libdrift.so"
     install -m 644 lib/drift.h "$include/drift.h"
     sed -e "s|@prefix@|$prefix|" -e "s|@version@|$version|" conf/libdrift.pc.in >"$lib/pkgconfig/libdrift.pc"
-    sed "s|/usr/sbin/driftd|$prefix/sbin/driftd|; s|/usr/bin/driftc|$prefix/bin/driftc|" systemd/driftd.service >"$units/driftd.service"
+    sed "s|@bindir@|$prefix/sbin|; s|@sysconfdir@|/etc|" systemd/driftd.service.in >"$units/driftd.service"
     install -m 644 systemd/driftd.sysusers "$sysusers/driftd.conf"
     install -m 644 README.md CHANGELOG.md LICENSE docs/*.md "$share/doc/driftd/"
     install -m 644 conf/driftd.yaml "$share/doc/driftd/driftd.yaml.example"

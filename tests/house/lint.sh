@@ -1,11 +1,12 @@
 #!/bin/sh
 # lint.sh "FLAGS" FILE...: clang-tidy and cppcheck over the given sources; any finding fails.
 set -eu
-flags=$1
+# The version's quotes do not survive two shells; any value will do here.
+flags=$(printf '%s' "$1" | sed 's/-DDRIFT_VERSION=[^ ]*//')
 shift
 mkdir -p "${BUILD:-build}"
 # shellcheck disable=SC2086
-if ! printf '%s\n' "$@" | xargs -n 4 -P 2 sh -c 'flags=$1; shift; clang-tidy --quiet --warnings-as-errors="*" "$@" -- $flags 2>/dev/null' sh "$flags" \
+if ! printf '%s\n' "$@" | xargs -n 4 -P 2 sh -c 'flags=$1; shift; clang-tidy --quiet --warnings-as-errors="*" "$@" -- $flags "-DDRIFT_VERSION=\"0\"" 2>/dev/null' sh "$flags" \
     >"${BUILD:-build}/clang-tidy.log"; then
     cat "${BUILD:-build}/clang-tidy.log"
     exit 1

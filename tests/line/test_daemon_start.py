@@ -136,6 +136,18 @@ class Taken(unittest.TestCase):
             finally:
                 second.clean()
 
+    @unittest.skipIf(os.geteuid() != 0, "only root can give a folder away")
+    def test_a_folder_of_somebody_else(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.mkdir(f"{folder}/theirs")
+            os.chown(f"{folder}/theirs", 65534, 65534)
+            daemon = line.Daemon(control=f"ipc://{folder}/theirs/control.sock")
+            try:
+                text = self.refused(daemon)
+            finally:
+                daemon.clean()
+            self.assertIn("control.bind", text)
+
     def test_a_folder_that_is_not_there(self):
         daemon = line.Daemon(metrics="ipc:///nonexistent/folder/metrics")
         try:

@@ -27,13 +27,19 @@ def model(name, state="healthy", failures=0, **more):
             **more}
 
 
-MODELS = {"ok": True, "matched": 3, "models": [model("shop/b/v1"), model("shop/a/v1", "failing", 2, backoff_left_s=1752.5),
+MODELS = {"ok": True, "left_out": 0, "models": [model("shop/b/v1"), model("shop/a/v1", "failing", 2, backoff_left_s=1752.5),
                                                model("shop/c/v1", "failing", 7)]}
 ONE = dict(model("shop/a/v1", "failing", 2), ok=True, metrics_left_out=0, settings={"consecutive_failures": 3}, metrics=[
     {"name": "accuracy", "last": 0.5, "mean": 0.52, "n": 64, "total": 4711, "recent": [0.9, 0.5]},
     {"name": "latency_ms", "last": 41, "mean": 40.5, "n": 64, "total": 4711, "recent": []}])
-REQUEST = {"id": "4f1c", "model": "shop/a/v1", "state": "RUNNING", "attempt": 2, "strategy": "bayesian", "held_by": "gpu-3",
-           "created_at": "2026-11-23T10:00:00.000Z"}
+ID = "968a64de8a65c5821e428681f5f0cf59"
+REQUEST = {"id": ID, "model": "shop/a/v1", "state": "RUNNING", "attempt": 2, "attempts": 5, "strategy": "bayesian", "held_by": None, "trainer": "gpu-3",
+           "fraction": 0.4, "note": "half way", "lease_left_s": 200, "waiting_for": None, "due_in_s": None, "cancel_asked": False,
+           "strategy_reason": "bayesian: the cheapest of 3", "created_at": "2026-11-23T10:00:00.000Z",
+           "trigger": {"rule": "accuracy mean < 0.8", "observed": 0.52, "limit": 0.8, "failures": 3}}
+WAITING = dict(REQUEST, id="5" * 32, state="PENDING", trainer=None, fraction=None, waiting_for="limit", held_by="per_day", due_in_s=90)
+OUTCOMES = [{"attempt": 1, "strategy": "pbt", "trainer": "gpu-1", "outcome": "failed", "gpu_hours": 1.5, "gain": None, "version": None, "artifact": None,
+             "error": "CUDA out of memory"}]
 HISTORY = [{"at": "2026-11-23T10:00:00.000Z", "from": None, "to": "PENDING", "by": "monitor", "why": "accuracy mean < 0.8"},
            {"at": "2026-11-23T10:00:01.000Z", "from": "PENDING", "to": "OFFERED", "by": "dispatcher", "why": "attempt 1"}]
 REJECTS = {"ok": True, "rejects": [{"reason": "range", "count": 1500, "last": {
@@ -43,20 +49,21 @@ REJECTS = {"ok": True, "rejects": [{"reason": "range", "count": 1500, "last": {
 COMMANDS = [
     (["status"], {"do": "status"}, STATUS, ["up 3 d 4 h", "12,345,678 events", "3 failing", "996 healthy", "1 RUNNING", "2 PENDING",
                                             "12 syntax, 3 range", "41 of node-7"]),
-    (["models"], {"do": "models"}, MODELS, ["shop/a/v1", "29 min 12 s", "accuracy mean 0.52 < 0.8", "accuracy mean 0.93 (min 0.8)"]),
-    (["models", "shop/*"], {"do": "models", "pattern": "shop/*"}, MODELS, ["shop/b/v1"]),
+    (["models"], {"do": "models", "limit": 1000}, MODELS, ["shop/a/v1", "29 min 12 s", "accuracy mean 0.52 < 0.8", "accuracy mean 0.93 (min 0.8)"]),
+    (["models", "shop/*", "--state", "failing", "--limit", "7"], {"do": "models", "pattern": "shop/*", "state": "failing", "limit": 7}, MODELS, ["shop/b/v1"]),
     (["model", "shop/a/v1"], {"do": "model", "model": "shop/a/v1"}, ONE, ["failing", "2 in a row (3 trigger)", "violated", "█▆▄▁", "4,711"]),
-    (["requests"], {"do": "requests"}, {"ok": True, "requests": [REQUEST]}, ["4f1c", "RUNNING", "bayesian", "gpu-3"]),
-    (["requests", "--state", "running"], {"do": "requests", "state": "RUNNING"}, {"ok": True, "requests": []}, ["No request"]),
-    (["request", "4f1c"], {"do": "request", "request": "4f1c"}, {"ok": True, **REQUEST, "history": HISTORY,
-                                                                 "trigger": {"rule": "accuracy mean < 0.8", "observed": 0.52, "limit": 0.8, "failures": 3}},
-     ["4f1c", "RUNNING", "0.52, limit 0.8, 3 failures in a row", "dispatcher"]),
+    (["requests"], {"do": "requests", "most": 1000}, {"ok": True, "count": 2, "requests": [REQUEST, WAITING]},
+     [ID, "RUNNING", "bayesian", "gpu-3, 40 %", "waits for limit per_day, 1 min 30 s"]),
+    (["requests", "--state", "running", "--limit", "5"], {"do": "requests", "most": 5, "state": "RUNNING"}, {"ok": True, "requests": []}, ["No request is RUNNING"]),
+    (["request", ID], {"do": "request", "request": ID}, {"ok": True, **REQUEST, "history": HISTORY, "outcomes": OUTCOMES},
+     [ID, "RUNNING", "0.52, limit 0.8, 3 failures in a row", "2 of at most 5", "40 %", "half way", "3 min 20 s left", "dispatcher", "CUDA out of memory"]),
     (["rejects"], {"do": "rejects"}, REJECTS, ["range", "1,500", "accuracy is above 1", "2026-11-23 10:00:00Z"]),
     (["retrain", "shop/a/v1", "--reason", "new lens"], {"do": "retrain", "model": "shop/a/v1", "reason": "new lens"},
-     {"ok": True, "request": "4f1c"}, ["request 4f1c"]),
-    (["cancel", "4f1c"], {"do": "cancel", "request": "4f1c"}, {"ok": True}, ["Cancelled"]),
-    (["requeue", "4f1c", "--reason", "disk"], {"do": "requeue", "request": "4f1c", "reason": "disk"}, {"ok": True, "request": "5a"},
-     ["request 5a"]),
+     {"ok": True, "request": ID, "state": "PENDING"}, [f"Request {ID} is PENDING"]),
+    (["cancel", ID], {"do": "cancel", "request": ID}, {"ok": True, "request": ID, "state": "CANCELLED"}, ["is CANCELLED"]),
+    (["cancel", ID], {"do": "cancel", "request": ID}, {"ok": True, "request": ID, "state": "RUNNING"}, ["its trainer is told to stop"]),
+    (["requeue", ID, "--reason", "disk"], {"do": "requeue", "request": ID, "reason": "disk"}, {"ok": True, "request": "5a", "state": "PENDING"},
+     ["Request 5a is PENDING"]),
 ]
 
 
@@ -94,9 +101,35 @@ class Asking(Case):
         lines = run("--socket", peer.endpoint, "models").stdout.decode().splitlines()
         self.assertEqual([line.split()[0] for line in lines], ["MODEL", "shop/c/v1", "shop/a/v1", "shop/b/v1"])
 
-    def test_a_list_that_was_cut_says_so(self):
-        peer = self.control(lambda _: dict(MODELS, matched=100000))
-        self.assertIn("3 of 100,000 models", run("--socket", peer.endpoint, "models").stdout.decode())
+    def test_a_list_that_was_cut_has_those_that_need_somebody(self):
+        """The daemon gives the first by name; more than are shown are asked for state by state."""
+        def answer(question):
+            sick = [m for m in MODELS["models"] if m["state"] == question.get("state")]
+            found = sick if "state" in question else [model(f"shop/{i}/v1") for i in range(3)]
+            return {"ok": True, "left_out": 99997, "models": found[:question["limit"]]}
+        peer = self.control(answer)
+        done = run("--socket", peer.endpoint, "models", "--limit", "3")
+        self.assertEqual([line.split()[0] for line in done.stdout.decode().splitlines()[1:]], ["shop/c/v1", "shop/a/v1", "shop/b/v1", "99,997"])
+        self.assertEqual([(q.get("state"), q["limit"]) for q in peer.questions[:4]], [(None, 3), ("unrecoverable", 3), ("failing", 3), ("drifting", 1)])
+
+    def test_live_requests_come_first(self):
+        requests = [dict(REQUEST, id=state[0] * 32, state=state) for state in ("DONE", "PENDING", "DEAD", "RUNNING")]
+        peer = self.control(lambda _: {"ok": True, "requests": requests, "count": 44})
+        lines = run("--socket", peer.endpoint, "requests").stdout.decode().splitlines()
+        self.assertEqual([line[0] for line in lines], ["R", "P", "R", "D", "D", "4"])
+        self.assertIn("40 older ones are not shown", lines[-1])
+
+    def test_the_beginning_of_an_id_is_enough(self):
+        listed = {"ok": True, "requests": [{"id": ID}, {"id": "968a" + "0" * 28}, {"id": "abcd"}, {"id": "abcde"}]}
+        peer = self.control(lambda q: listed if q["do"] == "requests" else {"ok": True, "request": q["request"], "state": "CANCELLED"})
+        for word, whole in ((ID[:5], ID), ("968a0", "968a" + "0" * 28), ("abcd", "abcd")):
+            self.assertIn(whole, run("--socket", peer.endpoint, "cancel", word).stdout.decode())
+        for word, status in (("968a", 64), ("ffff", 1), ("96", 64)):
+            done = run("--socket", peer.endpoint, "cancel", word)
+            self.assertEqual((done.returncode, done.stdout), (status, b""))
+            self.sentence(done.stderr)
+        self.assertEqual(run("--socket", peer.endpoint, "request", "968a6", "--json").returncode, 0)
+        self.assertIn({"do": "request", "request": ID}, peer.questions)
 
     def test_answers_with_members_of_other_types_are_survived(self):
         """Every member is replaced by every kind of value, one at a time."""
@@ -170,7 +203,7 @@ class Failing(Case):
 
     def test_wrong_usage(self):
         for words in ([], ["nonsense"], ["statsu"], ["status", "x"], ["model"], ["model", "a/b"], ["model", "a/b/c", "d"], ["model", "a/b/\udcff"],
-                      ["models", "a/[b"], ["models", ""], ["requests", "--state", "x"], ["--timeout", "0", "status"], ["--timeout", "1x", "status"],
+                      ["models", "a/[b"], ["models", ""], ["requests", "--state", "x"], ["requests", "--limit", "0"], ["models", "--limit", "1e9"], ["models", "--state", "x"], ["--timeout", "0", "status"], ["--timeout", "1x", "status"],
                       ["status", "--nonsense"], ["--nonsense"], ["request", "\udcff"], ["retrain", "a/b"], ["retrain", "a/b/c", "--reason", "\udcff"],
                       ["check"], ["publish"], ["trainer"], ["trainer", "--exec", ""], ["help", "nonsense"]):
             with self.subTest(words=words):
@@ -189,7 +222,7 @@ class Failing(Case):
 class Helping(Case):
     def test_every_command_has_help_with_an_example(self):
         listed = re.findall(r"^  ([a-z]+) ", run("help").stdout.decode(), re.M)
-        self.assertEqual(set(listed), {"check", "status", "models", "model", "requests", "request", "rejects", "retrain", "cancel",
+        self.assertEqual(set(listed), {"detect", "arl", "check", "status", "models", "model", "requests", "request", "rejects", "retrain", "cancel",
                                        "requeue", "publish", "trainer", "help"})
         for command in listed:
             for words in (["help", command], [command, "--help"]):
@@ -208,17 +241,17 @@ class Helping(Case):
 
 class Hostile(Case):
     def answers(self):
-        odd = dict(REQUEST, id=HOSTILE, model=HOSTILE, strategy=HOSTILE, held_by=HOSTILE, state=HOSTILE, created_at=HOSTILE)
+        odd = dict(REQUEST, trainer=HOSTILE, note=HOSTILE, id=HOSTILE, model=HOSTILE, strategy=HOSTILE, held_by=HOSTILE, state=HOSTILE, created_at=HOSTILE)
         step = {key: HOSTILE for key in ("at", "from", "to", "by", "why")}
         yield ["status"], dict(STATUS, version=HOSTILE, lost={HOSTILE: 1}, dropped={HOSTILE: 1}, models={HOSTILE: 1}, requests={HOSTILE: 1},
                                reload={"ok": False, "at": HOSTILE, "errors": [HOSTILE]})
         yield ["models"], {"ok": True, "models": [model(HOSTILE, HOSTILE, 1, kpis=[kpi(HOSTILE, over=HOSTILE)])]}
         yield ["model", "a/b/c"], dict(ONE, model=HOSTILE, state=HOSTILE, kpis=[kpi(HOSTILE, over=HOSTILE)], metrics=[dict(ONE["metrics"][0], name=HOSTILE)])
         yield ["requests"], {"ok": True, "requests": [odd]}
-        yield ["request", "x"], {"ok": True, **odd, "note": HOSTILE, "history": [step], "trigger": {"rule": HOSTILE, "observed": 1}}
+        yield ["request", ID], {"ok": True, **odd, "waiting_for": HOSTILE, "outcomes": [dict.fromkeys(OUTCOMES[0], HOSTILE)], "note": HOSTILE, "history": [step], "trigger": {"rule": HOSTILE, "observed": 1}}
         yield ["rejects"], {"ok": True, "rejects": [{"reason": HOSTILE, "count": 1, "last": {"topic": HOSTILE, "detail": HOSTILE, "payload": HOSTILE}}]}
         yield ["retrain", "a/b/c"], {"ok": True, "request": HOSTILE}
-        yield ["cancel", "x"], {"ok": False, "error": "x", "message": HOSTILE}
+        yield ["cancel", ID], {"ok": False, "error": "x", "message": HOSTILE}
 
     def test_nothing_from_outside_reaches_the_terminal(self):
         for words, answer in self.answers():
@@ -249,10 +282,10 @@ class Showing(Case):
         long = "a-project-with-a-long-name/a-detector-with-a-long-name/a-version-with-a-long-name"
         answers = [(["models"], {"ok": True, "models": [model(long, "failing", 3), model("x/y/z")]}),
                    (["requests"], {"ok": True, "requests": [dict(REQUEST, model=long)]}),
-                   (["request", "4f1c"], {"ok": True, **REQUEST, "history": [dict(HISTORY[0], why="w" * 300)]}),
-                   (["rejects"], REJECTS), (["model", "a/b/c"], ONE)]
+                   (["request", ID], {"ok": True, **REQUEST, "note": None, "history": [dict(HISTORY[0], why="w" * 300), dict(HISTORY[1], why="words and " * 30)],
+                                      "outcomes": OUTCOMES * 2}), (["model", "a/b/c"], ONE)]
         for words, answer in answers:
-            for columns in (50, 80, 120):
+            for columns in (60, 80, 120):
                 with self.subTest(words=words, columns=columns):
                     peer = self.control(lambda _: answer)
                     status, shown = run_on_terminal("--socket", peer.endpoint, *words, columns=columns)
@@ -283,9 +316,25 @@ class Showing(Case):
         self.assertEqual(len(places), 1, lines)
 
     def test_numbers_stand_to_the_right(self):
-        peer = self.control(lambda _: {"ok": True, "rejects": [dict(REJECTS["rejects"][0], count=n) for n in (5, 1234567)]})
-        lines = run("--socket", peer.endpoint, "rejects").stdout.decode().splitlines()
-        self.assertEqual(lines[1].index("5 ") + 1, lines[2].index("1,234,567") + 9)
+        peer = self.control(lambda _: {"ok": True, "models": [model("a/b/c", failures=n) for n in (1234567, 5)]})
+        lines = run("--socket", peer.endpoint, "models").stdout.decode().splitlines()
+        self.assertEqual(lines[1].index("1,234,567 ") + 9, lines[2].index(" 5 ") + 2)
+
+    def test_why_goes_on_in_further_lines(self):
+        why = " ".join(f"word{i}" for i in range(60)) + " 検出器検出器検出器検出器検出器検出器検出器検出器検出器検出器検出器検出器"
+        peer = self.control(lambda _: {"ok": True, **REQUEST, "history": [dict(HISTORY[0], why=why)]})
+        _, shown = run_on_terminal("--socket", peer.endpoint, "request", ID, columns=90)
+        lines = SGR.sub("", shown).splitlines()
+        at = next(i for i, line in enumerate(lines) if line.startswith("AT "))
+        begin = lines[at].index("WHY")
+        self.assertEqual("".join(line[begin:] for line in lines[at + 1:]).replace(" ", ""), why.replace(" ", ""))
+        self.assertTrue(all(line[:begin].strip() == "" for line in lines[at + 2:]))
+
+    def test_a_terminal_gets_the_beginning_of_an_id(self):
+        peer = self.control(lambda _: {"ok": True, "requests": [REQUEST]})
+        shown = run_on_terminal("--socket", peer.endpoint, "requests", columns=120)[1]
+        self.assertIn(ID[:12] + " ", shown)
+        self.assertIn(ID, run("--socket", peer.endpoint, "requests").stdout.decode())
 
     def test_without_utf8_only_ascii(self):
         peer = self.control(lambda _: dict(ONE, model="shop/détecteur/v1"))

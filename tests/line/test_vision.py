@@ -33,8 +33,8 @@ if not MISSING:
 
     import demo
     import images
-    import line
     import node
+    import processes
     import strategies
     import trainer
     import zmq
@@ -269,15 +269,16 @@ class OnTheWire(unittest.TestCase):
     def test_without_a_reply_the_same_message_is_said_again(self):
         reply = self.converse([None, None, {"ok": True, "lease_s": 5}], "progress", fraction=0.5, note="half")
         self.assertEqual(reply, {"ok": True, "lease_s": 5})
-        self.assertEqual(self.said, 3 * [{"say": "progress", "request": "r1", "attempt": 2, "trainer": "t1", "fraction": 0.5,
-                                          "note": "half"}])
+        self.assertEqual(self.said, 3 * [{"say": "progress", "request": "r1", "attempt": 2, "trainer": "t1",
+                                          "fraction": 0.5, "note": "half"}])
 
     def test_unavailable_is_tried_again(self):
         unavailable = {"ok": False, "error": "unavailable", "message": "the disk is full"}
         self.assertTrue(self.converse([unavailable, {"ok": True}], "done", version="v2")["ok"])
 
     def test_stale_ended_and_cancelled_stop_the_work(self):
-        for reply in ({"ok": False, "error": "stale_attempt", "message": "no"}, {"ok": False, "error": "ended", "message": "no"},
+        for reply in ({"ok": False, "error": "stale_attempt", "message": "no"},
+                      {"ok": False, "error": "ended", "message": "no"},
                       {"ok": True, "lease_s": 5, "cancel": True}):
             with self.assertRaises(trainer.Stopped):
                 self.converse([reply], "progress", fraction=0.1, note="")
@@ -287,12 +288,12 @@ class OnTheWire(unittest.TestCase):
 @needs_modules
 class WholeLine(unittest.TestCase):
     def run_line(self, plan):
-        """Runs the story to its end; returns the story, driftd's list of requests, and the output for a failure's sake."""
+        """Runs the story to its end; returns the story, driftd's requests, and the output for a failure's sake."""
         self.assertTrue((BUILD / "driftd").exists(), f"{BUILD}/driftd is not built")
         output = io.StringIO()
-        budget = line.ACCURACY_MIN[plan.dataset]
-        whole = line.Line(BUILD, plan)
-        story = demo.Story(whole, Screen(budget, output), budget, line.WINDOW)
+        budget = processes.ACCURACY_MIN[plan.dataset]
+        whole = processes.Line(BUILD, plan)
+        story = demo.Story(whole, Screen(budget, output), budget, processes.WINDOW)
         until = time.monotonic() + 120
         try:
             whole.start()
@@ -306,8 +307,8 @@ class WholeLine(unittest.TestCase):
             self.assertFalse(whole.folder.exists())
 
     def plan(self, camera):
-        return line.Plan(dataset="digits", camera=camera, seed=SEED, interval_s=0.03, good_batches=40, step_batches=10,
-                         backoff_s=2, trials=8)
+        return processes.Plan(dataset="digits", camera=camera, seed=SEED, interval_s=0.03, good_batches=40,
+                              step_batches=10, backoff_s=2, trials=8)
 
     def test_drift_one_request_a_new_version_and_accuracy_is_back(self):
         story, requests, output = self.run_line(self.plan("rotation"))
@@ -315,33 +316,34 @@ class WholeLine(unittest.TestCase):
         self.assertEqual(len(story.requested), 1, output)
         self.assertEqual(requests[0]["state"], "DONE", output)
         self.assertEqual(requests[0]["strategy"], "bayesian", output)
-        self.assertEqual(requests[0]["model"], f"{line.MODEL}/v1", output)
-        self.assertEqual(story.serving, f"{line.MODEL}/v2", output)
+        self.assertEqual(requests[0]["model"], f"{processes.MODEL}/v1", output)
+        self.assertEqual(story.serving, f"{processes.MODEL}/v2", output)
         figures = story.figures()
         self.assertGreater(figures["before"], 0.9, output)
         self.assertLess(figures["drifted"], 0.5, output)
-        self.assertGreater(figures["after"], line.ACCURACY_MIN["digits"], output)
+        self.assertGreater(figures["after"], processes.ACCURACY_MIN["digits"], output)
 
     def test_what_no_training_can_cure_makes_no_storm(self):
         story, requests, output = self.run_line(self.plan("capped"))
-        self.assertEqual(story.unrecoverable, f"{line.MODEL}/v1", output)
-        self.assertEqual(len(requests), line.GIVE_UP_AFTER, output)
+        self.assertEqual(story.unrecoverable, f"{processes.MODEL}/v1", output)
+        self.assertEqual(len(requests), processes.GIVE_UP_AFTER, output)
         self.assertTrue(all(request["state"] == "DEAD" for request in requests), output)
         # And they keep apart by the back-off, in an order that created_at tells.
         made = sorted(datetime.datetime.fromisoformat(request["created_at"]).timestamp() for request in requests)
         self.assertTrue(all(later - earlier >= 2 for earlier, later in zip(made, made[1:])), made)
-        self.assertEqual(story.serving, f"{line.MODEL}/v1", output)
+        self.assertEqual(story.serving, f"{processes.MODEL}/v1", output)
 
     def test_a_child_that_dies_is_named_with_its_last_lines(self):
-        whole = line.Line(BUILD, self.plan("rotation"))
+        whole = processes.Line(BUILD, self.plan("rotation"))
         try:
             whole.start()
-            while not any(news.kind == "metrics" for news in whole.news(0.1)):
+            while not any(news.body == "waiting for jobs" for news in whole.news(0.1)):
                 pass
             [trainer] = [child for child in whole.children if child.name == "trainer"]
             trainer.process.kill()
-            with self.assertRaises(line.ChildDied) as caught:
-                for _ in range(50):
+            with self.assertRaises(processes.ChildDied) as caught:
+                until = time.monotonic() + 60
+                while time.monotonic() < until:
                     whole.news(0.1)
             self.assertIn("trainer was ended by SIGKILL", str(caught.exception))
             self.assertIn("waiting for jobs", str(caught.exception))

@@ -161,6 +161,8 @@ START_TEST(the_sample_shows_the_defaults)
     ck_assert_uint_eq(settings->recover_after, standard->recover_after);
     ck_assert_int_eq(settings->backoff_ns, standard->backoff_ns);
     ck_assert_int_eq(settings->stale_after_ns, standard->stale_after_ns);
+    ck_assert_mem_eq(&settings->alarms, &standard->alarms, sizeof(settings->alarms));
+    ck_assert_double_eq(settings->event_rate, standard->event_rate);
     config_destroy(&config);
     config_destroy(&defaults);
     free(sample);
@@ -180,7 +182,7 @@ START_TEST(what_the_sample_has_in_comments_works)
             lines++;
         }
     }
-    ck_assert_int_eq(lines, 8);
+    ck_assert_int_eq(lines, 10);
     struct config *config = parse_good(sample);
     struct model_id model;
     const struct monitor_settings *settings = NULL;
@@ -188,6 +190,7 @@ START_TEST(what_the_sample_has_in_comments_works)
     ck_assert_int_eq(config_settings_for(config, &model, &settings), 0);
     ck_assert_uint_eq(settings->kpi_count, 2);
     ck_assert_uint_eq(settings->window, 128);
+    ck_assert_uint_eq(settings->rule_count, 2);
     config_destroy(&config);
     free(sample);
 }

@@ -114,7 +114,8 @@ START_TEST(a_good_file)
     refuse_each("metrics: {bind: ['tcp://*:1', 'ipc://a'], queue: \"${A}\"}\n"
                 "budgets:\n"
                 "  - {models: \"*\", window: 5, kpis: {accuracy: {min: 0.5, max: 0.9}, recall: {max: 1}}}\n"
-                "  - {models: a/b, backoff: 1s, kpis: {accuracy: {over: last}, recall: off}}\n"
+                "  - {models: a/b, backoff: 1s, kpis: {accuracy: {over: last, test: evidence}, recall: off},"
+                " drift: [{metric: a, detector: ewma, lambda: 0.2}, {metric: b, detector: adwin}]}\n"
                 "retraining:\n"
                 "  limits: {projects: {p: {per_day: 1}}}\n"
                 "  strategies: {s: {gpu_hours: 1, parameters: {a: [1, 2.5, {b: c}], d: null}}}\n",
@@ -140,7 +141,8 @@ START_TEST(the_settings_of_a_model)
     for (long allocation = 0;; allocation++) {
         struct config *config = parse_good("budgets:\n"
                                            "  - {models: \"*\", window: 5, kpis: {accuracy: {min: 0.5, max: 0.9}}}\n"
-                                           "  - {models: a/b, kpis: {accuracy: {over: last}, recall: {min: 0}}}\n");
+                                           "  - {models: a/b, kpis: {accuracy: {test: evidence}, recall: {min: 0}},"
+                                           " drift: [{metric: a, detector: shewhart}]}\n");
         const struct monitor_settings *settings = (const void *)config;
         taken = 0;
         until_refusal = allocation;
@@ -156,6 +158,8 @@ START_TEST(the_settings_of_a_model)
         ck_assert_int_eq(config_settings_for(config, &model, &settings), 0);
         ck_assert_uint_eq(settings->window, 5);
         ck_assert_uint_eq(settings->kpi_count, 2);
+        ck_assert_uint_eq(settings->rule_count, 3);
+        ck_assert_uint_eq(settings->rules[2].step_count, RULE_STEPS_MAX);
         config_destroy(&config);
         if (taken <= allocation) {
             ck_assert(!in_charge() || allocation > 4);

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define TEXT_KEYS "metrics, jobs, feedback, events, control, workers, state, log, budgets, retraining"
+#define TEXT_KEYS "metrics, jobs, feedback, events, control, workers, state, log, fleet_false_alarms, budgets, retraining"
 
 START_TEST(five_mistakes_at_once)
 {
@@ -37,7 +37,7 @@ START_TEST(unknown_keys)
     expect_told(
         "budgets: [{models: x, <metric>: 1}]",
         "1:23: budgets[].<metric>: unknown key; allowed here: models, window, min_events, consecutive_failures, "
-        "backoff, recover_after, stale_after, kpis");
+        "backoff, recover_after, stale_after, false_alarms, event_rate, kpis, drift");
     expect_told(
         "retraining: {limits: {projects: {p: {perday: 1}}}}",
         "1:38: retraining.limits.projects.p.perday: unknown key; did you mean per_day? allowed here: concurrent, "
@@ -217,9 +217,9 @@ START_TEST(kpis_out_of_range)
                 "digits, '_' and '.'");
     expect_told("budgets: [{models: a, kpis: {accuracy: 0.9, recall: on, precision: }}]",
                 "1:40: budgets[].kpis.accuracy: \"0.9\" cannot stand here; allowed: off or a map of min, max, over, "
-                "test\n"
-                "1:53: budgets[].kpis.recall: \"on\" cannot stand here; allowed: off or a map of min, max, over, test\n"
-                "1:68: budgets[].kpis.precision: there is no value; allowed: off or a map of min, max, over, test");
+                "test, range\n"
+                "1:53: budgets[].kpis.recall: \"on\" cannot stand here; allowed: off or a map of min, max, over, test, range\n"
+                "1:68: budgets[].kpis.precision: there is no value; allowed: off or a map of min, max, over, test, range");
     expect_told("budgets: [{models: a, kpis: {accuracy: {over: p50}}}]",
                 "1:30: budgets[].kpis.accuracy: neither min nor max is given, here or in a block above; allowed: at "
                 "least one of them, or off\n"
@@ -392,31 +392,12 @@ START_TEST(not_in_this_release)
         "http: {listen: 127.0.0.1:9570}\n"
         "security:\n  curve: off\n"
         "state: {checkpoint: 30s, keep: 90d}\n"
-        "fleet_false_alarms: 1 per 1d\n"
-        "budgets:\n"
-        "  - models: \"*\"\n"
-        "    false_alarms: 1 per 30d\n"
-        "    event_rate: auto\n"
-        "    kpis:\n"
-        "      accuracy: {min: 0.9, test: evidence, range: [0, 1]}\n"
-        "    drift: []\n"
         "retraining: {choose: history}\n",
         "1:1: http: not in this release (there is no HTTP server yet); remove the key\n"
         "2:1: security: not in this release (there is no CURVE yet); remove the key\n"
         "4:9: state.checkpoint: not in this release (monitors are not checkpointed yet); remove the key\n"
         "4:26: state.keep: not in this release (ended requests are not cleared away yet); remove the key\n"
-        "5:1: fleet_false_alarms: not in this release (no statistical thresholds are computed yet); remove the "
-        "key\n"
-        "8:5: budgets[].false_alarms: not in this release (no statistical thresholds are computed yet); remove "
-        "the key\n"
-        "9:5: budgets[].event_rate: not in this release (no statistical thresholds are computed yet); remove the "
-        "key\n"
-        "11:34: budgets[].kpis.accuracy.test: evidence is not in this release (there is no e-detector yet); "
-        "allowed: window\n"
-        "11:44: budgets[].kpis.accuracy.range: not in this release (it serves test: evidence, which is not there "
-        "yet); remove the key\n"
-        "12:5: budgets[].drift: not in this release (there are no drift rules yet); remove the key\n"
-        "13:22: retraining.choose: history is not in this release (outcomes are not weighed yet); allowed: "
+        "5:22: retraining.choose: history is not in this release (outcomes are not weighed yet); allowed: "
         "cheapest, round_robin, random or the name of a strategy");
 }
 END_TEST

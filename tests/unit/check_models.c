@@ -130,6 +130,26 @@ START_TEST(the_newest_values_of_each_metric)
 }
 END_TEST
 
+/* At every length of the past, whatever the place in the ring. */
+START_TEST(as_many_as_there_were)
+{
+    struct monitor *monitor;
+    struct recorder recorder = {0};
+    float values[RECORDER_VALUES];
+    ck_assert_int_eq(monitor_new(&monitor, &settings), 0);
+    for (uint32_t i = 0; i < 5 * RECORDER_VALUES; i++) {
+        struct metric metric = number("accuracy", i);
+        take(monitor, &recorder, &metric, 1);
+        uint32_t count = i + 1 < RECORDER_VALUES ? i + 1 : RECORDER_VALUES;
+        ck_assert_uint_eq(recorder_recent(&recorder, 0, values, RECORDER_VALUES), count);
+        for (uint32_t j = 0; j < count; j++)
+            ck_assert(values[j] == (float)(i + 1 - count + j));
+    }
+    recorder_clear(&recorder);
+    monitor_destroy(&monitor);
+}
+END_TEST
+
 START_TEST(only_the_first_metrics_and_only_numbers)
 {
     struct monitor *monitor;
@@ -163,6 +183,7 @@ int main(void)
     tcase_add_test(tcase, hashes_that_collide);
     tcase_add_test(tcase, it_grows);
     tcase_add_test(tcase, the_newest_values_of_each_metric);
+    tcase_add_test(tcase, as_many_as_there_were);
     tcase_add_test(tcase, only_the_first_metrics_and_only_numbers);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -121,6 +121,10 @@ static void finish(void)
 /* Detection goes on, nothing is offered, trainers are told to try again; with room, all of it is made good. */
 static void a_full_disk(void (*fill)(bool))
 {
+    rig_trigger(&rig, "p/runs/v", 0.1);
+    const char *runs = rig_job(&rig, 0, NULL);
+    rig_say(&rig, "accept", runs, 1, "t", NULL);
+    rig_forget(&rig);
     rig_trigger(&rig, "p/a/v", 0.1);
     ck_assert_int_eq(rig.job_count, 1);
     const char *id = rig_job(&rig, 0, NULL);
@@ -144,13 +148,16 @@ static void a_full_disk(void (*fill)(bool))
     ck_assert_str_eq(json_string_value(json_object_get(answer, "error")), "unavailable");
     json_decref(answer);
     ck_assert_uint_eq(inbox_count(rig.engine), 0);
-    rig_pass(&rig, 100);
+    rig_pass(&rig, 310);
     ck_assert_int_eq(rig_events(&rig, "driftd.alarm"), 1);
+    REFUSED(rig_say(&rig, "progress", runs, 1, "t", NULL), "unavailable");
 
     fill(false);
     rig_pass(&rig, 1.5);
     ck_assert_int_eq(rig_events(&rig, "driftd.alarm"), 2);
-    ck_assert_uint_eq(core_live(rig.core), 51);
+    ck_assert_uint_eq(core_live(rig.core), 52);
+    /* Nobody lost a lease because the daemon could not hear. */
+    ck_assert_ptr_nonnull(strstr(rig_say(&rig, "progress", runs, 1, "t", NULL), "\"ok\":true"));
     ck_assert_int_eq(rig.job_count, 52); /* 50 new ones, and the first again: its offer ran out meanwhile */
     ck_assert_ptr_nonnull(strstr(rig_say(&rig, "accept", id, 1, "t", NULL), "\"ok\":true"));
     answer = rig_ask(&rig, "{\"do\": \"status\"}");
@@ -158,7 +165,7 @@ static void a_full_disk(void (*fill)(bool))
     json_decref(answer);
     core_destroy(&rig.core);
     rig_start(&rig);
-    ck_assert_uint_eq(core_live(rig.core), 51);
+    ck_assert_uint_eq(core_live(rig.core), 52);
 }
 
 static void fill_shim(bool fill)

@@ -1,14 +1,14 @@
 #include <check.h>
 #include <stdlib.h>
 
-#include "lib/retrain/episode.h"
+#include "lib/retrain/patience.h"
 
 #define H (INT64_C(3600) * 1000000000)
 
 struct row {
-    struct episode_past past;
+    struct patience_past past;
     int64_t change_h, served_h; /* hours; served -1: not known */
-    enum episode_verdict verdict;
+    enum patience_verdict verdict;
     uint32_t fruitless;
 };
 
@@ -18,38 +18,38 @@ struct row {
 
 static const struct row rows[] = {
     /* the first trigger ever */
-    {{.any = false}, 1, -1, EPISODE_OPENS, 0},
+    {{.any = false}, 1, -1, PATIENCE_GOES_ON, 0},
     /* the same version still fails after its retraining */
-    {PAST(DONE, true, 0), 99, 1, EPISODE_OPENS, 1},
-    {PAST(DONE, true, 1), 101, 1, EPISODE_OPENS, 2},
-    {PAST(DONE, true, 2), 101, 1, EPISODE_GIVES_UP, 3},
-    {PAST(DEAD, true, 2), 101, 1, EPISODE_GIVES_UP, 3},
+    {PAST(DONE, true, 0), 99, 1, PATIENCE_GOES_ON, 1},
+    {PAST(DONE, true, 1), 101, 1, PATIENCE_GOES_ON, 2},
+    {PAST(DONE, true, 2), 101, 1, PATIENCE_ENDS, 3},
+    {PAST(DEAD, true, 2), 101, 1, PATIENCE_ENDS, 3},
     /* a drift of its own, more than a day later */
-    {PAST(DONE, true, 2), 125, 1, EPISODE_OPENS, 0},
-    {PAST(DONE, true, 2), 124, 1, EPISODE_GIVES_UP, 3},
+    {PAST(DONE, true, 2), 125, 1, PATIENCE_GOES_ON, 0},
+    {PAST(DONE, true, 2), 124, 1, PATIENCE_ENDS, 3},
     /* it had recovered */
     {{.any = true, .last_state = REQUEST_DONE, .last_ended_ns = 100 * H, .same_version = true, .recovered = true,
-      .fruitless = 2}, 101, 1, EPISODE_OPENS, 0},
+      .fruitless = 2}, 101, 1, PATIENCE_GOES_ON, 0},
     /* nobody trained: nothing is known */
-    {PAST(CANCELLED, true, 2), 101, 1, EPISODE_OPENS, 2},
-    {PAST(SUPERSEDED, false, 2), 101, 1, EPISODE_OPENS, 2},
+    {PAST(CANCELLED, true, 2), 101, 1, PATIENCE_GOES_ON, 2},
+    {PAST(SUPERSEDED, false, 2), 101, 1, PATIENCE_GOES_ON, 2},
     /* a new version that failed from its first judgement on */
-    {PAST(DONE, false, 2), 101, 101, EPISODE_GIVES_UP, 3},
-    {PAST(DONE, false, 1), 100, 101, EPISODE_OPENS, 2},
+    {PAST(DONE, false, 2), 101, 101, PATIENCE_ENDS, 3},
+    {PAST(DONE, false, 1), 100, 101, PATIENCE_GOES_ON, 2},
     /* one that was healthy at first */
-    {PAST(DONE, false, 2), 102, 101, EPISODE_OPENS, 0},
+    {PAST(DONE, false, 2), 102, 101, PATIENCE_GOES_ON, 0},
     /* one of which nothing is known */
-    {PAST(DONE, false, 2), 102, -1, EPISODE_OPENS, 2},
+    {PAST(DONE, false, 2), 102, -1, PATIENCE_GOES_ON, 2},
     /* given up already */
     {{.any = true, .last_state = REQUEST_DONE, .last_ended_ns = 100 * H, .unrecoverable = true, .fruitless = 3}, 200, 1,
-     EPISODE_UNRECOVERABLE, 3},
+     PATIENCE_HAS_ENDED, 3},
 };
 
 START_TEST(triggers_are_judged)
 {
     const struct row *row = &rows[_i];
     uint32_t fruitless = 99;
-    enum episode_verdict verdict = episode_judge(&row->past, row->change_h * H,
+    enum patience_verdict verdict = patience_judge(&row->past, row->change_h * H,
                                                  row->served_h < 0 ? INT64_MIN : row->served_h * H, 3, &fruitless);
     ck_assert_int_eq(verdict, row->verdict);
     ck_assert_uint_eq(fruitless, row->fruitless);
@@ -58,16 +58,16 @@ END_TEST
 
 START_TEST(zero_never_gives_up)
 {
-    struct episode_past past = PAST(DONE, true, 1000);
+    struct patience_past past = PAST(DONE, true, 1000);
     uint32_t fruitless;
-    ck_assert_int_eq(episode_judge(&past, 101 * H, H, 0, &fruitless), EPISODE_OPENS);
+    ck_assert_int_eq(patience_judge(&past, 101 * H, H, 0, &fruitless), PATIENCE_GOES_ON);
     ck_assert_uint_eq(fruitless, 1001);
 }
 END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("episode");
+    Suite *suite = suite_create("patience");
     TCase *tests = tcase_create("judgement");
     tcase_add_loop_test(tests, triggers_are_judged, 0, sizeof rows / sizeof *rows);
     tcase_add_test(tests, zero_never_gives_up);

@@ -1,15 +1,15 @@
-#include "lib/retrain/episode.h"
+#include "lib/retrain/patience.h"
 
 enum fruit { FRUITLESS, FRUITFUL, NO_FRUIT_EXPECTED };
 
-static enum fruit last_episode(const struct episode_past *past, int64_t change_ns, int64_t served_ns)
+static enum fruit last_episode(const struct patience_past *past, int64_t change_ns, int64_t served_ns)
 {
     if (past->recovered)
         return FRUITFUL;
     /* Cancelled or superseded: nobody trained, so nothing is known. */
     if (past->last_state != REQUEST_DONE && past->last_state != REQUEST_DEAD)
         return NO_FRUIT_EXPECTED;
-    if (change_ns - past->last_ended_ns > EPISODE_APART_NS)
+    if (change_ns - past->last_ended_ns > PATIENCE_APART_NS)
         return FRUITFUL;
     if (past->same_version)
         return FRUITLESS;
@@ -19,14 +19,14 @@ static enum fruit last_episode(const struct episode_past *past, int64_t change_n
     return change_ns > served_ns ? FRUITFUL : FRUITLESS;
 }
 
-enum episode_verdict episode_judge(const struct episode_past *past, int64_t change_ns, int64_t served_ns,
+enum patience_verdict patience_judge(const struct patience_past *past, int64_t change_ns, int64_t served_ns,
                                    uint32_t give_up_after, uint32_t *fruitless_p)
 {
     *fruitless_p = past->fruitless;
     if (past->unrecoverable)
-        return EPISODE_UNRECOVERABLE;
+        return PATIENCE_HAS_ENDED;
     if (!past->any)
-        return EPISODE_OPENS;
+        return PATIENCE_GOES_ON;
     switch (last_episode(past, change_ns, served_ns)) {
     case FRUITLESS:
         ++*fruitless_p;
@@ -37,5 +37,5 @@ enum episode_verdict episode_judge(const struct episode_past *past, int64_t chan
     case NO_FRUIT_EXPECTED:
         break;
     }
-    return give_up_after && *fruitless_p >= give_up_after ? EPISODE_GIVES_UP : EPISODE_OPENS;
+    return give_up_after && *fruitless_p >= give_up_after ? PATIENCE_ENDS : PATIENCE_GOES_ON;
 }

@@ -1,7 +1,8 @@
-"""line.py - the whole line on this machine: driftd, a serving node and a trainer, as three processes.
+"""processes.py - the whole line on this machine: driftd, a serving node and a trainer, as three processes.
 
-Everything lives in one temporary folder: configuration, store, models, images and Unix sockets, so it runs beside an installed
-driftd and beside other runs. stop() leaves nothing behind; should this process be killed, the three get SIGTERM from the kernel.
+Everything lives in one temporary folder: configuration, store, models, images and Unix sockets, so it runs beside an
+installed driftd and beside other runs. stop() leaves nothing behind; should this process be killed, the three get
+SIGTERM from the kernel.
 """
 import ctypes
 import json
@@ -104,7 +105,7 @@ class ChildDied(Exception):
 
 @dataclass
 class News:
-    """One thing that was heard. kind: "metrics" (subject: the model), "event" (its type) or "line" (the child's name)."""
+    """One thing that was heard. kind: "metrics" (subject: the model), "event" (its type), "line" (the child's name)."""
     kind: str
     subject: str
     body: dict | str
@@ -161,7 +162,7 @@ class Line:
     def _spawn(self, name: str, command: list[str]) -> None:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
         environment.pop("NOTIFY_SOCKET", None)  # whoever started us awaits no word from this driftd
-        # A session of its own: Ctrl-C reaches this process only, which ends the others in order.
+        # Away from our terminal: Ctrl-C reaches this process only, which ends the others in order.
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    start_new_session=True, env=environment, preexec_fn=_die_with_parent)
         os.set_blocking(process.stdout.fileno(), False)
@@ -178,7 +179,7 @@ class Line:
     # --- what is going on ---
 
     def news(self, timeout_s: float) -> list[News]:
-        """What was heard meanwhile; waits up to `timeout_s` for it. Raises ChildDied when one of the three has ended."""
+        """What was heard meanwhile; waits up to `timeout_s` for it. Raises ChildDied when one of them has ended."""
         ready = dict(self.poller.poll(int(timeout_s * 1000)))
         heard = []
         if self.metrics in ready:

@@ -1,0 +1,232 @@
+/* adwin: adaptive window, cut wherever its two parts differ in mean (Bifet and Gavalda 2007).
+ *
+ *     dd = ln(2 ln(n) / delta), m = 1 / (n0 - least + 1) + 1 / (n1 - least + 1),
+ *     drift when |mean0 - mean1| > sqrt(2 m var dd) + (2/3) dd m for some cut, looked for every `clock` values.
+ *
+ * The window is an exponential histogram: rows of buckets of 2^row values, `max_buckets` of them before the two oldest
+ * become one of the next row (Datar and others 2002; sums of squares joined after Babcock and others 2003).
+ *
+ * Decides as River 0.24 does: every bucket is visited, where River before 0.22 left out the newest of each row. Not
+ * River's: sums are of differences from the first value, and means that differ by rounding do not differ; a value 10^9
+ * times further out than all others is a drift by itself (among the first 30 it is left out), where it would blind the
+ * window for as long as it is in it; a window of more than 10^8 values loses its oldest. */
+#include <math.h>
+#include <string.h>
+
+#include "lib/detect/detector.h"
+
+#define ROWS 24
+#define ABSURD 1e9
+#define ABSURD_FROM 30 /* values that tell what is usual */
+
+struct bucket {
+    double total, squares; /* sum, and squared deviations from its mean */
+};
+
+struct adwin {
+    double delta, least_window, grace_period;
+    uint32_t clock, max_buckets;
+    uint32_t tick;
+    uint32_t rows;       /* in use */
+    uint32_t used[ROWS]; /* buckets of each row, oldest first */
+    double origin;       /* the first value; all sums are of differences from it */
+    double width, total, squares;
+    struct bucket bucket[]; /* ROWS * (max_buckets + 1) */
+};
+
+static const struct detect_param params[] = {
+    {"delta", DETECT_NUMBER, 0.002, 0, 1, true, NULL, "confidence: the less, the fewer alarms"},
+    {"clock", DETECT_WHOLE, 32, 1, 1000000, false, NULL, "values between two looks"},
+    {"max_buckets", DETECT_WHOLE, 5, 1, 100, false, NULL, "buckets of a size"},
+    {"min_window_length", DETECT_WHOLE, 5, 1, 1000000, false, NULL, "values of the smaller part of a cut"},
+    {"grace_period", DETECT_WHOLE, 10, 0, 1e9, false, NULL, "values before the first look"},
+};
+
+static size_t bytes(const struct detect_params *given)
+{
+    return sizeof(struct adwin) + ROWS * ((size_t)detect_params_get(given, "max_buckets") + 1) * sizeof(struct bucket);
+}
+
+static void init(void *state, const struct detect_params *given)
+{
+    struct adwin *self = state;
+    self->delta = detect_params_get(given, "delta");
+    self->clock = (uint32_t)detect_params_get(given, "clock");
+    self->max_buckets = (uint32_t)detect_params_get(given, "max_buckets");
+    self->least_window = detect_params_get(given, "min_window_length");
+    self->grace_period = detect_params_get(given, "grace_period");
+}
+
+static void restart(void *state)
+{
+    struct adwin *self = state;
+    self->tick = 0;
+    self->rows = 1;
+    memset(self->used, 0, sizeof(self->used));
+    self->origin = self->width = self->total = self->squares = 0;
+}
+
+static struct bucket *row_of(struct adwin *self, uint32_t row)
+{
+    return self->bucket + (size_t)row * (self->max_buckets + 1);
+}
+
+static void drop(struct adwin *self, uint32_t row, uint32_t count)
+{
+    struct bucket *buckets = row_of(self, row);
+    self->used[row] -= count;
+    memmove(buckets, buckets + count, self->used[row] * sizeof(*buckets));
+}
+
+static double size_of(uint32_t row)
+{
+    return (double)(UINT64_C(1) << row);
+}
+
+/* Takes the oldest bucket out of the window. */
+static void drop_oldest(struct adwin *self)
+{
+    uint32_t row = self->rows - 1;
+    struct bucket oldest = row_of(self, row)[0];
+    double n = size_of(row), left = self->width - n;
+    double apart = oldest.total / n - (self->total - oldest.total) / left;
+    self->width = left;
+    self->total -= oldest.total;
+    self->squares = fmax(0, self->squares - oldest.squares - n * left * apart * apart / (n + left));
+    drop(self, row, 1);
+    while (self->rows > 1 && self->used[self->rows - 1] == 0)
+        self->rows--;
+}
+
+static void compress(struct adwin *self)
+{
+    for (uint32_t row = 0; self->used[row] > self->max_buckets; row++) {
+        if (row + 1 == ROWS) {
+            drop_oldest(self);
+            return;
+        }
+        struct bucket *old = row_of(self, row);
+        double n = size_of(row), apart = (old[0].total - old[1].total) / n;
+        struct bucket joined = {.total = old[0].total + old[1].total,
+                                .squares = old[0].squares + old[1].squares + n * apart * apart / 2};
+        drop(self, row, 2);
+        row_of(self, row + 1)[self->used[row + 1]++] = joined;
+        if (row + 2 > self->rows)
+            self->rows = row + 2;
+    }
+}
+
+static void insert(struct adwin *self, double value)
+{
+    if (self->width == 0)
+        self->origin = value;
+    value -= self->origin;
+    row_of(self, 0)[self->used[0]++] = (struct bucket){.total = value};
+    if (self->width > 0) {
+        double apart = value - self->total / self->width;
+        self->squares += self->width * apart * apart / (self->width + 1);
+    }
+    self->width += 1;
+    self->total += value;
+    compress(self);
+}
+
+/* Looks at every cut; the one that tells most is where the change is thought to have been. */
+static void look(const struct adwin *self, uint64_t index, struct detect_verdict *out)
+{
+    double n0 = 0, u0 = 0, dd = log(2 * log(self->width) / self->delta), variance = self->squares / self->width;
+    double most = -1;
+    for (uint32_t row = self->rows; row-- > 0;) {
+        const struct bucket *buckets = self->bucket + (size_t)row * (self->max_buckets + 1);
+        for (uint32_t i = 0; i < self->used[row]; i++) {
+            n0 += size_of(row);
+            u0 += buckets[i].total;
+            double n1 = self->width - n0;
+            if (n0 < self->least_window || n1 < self->least_window)
+                continue;
+            double m = 1 / (n0 - self->least_window + 1) + 1 / (n1 - self->least_window + 1);
+            double eps = sqrt(2 * m * variance * dd) + 2.0 / 3 * dd * m;
+            double size = (self->total - u0) / n1 - u0 / n0;
+            eps = fmax(eps, DETECT_ROUNDING * fabs(self->origin));
+            if (fabs(size) <= most * eps)
+                continue;
+            most = fabs(size) / eps;
+            out->statistic = fabs(size);
+            out->threshold = eps;
+            out->changed_at = index + 1 - (uint64_t)n1;
+            detect_size(out, size, DETECT_NORMAL_95 * sqrt(variance * (1 / n0 + 1 / n1)));
+        }
+    }
+    if (out->statistic > out->threshold) {
+        out->state = DETECT_DRIFT;
+        return;
+    }
+    out->changed_at = DETECT_UNKNOWN;
+    out->size = out->lower = out->upper = NAN;
+}
+
+/* Sees to a value or a window that is out of all proportion to the other; false: nothing of the kind. Among the first
+ * values it is just left out, since nobody can say yet what has changed. */
+static bool absurd(struct adwin *self, uint64_t index, double value, struct detect_verdict *out)
+{
+    if (self->width == 0)
+        return false;
+    double mean = self->total / self->width + self->origin;
+    double most = ABSURD * fmax(fmax(1, fabs(mean)), sqrt(self->squares / self->width));
+    if (self->width < ABSURD_FROM && fabs(mean) > ABSURD * fmax(1, fabs(value)))
+        restart(self);
+    if (fabs(value - mean) <= most)
+        return false;
+    if (self->width < ABSURD_FROM)
+        return true;
+    out->state = DETECT_DRIFT;
+    out->statistic = fabs(value - mean);
+    out->threshold = most;
+    out->changed_at = index;
+    out->size = value - mean;
+    return true;
+}
+
+static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
+{
+    struct adwin *self = state;
+    if (absurd(self, index, value, out))
+        return;
+    insert(self, value);
+    if (++self->tick == self->clock) {
+        self->tick = 0;
+        if (self->width > self->grace_period)
+            look(self, index, out);
+    }
+}
+
+static void walk(void *state, struct codec *codec)
+{
+    struct adwin *self = state;
+    codec_u32(codec, &self->tick, self->clock);
+    codec_u32(codec, &self->rows, ROWS);
+    codec_f64(codec, &self->origin);
+    codec_f64(codec, &self->width);
+    codec_f64(codec, &self->total);
+    codec_f64(codec, &self->squares);
+    for (uint32_t row = 0; row < self->rows; row++) {
+        codec_u32(codec, &self->used[row], self->max_buckets);
+        for (uint32_t i = 0; i < self->used[row]; i++) {
+            codec_f64(codec, &row_of(self, row)[i].total);
+            codec_f64(codec, &row_of(self, row)[i].squares);
+        }
+    }
+    if (self->rows == 0)
+        codec->failed = true;
+}
+
+const struct detector detector_adwin = {
+    .name = "adwin",
+    .params = params,
+    .param_count = sizeof(params) / sizeof(params[0]),
+    .bytes = bytes,
+    .init = init,
+    .restart = restart,
+    .add = add,
+    .walk = walk,
+};

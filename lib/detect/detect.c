@@ -1,0 +1,304 @@
+#include "lib/detect/detect.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/detect/detector.h"
+#include "lib/detect/reference.h"
+
+#define SAVE_VERSION 1
+static const uint8_t save_magic[4] = {'D', 'R', 'D', 'T'};
+
+static const struct detector *const table[] = {
+    &detector_evidence,     &detector_cusum,  &detector_ewma,        &detector_shewhart,
+    &detector_page_hinkley, &detector_adwin,  &detector_ddm,         &detector_eddm,
+    &detector_hddm_a,       &detector_hddm_w, &detector_kswin,       &detector_psi,
+    &detector_ks,           &detector_js,     &detector_wasserstein, &detector_chi2,
+};
+
+struct detect {
+    const struct detector *type;
+    uint64_t taken;
+    uint64_t fingerprint; /* of the parameters */
+    size_t state_bytes;
+    enum detect_state last;
+    double state[]; /* as aligned as any state needs */
+};
+
+const char *detect_state_name(enum detect_state state)
+{
+    switch (state) {
+    case DETECT_NONE:
+        return "none";
+    case DETECT_WARNING:
+        return "warning";
+    case DETECT_DRIFT:
+        return "drift";
+    }
+    return "none";
+}
+
+const struct detector *detector_at(uint32_t index)
+{
+    return index < sizeof(table) / sizeof(table[0]) ? table[index] : NULL;
+}
+
+const struct detector *detector_find(const char *name)
+{
+    for (uint32_t i = 0; detector_at(i); i++)
+        if (strcmp(detector_at(i)->name, name) == 0)
+            return detector_at(i);
+    return NULL;
+}
+
+const char *detect_name(uint32_t index)
+{
+    return detector_at(index) ? detector_at(index)->name : NULL;
+}
+
+/* FNV-1a over the values, all NANs alike. Limits are left out: detect_retune() may have changed them. */
+static uint64_t fingerprint_of(const struct detect_params *params)
+{
+    uint64_t hash = 14695981039346656037u;
+    for (uint32_t i = 0; i < DETECT_PARAMS_MAX + DETECT_STAGES_MAX; i++) {
+        uint32_t stage = i - DETECT_PARAMS_MAX;
+        double value = i < DETECT_PARAMS_MAX    ? params->value[i]
+                       : stage < params->stages ? params->stage[stage].values
+                                                : 0;
+        if (isnan(value))
+            value = NAN;
+        uint64_t bits;
+        memcpy(&bits, &value, sizeof(bits));
+        for (int byte = 0; byte < 8; byte++)
+            hash = (hash ^ ((bits >> (8 * byte)) & 0xff)) * 1099511628211u;
+    }
+    return hash;
+}
+
+int detect_new(struct detect **self_p, const char *name, const struct detect_params *params)
+{
+    *self_p = NULL;
+    struct detect_params defaults;
+    int error = detect_params_init(&defaults, name, NULL);
+    if (error)
+        return error;
+    if (!params)
+        params = &defaults;
+    if (params->type != defaults.type)
+        return -EINVAL;
+    if ((error = detect_params_check(params, NULL)))
+        return error;
+    size_t bytes = params->type->bytes(params);
+    struct detect *self = calloc(1, sizeof(*self) + bytes);
+    if (!self)
+        return -ENOMEM;
+    self->type = params->type;
+    self->state_bytes = bytes;
+    self->fingerprint = fingerprint_of(params);
+    self->type->init(self->state, params);
+    self->type->restart(self->state);
+    *self_p = self;
+    return 0;
+}
+
+static struct detect_verdict verdict_of(const struct detect *self, enum detect_state state)
+{
+    return (struct detect_verdict){.state = state,
+                                   .statistic = NAN,
+                                   .threshold = NAN,
+                                   .n = self->taken,
+                                   .changed_at = DETECT_UNKNOWN,
+                                   .size = NAN,
+                                   .lower = NAN,
+                                   .upper = NAN};
+}
+
+/* What is said about a value that was not taken: an alarm is not repeated, a warning stands. */
+static struct detect_verdict unchanged(const struct detect *self)
+{
+    return verdict_of(self, self->last == DETECT_WARNING ? DETECT_WARNING : DETECT_NONE);
+}
+
+static void begin(struct detect *self)
+{
+    if (self->last == DETECT_DRIFT) {
+        self->type->restart(self->state);
+        self->last = DETECT_NONE;
+    }
+    self->taken++;
+}
+
+struct detect_verdict detect_add(struct detect *self, double value)
+{
+    if (!isfinite(value))
+        return unchanged(self);
+    begin(self);
+    struct detect_verdict verdict = verdict_of(self, DETECT_NONE);
+    self->type->add(self->state, self->taken - 1, fmax(-DETECT_VALUE_MAX, fmin(value, DETECT_VALUE_MAX)), &verdict);
+    self->last = verdict.state;
+    return verdict;
+}
+
+/* The common end of events that carry a distribution: `result` 1 means that there was nothing in it. */
+static int finish(struct detect *self, int result, const struct detect_verdict *verdict, struct detect_verdict *out)
+{
+    if (result != 0) {
+        self->taken--;
+        if (result < 0)
+            return result;
+        *out = unchanged(self);
+        return 0;
+    }
+    self->last = verdict->state;
+    *out = *verdict;
+    return 0;
+}
+
+int detect_add_histogram(struct detect *self, const double *edges, const uint64_t *counts, uint32_t bins,
+                         struct detect_verdict *out)
+{
+    if (!self->type->add_histogram)
+        return -ENOTSUP;
+    begin(self);
+    struct detect_verdict verdict = verdict_of(self, DETECT_NONE);
+    int result = self->type->add_histogram(self->state, self->taken - 1, edges, counts, bins, &verdict);
+    return finish(self, result, &verdict, out);
+}
+
+int detect_add_categories(struct detect *self, const struct detect_category *categories, uint32_t count,
+                          struct detect_verdict *out)
+{
+    if (!self->type->add_categories)
+        return -ENOTSUP;
+    begin(self);
+    struct detect_verdict verdict = verdict_of(self, DETECT_NONE);
+    int result = self->type->add_categories(self->state, self->taken - 1, categories, count, &verdict);
+    return finish(self, result, &verdict, out);
+}
+
+void detect_reset(struct detect *self)
+{
+    self->taken = 0;
+    self->last = DETECT_NONE;
+    self->type->restart(self->state);
+}
+
+int detect_retune(struct detect *self, const struct detect_params *params)
+{
+    if (params->type != self->type || fingerprint_of(params) != self->fingerprint)
+        return -EINVAL;
+    if (self->type->retune)
+        self->type->retune(self->state, params);
+    return 0;
+}
+
+int detect_reference(const struct detect *self, struct detect_reference *out)
+{
+    if (!self->type->reference)
+        return -ENOTSUP;
+    const struct reference *reference = self->type->reference(self->state);
+    *out = (struct detect_reference){.collected = reference->count,
+                                     .wanted = reference->wanted,
+                                     .judging = reference->judged > 0,
+                                     .logs = reference->logs,
+                                     .phi = reference->phi,
+                                     .level = reference->centre / (1 - reference->phi),
+                                     .sd = reference->sd,
+                                     .limit = reference_limit(reference),
+                                     .slack = reference_slack(reference)};
+    return 0;
+}
+
+const char *detect_name_of(const struct detect *self)
+{
+    return self->type->name;
+}
+
+size_t detect_bytes(const struct detect *self)
+{
+    size_t more = self->type->more_bytes ? self->type->more_bytes(self->state) : 0;
+    return sizeof(*self) + self->state_bytes + more;
+}
+
+uint64_t detect_clipped(const struct detect *self)
+{
+    return self->type->clipped ? self->type->clipped(self->state) : 0;
+}
+
+/* The head: magic, version, name, fingerprint. Returns -EPROTO or -EINVAL when it is not of an instance like this. */
+static int walk_head(struct detect *self, struct codec *codec)
+{
+    uint8_t magic[sizeof(save_magic)], name[32] = {0};
+    uint32_t version = SAVE_VERSION;
+    uint64_t fingerprint = self->fingerprint;
+    memcpy(magic, save_magic, sizeof(magic));
+    memcpy(name, self->type->name, strlen(self->type->name));
+    codec_bytes(codec, magic, sizeof(magic));
+    codec_u32(codec, &version, UINT32_MAX);
+    codec_bytes(codec, name, sizeof(name));
+    codec_u64(codec, &fingerprint);
+    if (codec->failed || memcmp(magic, save_magic, sizeof(magic)) != 0 || version != SAVE_VERSION)
+        return -EPROTO;
+    if (name[sizeof(name) - 1] || strcmp((const char *)name, self->type->name) != 0 || fingerprint != self->fingerprint)
+        return -EINVAL;
+    return 0;
+}
+
+static void walk_state(struct detect *self, struct codec *codec)
+{
+    uint32_t last = self->last;
+    codec_u64(codec, &self->taken);
+    codec_u32(codec, &last, DETECT_DRIFT);
+    self->last = (enum detect_state)last;
+    self->type->walk(self->state, codec);
+}
+
+size_t detect_save(const struct detect *self, void *buffer, size_t size)
+{
+    /* The walk reads only when it saves; it is one function for both ways, hence the cast. */
+    struct detect *source = (struct detect *)(uintptr_t)self;
+    struct codec counting = {0};
+    walk_head(source, &counting);
+    walk_state(source, &counting);
+    if (!buffer || size < counting.at)
+        return counting.at;
+    struct codec saving = {.out = buffer, .size = size};
+    walk_head(source, &saving);
+    walk_state(source, &saving);
+    return saving.at;
+}
+
+int detect_load(struct detect *self, const void *buffer, size_t size)
+{
+    struct codec loading = {.in = buffer, .size = size};
+    detect_reset(self);
+    int error = walk_head(self, &loading);
+    if (error)
+        return error;
+    walk_state(self, &loading);
+    if (loading.failed || loading.at != size) {
+        detect_reset(self);
+        return loading.out_of_memory ? -ENOMEM : -EPROTO;
+    }
+    return 0;
+}
+
+void detect_destroy(struct detect **self_p)
+{
+    struct detect *self = *self_p;
+    if (!self)
+        return;
+    if (self->type->release)
+        self->type->release(self->state);
+    free(self);
+    *self_p = NULL;
+}
+
+double detect_error_rate(double value, uint64_t *clipped)
+{
+    if (value < -DETECT_ROUNDING || value > 1 + DETECT_ROUNDING)
+        (*clipped)++;
+    return value <= DETECT_ROUNDING ? 0 : value >= 1 - DETECT_ROUNDING ? 1 : value;
+}

@@ -1,0 +1,186 @@
+/* evidence: an e-detector against a budget, in Shiryaev-Roberts form (Shin, Ramdas, Rinaldo 2022).
+ *
+ *     x: the metric scaled to 0..1, harm upwards; m: the budget likewise; 8 bets lambda_k of 0..1/m;
+ *     M_k = (1 + lambda_k (x - m)) (M_k + 1); drift when sum_k w_k M_k >= 1 / alpha.
+ *
+ * While E[x | past] <= m, M_k less the number of values is a supermartingale, whatever the distribution: the mean time
+ * to a false alarm is at least 1 / alpha values. It needs no reference and no warm-up. What is promised ends where the
+ * conditional mean does not keep to the budget: a level that swings beyond it for stretches is reported, although its
+ * long-run mean is within.
+ *
+ * The bets halve from 0.9 / m: large ones see a collapse at once, small ones a fall of a hundredth in the long run. */
+#include <math.h>
+
+#include "lib/detect/detector.h"
+
+#define BETS 8
+#define LARGEST_BET 0.9 /* of 1 / m: a perfect value leaves a tenth of the evidence */
+
+struct bet {
+    double evidence;     /* M_k */
+    double run;          /* of the run that began when it was last below 1: a sequential likelihood ratio */
+    double sum, squares; /* of x before the run */
+    uint64_t before;     /* values before the run */
+};
+
+struct evidence {
+    double budget, low, high, alpha; /* budget: scaled */
+    enum detect_direction direction;
+    uint64_t clipped;
+    uint64_t n;
+    double sum, squares; /* of x */
+    struct bet bet[BETS];
+};
+
+static const struct detect_param params[] = {
+    {"budget", DETECT_NUMBER, NAN, -DETECT_VALUE_MAX, DETECT_VALUE_MAX, false, NULL, "what the mean has to keep to"},
+    {"alpha", DETECT_NUMBER, 0.001, 0, 0.5, true, NULL, "one over the mean number of values to a false alarm"},
+    {"direction", DETECT_CHOICE, DETECT_DOWN, 1, 2, false, "both|up|down", "where values do harm: up or down"},
+    {"low", DETECT_NUMBER, 0, -DETECT_VALUE_MAX, DETECT_VALUE_MAX, false, NULL, "least value there can be"},
+    {"high", DETECT_NUMBER, 1, -DETECT_VALUE_MAX, DETECT_VALUE_MAX, false, NULL, "largest value there can be"},
+};
+
+static bool check(const struct detect_params *given, struct detect_error *error)
+{
+    double budget = detect_params_get(given, "budget"), low = detect_params_get(given, "low"),
+           high = detect_params_get(given, "high");
+    double scaled = (budget - low) / (high - low);
+    if (isnan(budget))
+        detect_say(error, "budget: evidence needs one, between low and high");
+    else if (!(low < high))
+        detect_say(error, "high: %g is not allowed; it takes a number above low, which is %g", high, low);
+    else if (!(scaled > DETECT_ROUNDING && scaled < 1 - DETECT_ROUNDING))
+        detect_say(error, "budget: %g is not allowed; it takes a number above %g and below %g", budget, low, high);
+    else
+        return true;
+    return false;
+}
+
+static size_t bytes(const struct detect_params *given)
+{
+    (void)given;
+    return sizeof(struct evidence);
+}
+
+static void retune(void *state, const struct detect_params *given)
+{
+    struct evidence *self = state;
+    self->alpha = given->promise > 0 ? 1 / given->promise : detect_params_get(given, "alpha");
+}
+
+static double scaled(const struct evidence *self, double value)
+{
+    double x = (value - self->low) / (self->high - self->low);
+    return self->direction == DETECT_DOWN ? 1 - x : x;
+}
+
+static void init(void *state, const struct detect_params *given)
+{
+    struct evidence *self = state;
+    self->low = detect_params_get(given, "low");
+    self->high = detect_params_get(given, "high");
+    self->direction = (enum detect_direction)detect_params_get(given, "direction");
+    self->budget = scaled(self, detect_params_get(given, "budget"));
+    retune(self, given);
+}
+
+static void restart(void *state)
+{
+    struct evidence *self = state;
+    self->n = 0;
+    self->sum = self->squares = 0;
+    for (int k = 0; k < BETS; k++)
+        self->bet[k] = (struct bet){0};
+}
+
+static double bounded(struct evidence *self, double value)
+{
+    if (value < self->low || value > self->high)
+        self->clipped++;
+    return scaled(self, fmax(self->low, fmin(value, self->high)));
+}
+
+/* The bet that says most tells since when, and how far beyond the budget the mean has been: since its run began. */
+static void tell(const struct evidence *self, uint64_t index, struct detect_verdict *out)
+{
+    const struct bet *best = &self->bet[0];
+    for (int k = 1; k < BETS; k++)
+        if (self->bet[k].evidence > best->evidence)
+            best = &self->bet[k];
+    double n = (double)(self->n - best->before), mean = (self->sum - best->sum) / n;
+    double variance = fmax(0, (self->squares - best->squares) / n - mean * mean);
+    double unit = (self->high - self->low) * (self->direction == DETECT_DOWN ? -1 : 1);
+    out->state = DETECT_DRIFT;
+    out->changed_at = index + 1 - (self->n - best->before);
+    detect_size(out, unit * (mean - self->budget), fabs(unit) * DETECT_NORMAL_95 * sqrt(variance / n));
+}
+
+static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
+{
+    struct evidence *self = state;
+    double x = bounded(self, value), over = x - self->budget, total = 0, largest = LARGEST_BET / self->budget;
+    for (int k = 0; k < BETS; k++, largest /= 2) {
+        struct bet *bet = &self->bet[k];
+        double factor = 1 + largest * over;
+        bet->evidence = factor * (bet->evidence + 1);
+        total += bet->evidence;
+        if (!(bet->run > 1)) {
+            bet->run = 1;
+            bet->before = self->n;
+            bet->sum = self->sum;
+            bet->squares = self->squares;
+        }
+        bet->run *= factor;
+    }
+    self->n++;
+    self->sum += x;
+    self->squares += x * x;
+    out->statistic = total / BETS;
+    out->threshold = 1 / self->alpha;
+    if (out->statistic >= out->threshold)
+        tell(self, index, out);
+}
+
+static void walk(void *state, struct codec *codec)
+{
+    struct evidence *self = state;
+    codec_u64(codec, &self->clipped);
+    codec_u64(codec, &self->n);
+    codec_f64(codec, &self->sum);
+    codec_f64(codec, &self->squares);
+    for (int k = 0; k < BETS; k++) {
+        codec_f64(codec, &self->bet[k].evidence);
+        codec_f64(codec, &self->bet[k].run);
+        codec_f64(codec, &self->bet[k].sum);
+        codec_f64(codec, &self->bet[k].squares);
+        codec_u64(codec, &self->bet[k].before);
+    }
+}
+
+static uint64_t clipped(const void *state)
+{
+    const struct evidence *self = state;
+    return self->clipped;
+}
+
+static int promise(struct detect_params *given, double events)
+{
+    (void)given;
+    (void)events; /* retune() reads it: 1 / alpha */
+    return 0;
+}
+
+const struct detector detector_evidence = {
+    .name = "evidence",
+    .params = params,
+    .param_count = sizeof(params) / sizeof(params[0]),
+    .bytes = bytes,
+    .init = init,
+    .restart = restart,
+    .add = add,
+    .walk = walk,
+    .check = check,
+    .promise = promise,
+    .retune = retune,
+    .clipped = clipped,
+};

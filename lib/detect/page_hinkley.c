@@ -1,0 +1,139 @@
+/* page_hinkley: cumulative sum of deviations from a running mean (Page 1954; Hinkley 1971).
+ *
+ *     mean of all values since the last alarm; d = x - mean;
+ *     up   = alpha up + d - delta,   drift when up - min(up) > threshold;
+ *     down = alpha down + d + delta, drift when max(down) - down > threshold; from min_instances values on.
+ *
+ * Decides as River 0.24 does, the minimum and maximum tracked, `>` strict. Not River's: deviations within rounding of
+ * the mean are none; and with `reference` set, values are first standardised by that many values, because in raw units
+ * the usual delta and threshold are blind to accuracies and hysterical about latencies. */
+#include <math.h>
+
+#include "lib/detect/reference.h"
+
+struct extreme {
+    double sum, least; /* of the sum; turned round for `down` */
+    double mean;       /* of the values before the extreme */
+    uint64_t at;       /* values before the extreme, since the restart */
+};
+
+struct page_hinkley {
+    uint32_t min_instances;
+    double delta, threshold, alpha;
+    enum detect_direction direction;
+    bool in_deviations; /* parameters are in units of the reference's standard deviation */
+    uint64_t n;
+    double mean, squares;
+    struct extreme up, down;
+    struct reference reference;
+};
+
+static const struct detect_param params[] = {
+    {"min_instances", DETECT_WHOLE, 30, 1, 1e9, false, NULL, "values before the first judgement"},
+    {"delta", DETECT_NUMBER, 0.005, 0, DETECT_VALUE_MAX, false, NULL, "deviation that is tolerated"},
+    {"threshold", DETECT_NUMBER, 50, 0, DETECT_VALUE_MAX, true, NULL, "of the cumulative sum"},
+    {"alpha", DETECT_NUMBER, 0.9999, 0, 1, true, NULL, "what is kept of the sum at each value"},
+    REFERENCE_PARAM_DIRECTION,
+    {"reference", DETECT_WHOLE, 0, 0, 1000000, false, NULL, "values to standardise by, or 0: raw units"},
+};
+
+static size_t bytes(const struct detect_params *given)
+{
+    return offsetof(struct page_hinkley, reference) + reference_bytes(given);
+}
+
+static void init(void *state, const struct detect_params *given)
+{
+    struct page_hinkley *self = state;
+    self->min_instances = (uint32_t)detect_params_get(given, "min_instances");
+    self->delta = detect_params_get(given, "delta");
+    self->threshold = detect_params_get(given, "threshold");
+    self->alpha = detect_params_get(given, "alpha");
+    self->direction = (enum detect_direction)detect_params_get(given, "direction");
+    self->in_deviations = detect_params_get(given, "reference") > 0;
+    reference_init(&self->reference, given, self->threshold);
+}
+
+static void restart(void *state)
+{
+    struct page_hinkley *self = state;
+    reference_restart(&self->reference);
+    self->n = 0;
+    self->mean = self->squares = 0;
+    self->up = self->down = (struct extreme){.least = INFINITY};
+}
+
+static void accumulate(const struct page_hinkley *self, struct extreme *side, double step)
+{
+    side->sum = self->alpha * side->sum + step;
+    if (side->sum < side->least) {
+        side->least = side->sum;
+        side->at = self->n;
+        side->mean = self->mean;
+    }
+}
+
+static void tell(const struct page_hinkley *self, const struct extreme *side, uint64_t index,
+                 struct detect_verdict *out)
+{
+    double n = (double)self->n, before = (double)side->at, after = n - before;
+    out->state = DETECT_DRIFT;
+    if (!(after > 0))
+        return;
+    double shift = (self->mean * n - side->mean * before) / after - side->mean;
+    double half = DETECT_NORMAL_95 * sqrt(self->squares / n * (1 / after + 1 / before));
+    out->changed_at = index + 1 - (uint64_t)after;
+    if (self->in_deviations)
+        reference_size(&self->reference, shift, half, out);
+    else
+        detect_size(out, shift, half);
+}
+
+static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
+{
+    struct page_hinkley *self = state;
+    if (self->in_deviations && reference_take(&self->reference, value, &value) != REFERENCE_JUDGED)
+        return;
+    self->n++;
+    double before = value - self->mean;
+    self->mean += before / (double)self->n;
+    double apart = value - self->mean;
+    self->squares += before * apart;
+    if (fabs(apart) <= DETECT_ROUNDING * fabs(self->mean))
+        apart = 0;
+    accumulate(self, &self->up, apart - self->delta);
+    accumulate(self, &self->down, -apart - self->delta);
+    double up = self->up.sum - self->up.least, down = self->down.sum - self->down.least;
+    bool rises = self->direction == DETECT_UP || (self->direction == DETECT_BOTH && up >= down);
+    out->statistic = rises ? up : down;
+    out->threshold = self->threshold;
+    if (self->n >= self->min_instances && out->statistic > out->threshold)
+        tell(self, rises ? &self->up : &self->down, index, out);
+}
+
+static void walk(void *state, struct codec *codec)
+{
+    struct page_hinkley *self = state;
+    struct extreme *sides[] = {&self->up, &self->down};
+    codec_u64(codec, &self->n);
+    codec_f64(codec, &self->mean);
+    codec_f64(codec, &self->squares);
+    for (int i = 0; i < 2; i++) {
+        codec_f64(codec, &sides[i]->sum);
+        codec_f64(codec, &sides[i]->least);
+        codec_f64(codec, &sides[i]->mean);
+        codec_u64(codec, &sides[i]->at);
+    }
+    reference_walk(&self->reference, codec);
+}
+
+const struct detector detector_page_hinkley = {
+    .name = "page_hinkley",
+    .params = params,
+    .param_count = sizeof(params) / sizeof(params[0]),
+    .bytes = bytes,
+    .init = init,
+    .restart = restart,
+    .add = add,
+    .walk = walk,
+};

@@ -1,0 +1,207 @@
+#include "lib/detect/reference.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "lib/calibrate/chart.h"
+
+#define EARLY_VALUES 100 /* of a reference of 500: judged from here on, with a limit widened for it */
+#define EARLY_LEAST 200  /* shorter references are judged when they are full */
+#define CUT_CHANGE 0.01  /* how much a cut may change the run length */
+#define AR_FREEDOM 3.0   /* with a fitted AR(1) the deviation is as uncertain as from a third of the values */
+#define ROBUST_FREEDOM 1.1
+
+size_t reference_bytes(const struct detect_params *params)
+{
+    struct reference sample = {0};
+    reference_init(&sample, params, 0);
+    return sizeof(sample) + sample.wanted * sizeof(sample.buffer[0]);
+}
+
+bool reference_check(const struct detect_params *params, struct detect_error *error)
+{
+    if (isnan(detect_params_get(params, "mean")) == isnan(detect_params_get(params, "sd")))
+        return true;
+    detect_say(error, "mean and sd go together: give both for a known reference, or none");
+    return false;
+}
+
+void reference_init(struct reference *self, const struct detect_params *params, double limit)
+{
+    self->known_mean = detect_params_get(params, "mean");
+    self->known_sd = detect_params_get(params, "sd");
+    self->prewhiten = detect_params_get(params, "prewhiten") == 1;
+    self->robust = detect_params_get(params, "robust") == 1;
+    double log = detect_params_get(params, "log");
+    self->log = isnan(log) ? REFERENCE_LOG_OFF : (enum reference_log)log;
+    bool known = !isnan(self->known_mean);
+    if (known && self->log == REFERENCE_LOG_AUTO)
+        self->log = REFERENCE_LOG_OFF;
+    double direction = detect_params_get(params, "direction");
+    self->watched[0] = direction != DETECT_DOWN;
+    self->watched[1] = direction != DETECT_UP;
+    self->lambda = !isnan(detect_params_get(params, "k")) ? 0 : detect_params_get(params, "lambda");
+    self->wanted = known && !self->prewhiten ? 0 : (uint32_t)detect_params_get(params, "reference");
+    if (params->stages > 0) {
+        reference_retune(self, params);
+    } else {
+        self->stages = 1;
+        self->stage[0] = (struct detect_stage){.values = self->wanted, .cut = INFINITY, .choices = 1};
+        self->stage[0].limit[0] = limit;
+        self->stage[0].slack[0] = detect_params_get(params, "k");
+    }
+}
+
+void reference_retune(struct reference *self, const struct detect_params *params)
+{
+    if (params->stages == 0)
+        return;
+    self->stages = params->stages;
+    memcpy(self->stage, params->stage, sizeof(self->stage));
+}
+
+static const struct detect_stage *stage_of(const struct reference *self)
+{
+    return &self->stage[self->judged ? self->judged - 1 : 0];
+}
+
+void reference_restart(struct reference *self)
+{
+    self->count = self->judged = self->chosen = 0;
+    self->scale[0] = self->scale[1] = 1;
+    self->logs = self->log == REFERENCE_LOG_ON;
+    self->phi = self->previous = 0;
+    self->centre = self->known_mean;
+    self->sd = self->known_sd;
+    if (self->wanted == 0)
+        self->judged = self->stages;
+}
+
+void reference_walk(struct reference *self, struct codec *codec)
+{
+    codec_u32(codec, &self->count, self->wanted);
+    codec_flag(codec, &self->logs);
+    codec_f64(codec, &self->centre);
+    codec_f64(codec, &self->sd);
+    codec_f64(codec, &self->phi);
+    codec_f64(codec, &self->previous);
+    codec_u32(codec, &self->chosen, DETECT_CHOICES_MAX - 1);
+    codec_f64s(codec, self->scale, 2);
+    if (self->count < self->wanted)
+        codec_f64s(codec, self->buffer, self->count);
+    for (self->judged = 0; self->judged < self->stages && self->stage[self->judged].values <= self->count;)
+        self->judged++;
+    if (self->chosen >= stage_of(self)->choices)
+        codec->failed = true;
+}
+
+double reference_limit(const struct reference *self)
+{
+    return stage_of(self)->limit[self->chosen];
+}
+
+double reference_slack(const struct reference *self)
+{
+    return stage_of(self)->slack[self->chosen];
+}
+
+/* Taking values --------------------------------------------------------------------------------------------------- */
+
+static double transformed(const struct reference *self, double value)
+{
+    return self->logs ? reference_log(value) : value;
+}
+
+enum reference_taken reference_take(struct reference *self, double value, double *residual)
+{
+    bool judging = self->judged > 0;
+    if (self->count < self->wanted) {
+        self->buffer[self->count++] = transformed(self, value);
+        if (self->count == self->stage[self->judged].values) {
+            reference_fit(self);
+            self->judged++;
+            self->previous = transformed(self, value);
+            return judging ? REFERENCE_RENEWED : REFERENCE_COLLECTED;
+        }
+    }
+    double seen = transformed(self, value);
+    if (judging) {
+        double cut = stage_of(self)->cut;
+        *residual = (seen - self->phi * self->previous - self->centre) / self->sd;
+        *residual = fmax(-cut, fmin(*residual, cut));
+    }
+    self->previous = seen;
+    return judging ? REFERENCE_JUDGED : REFERENCE_COLLECTED;
+}
+
+void reference_size(const struct reference *self, double shift, double half, struct detect_verdict *out)
+{
+    double unit = self->sd / (1 - self->phi);
+    if (self->wanted > 0 && isnan(self->known_mean))
+        half = sqrt(half * half + DETECT_NORMAL_95 * DETECT_NORMAL_95 / self->count);
+    if (!self->logs) {
+        detect_size(out, shift * unit, half * fabs(unit));
+        return;
+    }
+    double level = exp(self->centre / (1 - self->phi));
+    out->size = level * expm1(shift * unit);
+    out->lower = level * expm1((shift - half) * unit);
+    out->upper = level * expm1((shift + half) * unit);
+}
+
+/* The promise ----------------------------------------------------------------------------------------------------- */
+
+/* What other allowances there are to choose from, as parts of k. */
+static const double slack_parts[DETECT_CHOICES_MAX] = {1, 0.75, 0.55, 0.4, 0.3, 0.2, 0.15};
+
+static int promise_stage(struct detect_params *params, const struct chart *chart, double events, uint32_t values,
+                         double freedom)
+{
+    struct detect_stage stage = {.values = values, .cut = INFINITY};
+    bool prewhiten = detect_params_get(params, "prewhiten") == 1;
+    uint32_t most = chart->kind == CHART_CUSUM && prewhiten ? DETECT_CHOICES_MAX : 1;
+    for (uint32_t i = 0; i < most; i++) {
+        struct chart choice = *chart;
+        choice.slack *= slack_parts[i];
+        int error = values ? chart_limit_estimated(&choice, events, values, fmax(freedom, 10), &choice.limit)
+                           : chart_limit(&choice, events, &choice.limit);
+        /* The smaller the allowance, the more an error in the mean costs. */
+        if (error == -ERANGE && i > 0)
+            break;
+        if (error)
+            return error;
+        stage.slack[i] = choice.slack;
+        stage.limit[i] = choice.limit;
+        stage.choices = i + 1;
+        if (i == 0 && detect_params_get(params, "robust") == 1 &&
+            (error = chart_winsor(&choice, CUT_CHANGE, &stage.cut)))
+            return error;
+    }
+    params->stage[params->stages++] = stage;
+    return 0;
+}
+
+int reference_promise(struct detect_params *params, double events)
+{
+    struct chart chart;
+    params->type->chart(params, &chart);
+    bool known = !isnan(detect_params_get(params, "mean")), prewhiten = detect_params_get(params, "prewhiten") == 1;
+    uint32_t wanted = (uint32_t)detect_params_get(params, "reference");
+    params->stages = 0;
+    if (known && !prewhiten)
+        return promise_stage(params, &chart, events, 0, 0);
+    uint32_t early[DETECT_STAGES_MAX - 1] = {EARLY_VALUES, (uint32_t)sqrt((double)EARLY_VALUES * wanted)};
+    for (uint32_t i = 0; i <= DETECT_STAGES_MAX - 1; i++) {
+        bool last = i == DETECT_STAGES_MAX - 1;
+        uint32_t values = last ? wanted : early[i];
+        if (!last && wanted < EARLY_LEAST)
+            continue;
+        double freedom = values / (prewhiten ? AR_FREEDOM : ROBUST_FREEDOM);
+        int error = promise_stage(params, &chart, events, values, freedom);
+        /* So few values cannot keep it: then it is judged when there are more. */
+        if (error && (last || error != -ERANGE))
+            return error;
+    }
+    return 0;
+}

@@ -1,0 +1,98 @@
+/* reference.h - makes a metric fit the theory of control charts: what is normal, and how far a value is from it.
+ *
+ * The charts' run lengths hold for independent normal values with known mean and deviation. A metric has neither. So,
+ * each as far as it was asked for: a positive, skewed metric is taken in logarithms; what a fitted AR(1) predicts from
+ * the value before is taken away; mean and deviation come from the first values, estimated so that outliers do not
+ * count for more than they should; single residuals are cut off where that changes the run length by one percent; and
+ * where residuals have a heavier tail than normal ones on a side that is watched, they count for less on it.
+ *
+ * Threads, memory: part of a chart's state, reference_bytes() long. Failure: none.
+ */
+#ifndef DRIFT_LIB_DETECT_REFERENCE_H
+#define DRIFT_LIB_DETECT_REFERENCE_H
+
+#include <math.h>
+
+#include "lib/detect/detector.h"
+
+enum reference_log { REFERENCE_LOG_OFF, REFERENCE_LOG_ON, REFERENCE_LOG_AUTO };
+
+struct reference {
+    /* Settings. */
+    double known_mean, known_sd; /* both NAN: estimated */
+    uint32_t wanted;             /* values of a full reference; 0: nothing is collected */
+    bool prewhiten, robust;
+    enum reference_log log;
+    uint32_t stages;
+    struct detect_stage stage[DETECT_STAGES_MAX];
+
+    double lambda;   /* of an EWMA; 0: a CUSUM, NAN: the chart judges single residuals */
+    bool watched[2]; /* rising, falling */
+
+    /* What the values made of it. */
+    uint32_t count;    /* values collected */
+    uint32_t judged;   /* the stage in force, from 1; 0: not yet judging */
+    bool logs;         /* the metric is taken in logarithms */
+    double centre, sd; /* of a residual */
+    double phi;        /* of the AR(1) */
+    double previous;   /* the value before, transformed */
+    uint32_t chosen;   /* of the stage's choices */
+    double scale[2];   /* rising, falling: what a residual counts on that side, at most 1 */
+    double buffer[];   /* `wanted` */
+};
+
+/* The parameters that all charts share, for their tables: mean, sd, reference; and the rest. */
+#define REFERENCE_PARAMS_KNOWN                                                                                         \
+    {"mean", DETECT_NUMBER, NAN, -DETECT_VALUE_MAX, DETECT_VALUE_MAX, false, NULL, "mean of the reference"},           \
+        {"sd", DETECT_NUMBER, NAN, 0, DETECT_VALUE_MAX, true, NULL, "standard deviation of the reference"},            \
+    {                                                                                                                  \
+        "reference", DETECT_WHOLE, 500, 10, 1000000, false, NULL, "values that mean and sd are estimated from"         \
+    }
+#define REFERENCE_PARAMS_FIT                                                                                           \
+    {"prewhiten", DETECT_SWITCH, 0, 0, 1, false, NULL, "judge what a fitted AR(1) leaves over"},                       \
+        {"log", DETECT_CHOICE, REFERENCE_LOG_OFF, 0, 2, false, "off|on|auto", "take the metric in logarithms"},        \
+    {                                                                                                                  \
+        "robust", DETECT_SWITCH, 0, 0, 1, false, NULL, "reference by median and MAD, single residuals cut off"         \
+    }
+#define REFERENCE_PARAM_DIRECTION                                                                                      \
+    {                                                                                                                  \
+        "direction", DETECT_CHOICE, DETECT_BOTH, 0, 2, false, "both|up|down", "where a change does harm"               \
+    }
+
+size_t reference_bytes(const struct detect_params *params);
+bool reference_check(const struct detect_params *params, struct detect_error *error);
+
+/* `limit` is the chart's own, for when no promise set one. */
+void reference_init(struct reference *self, const struct detect_params *params, double limit);
+void reference_retune(struct reference *self, const struct detect_params *params);
+void reference_restart(struct reference *self);
+void reference_walk(struct reference *self, struct codec *codec);
+
+enum reference_taken {
+    REFERENCE_COLLECTED, /* not judged: there is no reference yet */
+    REFERENCE_RENEWED,   /* not judged: the value completed a new reference, forget what came before */
+    REFERENCE_JUDGED     /* *residual is good: in deviations, mean 0 and deviation 1 in control */
+};
+enum reference_taken reference_take(struct reference *self, double value, double *residual);
+
+/* Between the two files: makes the stage that `count` values are enough for out of the buffer. */
+void reference_fit(struct reference *self);
+
+/* What zero and less count as in logarithms, and everything else is. */
+#define REFERENCE_LOG_LEAST 1e-12
+static inline double reference_log(double value)
+{
+    return log(fmax(value, REFERENCE_LOG_LEAST));
+}
+
+/* The limit, and a CUSUM's allowance, in force. */
+double reference_limit(const struct reference *self);
+double reference_slack(const struct reference *self);
+
+/* What a mean residual of `shift` +- `half` means for the metric itself. */
+void reference_size(const struct reference *self, double shift, double half, struct detect_verdict *out);
+
+/* detect_params_promise() for a chart. */
+int reference_promise(struct detect_params *params, double events);
+
+#endif

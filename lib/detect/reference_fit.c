@@ -1,0 +1,305 @@
+/* Fitting a reference: transformation, AR(1), centre and deviation, and what residuals count for on either side. */
+#include <math.h>
+#include <string.h>
+
+#include "lib/calibrate/chart.h"
+#include "lib/detect/reference.h"
+
+#define OUTLIER_MADS 4.0 /* of a normal distribution 6 in 100,000 lie beyond */
+#define ABSURD 1e9       /* times the level: not even a plain mean takes it */
+#define MAD_TO_SD 1.482602218505602
+#define SKEW_FOR_LOGS 0.1 /* of (q90 + q10 - 2 median) / (q90 - q10); a normal one has 0 */
+#define PHI_MOST 0.99
+#define LOCATION_STEPS 60
+#define RESIDUAL_BINS 64
+#define TILT_WEIGHTS 64
+#define TILT_LEAST 0.05 /* older residuals of an EWMA weigh less, and count for nothing here */
+#define TILT_STEPS 14
+
+/* A value of the reference, transformed; then what the AR(1) leaves of it. */
+static double value_at(const struct reference *self, uint32_t i)
+{
+    return self->buffer[i];
+}
+
+static double left_at(const struct reference *self, uint32_t i)
+{
+    return i == 0 ? self->buffer[0] : self->buffer[i] - self->phi * self->buffer[i - 1];
+}
+
+typedef double at_fn(const struct reference *self, uint32_t i);
+
+#define SIGN_BIT (UINT64_C(1) << 63)
+
+/* Orders doubles as unsigned integers. */
+static uint64_t key_of(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    return bits & SIGN_BIT ? ~bits : bits | SIGN_BIT;
+}
+
+static double value_of(uint64_t key)
+{
+    uint64_t bits = key & SIGN_BIT ? key & ~SIGN_BIT : ~key;
+    double value;
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+/* The value of rank `rank` (from 0) among those from `from` on, or of their distances from `centre` when that is a
+ * number: by bisection of the bits, which needs no memory and leaves the order alone. */
+static double select_rank(const struct reference *self, at_fn *at, uint32_t from, uint32_t rank, double centre)
+{
+    uint64_t low = 0, high = UINT64_MAX;
+    while (low < high) {
+        uint64_t middle = low + (high - low) / 2;
+        uint32_t below = 0;
+        for (uint32_t i = from; i < self->count; i++) {
+            double value = at(self, i);
+            below += key_of(isnan(centre) ? value : fabs(value - centre)) <= middle;
+        }
+        if (below > rank)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return value_of(low);
+}
+
+static double quantile(const struct reference *self, at_fn *at, uint32_t from, double q, double centre)
+{
+    double place = q * (self->count - from - 1);
+    uint32_t rank = (uint32_t)place;
+    double below = select_rank(self, at, from, rank, centre);
+    if (place == rank)
+        return below;
+    return below + (place - rank) * (select_rank(self, at, from, rank + 1, centre) - below);
+}
+
+/* A summary of values (or of what the AR(1) leaves): where the bulk lies, and what is no part of it. */
+struct bulk {
+    double median, mad; /* MAD as a deviation */
+    double low, high;   /* beyond: outliers, which count as lying there */
+};
+
+static struct bulk bulk_of(const struct reference *self, at_fn *at, uint32_t from)
+{
+    struct bulk bulk;
+    bulk.median = quantile(self, at, from, 0.5, NAN);
+    bulk.mad = MAD_TO_SD * quantile(self, at, from, 0.5, bulk.median);
+    /* A plain reference leaves out only what would make it blind for good. Where more than half of the values are the
+     * same, as with errors of 0 and 1, the MAD tells nothing. */
+    double reach = ABSURD * fmax(1, fmax(fabs(bulk.median), bulk.mad));
+    if (self->robust && bulk.mad > DETECT_ROUNDING * fmax(1, fabs(bulk.median)))
+        reach = fmin(reach, OUTLIER_MADS * bulk.mad);
+    bulk.low = bulk.median - reach;
+    bulk.high = bulk.median + reach;
+    return bulk;
+}
+
+static double clip(double value, const struct bulk *bulk)
+{
+    return value < bulk->low ? bulk->low : value > bulk->high ? bulk->high : value;
+}
+
+static bool absurd(double value, const struct bulk *bulk)
+{
+    double reach = ABSURD * fmax(1, fmax(fabs(bulk->median), bulk->mad));
+    return fabs(value - bulk->median) > reach;
+}
+
+/* Whether a metric is positive and skewed as logarithms would mend. */
+static bool wants_logs(const struct reference *self)
+{
+    if (select_rank(self, value_at, 0, 0, NAN) <= 0)
+        return false;
+    double low = quantile(self, value_at, 0, 0.1, NAN), middle = quantile(self, value_at, 0, 0.5, NAN),
+           high = quantile(self, value_at, 0, 0.9, NAN);
+    if (!(high > low))
+        return false;
+    double skew = (high + low - 2 * middle) / (high - low);
+    double skew_of_logs = log(high * low / (middle * middle)) / log(high / low);
+    return skew > SKEW_FOR_LOGS && fabs(skew_of_logs) < skew;
+}
+
+static void take_logs(struct reference *self)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        self->buffer[i] = reference_log(self->buffer[i]);
+    self->logs = true;
+}
+
+/* The AR(1) by the lag-1 autocorrelation, its small-sample bias of -(1 + 3 phi) / n mended (Kendall 1954). */
+static double fit_phi(const struct reference *self, const struct bulk *bulk, double mean)
+{
+    double along = 0, squares = 0, before = 0;
+    for (uint32_t i = 0; i < self->count; i++) {
+        double value = absurd(value_at(self, i), bulk) ? 0 : clip(value_at(self, i), bulk) - mean;
+        along += value * before;
+        squares += value * value;
+        before = value;
+    }
+    if (!(squares > 0))
+        return 0;
+    double phi = along / squares;
+    phi += (1 + 3 * phi) / self->count;
+    return fmax(-PHI_MOST, fmin(phi, PHI_MOST));
+}
+
+static void moments(const struct reference *self, at_fn *at, uint32_t from, const struct bulk *bulk, double *mean,
+                    double *sd)
+{
+    double sum = 0, squares = 0;
+    uint32_t taken = 0;
+    for (uint32_t i = from; i < self->count; i++) {
+        if (absurd(at(self, i), bulk))
+            continue;
+        double apart = clip(at(self, i), bulk) - bulk->median;
+        sum += apart;
+        squares += apart * apart;
+        taken++;
+    }
+    *mean = bulk->median + sum / taken;
+    *sd = sqrt(fmax(0, squares - sum * sum / taken) / (taken > 1 ? taken - 1 : 1));
+}
+
+/* Where residuals that are cut off at +-cut have mean zero (Huber's location, by bisection): what is cut off must not
+ * look like drift to the other side. */
+static double location(const struct reference *self, uint32_t from, const struct bulk *bulk, double sd, double cut)
+{
+    double low = bulk->low, high = bulk->high;
+    for (int step = 0; step < LOCATION_STEPS; step++) {
+        double middle = 0.5 * (low + high), sum = 0;
+        for (uint32_t i = from; i < self->count; i++)
+            if (!absurd(left_at(self, i), bulk))
+                sum += fmax(-cut, fmin((left_at(self, i) - middle) / sd, cut));
+        if (sum > 0)
+            low = middle;
+        else
+            high = middle;
+    }
+    return 0.5 * (low + high);
+}
+
+static void estimate(struct reference *self)
+{
+    if (self->log == REFERENCE_LOG_AUTO && !self->logs && self->judged == 0 && wants_logs(self))
+        take_logs(self);
+    struct bulk bulk = bulk_of(self, value_at, 0);
+    double mean, sd;
+    self->phi = 0;
+    moments(self, value_at, 0, &bulk, &mean, &sd);
+    if (self->prewhiten)
+        self->phi = fit_phi(self, &bulk, isnan(self->known_mean) ? mean : self->known_mean);
+    if (!isnan(self->known_mean)) {
+        self->centre = self->known_mean * (1 - self->phi);
+        self->sd = self->known_sd * sqrt(1 - self->phi * self->phi);
+        return;
+    }
+    uint32_t from = self->phi == 0 ? 0 : 1;
+    bulk = bulk_of(self, left_at, from);
+    moments(self, left_at, from, &bulk, &mean, &sd);
+    double cut = self->stage[self->judged].cut;
+    if (self->robust && sd > 0 && isfinite(cut))
+        mean = location(self, from, &bulk, sd, cut);
+    self->centre = mean;
+    double level = self->centre / (1 - self->phi);
+    self->sd = fmax(sd, DETECT_ROUNDING * fmax(1, fabs(level)));
+}
+
+/* What normal theory is to hold for ------------------------------------------------------------------------------ */
+
+/* The reference's residuals, in bins: how many, and their sum. */
+struct residuals {
+    double count[RESIDUAL_BINS], sum[RESIDUAL_BINS];
+};
+
+static void collect_residuals(const struct reference *self, double cut, struct residuals *out)
+{
+    memset(out, 0, sizeof(*out));
+    for (uint32_t i = self->phi == 0 ? 0 : 1; i < self->count; i++) {
+        double z = fmax(-cut, fmin((left_at(self, i) - self->centre) / self->sd, cut));
+        int bin = (int)((z + cut) / (2 * cut) * (RESIDUAL_BINS - 1));
+        out->count[bin]++;
+        out->sum[bin] += z;
+    }
+}
+
+/* ln E[exp(t z)]: t^2 / 2 for normal residuals. */
+static double cumulant(const struct residuals *residuals, double t)
+{
+    double sum = 0, count = 0;
+    for (int i = 0; i < RESIDUAL_BINS; i++) {
+        if (residuals->count[i] == 0)
+            continue;
+        count += residuals->count[i];
+        sum += residuals->count[i] * exp(t * residuals->sum[i] / residuals->count[i]);
+    }
+    return log(sum / count);
+}
+
+/* The chance of a far excursion of a chart is that of an exponentially tilted walk: exp(2 k z) for a CUSUM with
+ * allowance k, and for an EWMA with limit L one weight for each past residual. Residuals whose cumulants at those
+ * weights exceed the normal ones go there more often; scaled until the cumulants agree, they go there as often (Cramer
+ * 1938; Wald 1947). */
+static double scale_of(const struct reference *self, const struct residuals *residuals, double slack, double limit,
+                       double sign)
+{
+    double weights[TILT_WEIGHTS], normal = 0;
+    int count = 0;
+    double weight = self->lambda > 0 ? limit * sqrt(self->lambda * (2 - self->lambda)) : 2 * slack;
+    do {
+        weights[count++] = weight;
+        normal += weight * weight / 2;
+        weight *= 1 - self->lambda;
+    } while (self->lambda > 0 && count < TILT_WEIGHTS && weight > TILT_LEAST * weights[0]);
+    double low = 0, high = 1;
+    for (int step = 0; step < TILT_STEPS; step++) {
+        double middle = step == 0 ? 1 : 0.5 * (low + high), sum = 0;
+        for (int i = 0; i < count; i++)
+            sum += cumulant(residuals, sign * middle * weights[i]);
+        if (sum <= normal && step == 0)
+            return 1;
+        if (sum <= normal)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Takes the allowance that finds a shift of the level soonest: of 2 k deviations of the metric, of which the AR(1)
+ * leaves sqrt((1 - phi) / (1 + phi)) in the residuals. */
+static void choose(struct reference *self)
+{
+    const struct detect_stage *stage = &self->stage[self->judged];
+    struct residuals residuals;
+    double left = sqrt((1 - self->phi) / (1 + self->phi)), soonest = INFINITY;
+    bool tilt = self->robust && isfinite(stage->cut) && !isnan(self->lambda);
+    if (tilt)
+        collect_residuals(self, stage->cut, &residuals);
+    for (uint32_t i = 0; i < stage->choices; i++) {
+        double scale[2] = {1, 1}, delay = 0;
+        for (int side = 0; side < 2; side++) {
+            if (!self->watched[side])
+                continue;
+            if (tilt)
+                scale[side] = scale_of(self, &residuals, stage->slack[i], stage->limit[i], side == 0 ? 1 : -1);
+            double shift = scale[side] * left * 2 * stage->slack[0];
+            if (stage->choices > 1)
+                delay = fmax(delay, chart_cusum_delay(stage->slack[i], stage->limit[i], shift));
+        }
+        if (delay < soonest) {
+            soonest = delay;
+            self->chosen = i;
+            memcpy(self->scale, scale, sizeof(scale));
+        }
+    }
+}
+
+void reference_fit(struct reference *self)
+{
+    estimate(self);
+    choose(self);
+}

@@ -1,0 +1,45 @@
+/* rule_set.h - all drift rules of one model.
+ *
+ * While a model has an open episode, a live request or back-off left, its rules are not fed: nothing they could say would
+ * be heard, and they would learn from a model that is known to be ill. When that is over they begin anew, with a new
+ * reference; but where the model recovered by itself they go on as they stood: it is what it was.
+ *
+ * Threads, memory, failure: as in rule_state.h.
+ */
+#ifndef DRIFT_LIB_MONITOR_RULE_SET_H
+#define DRIFT_LIB_MONITOR_RULE_SET_H
+
+#include "lib/monitor/rule_state.h"
+
+struct rule_set {
+    const struct drift_rule *rules;
+    struct rule_state *states;
+    uint32_t count;
+    bool blind;     /* values went by unseen */
+    bool recovered; /* and meanwhile the model did */
+    bool judged;
+    struct detect_category *room;
+    uint32_t room_count;
+};
+
+/* What the first rule says that found a drift. */
+struct rule_alarm {
+    uint32_t rule;
+    struct detect_verdict verdict;
+    double change_at_s;
+};
+
+int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_t count);
+void rule_set_close(struct rule_set *self);
+
+/* Takes the memory that rule_set_take() may need. */
+int rule_set_prepare(struct rule_set *self, const struct metric_event *event);
+
+/* Takes one event. True: *out has an alarm. */
+bool rule_set_take(struct rule_set *self, const struct metric_event *event, int64_t now_ns, double at_s,
+                   struct rule_alarm *out);
+
+/* Lets an event go by. */
+void rule_set_skip(struct rule_set *self, bool recovered);
+
+#endif

@@ -1,0 +1,136 @@
+#include "lib/monitor/rule_state.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#define RATE_FIRST 100           /* values of the first measurement: charts do not judge before */
+#define RATE_VALUES 500          /* of each later one, */
+#define RATE_LEAST_NS INT64_C(60000000000) /* which lasts that long at least: values may come in heaps */
+
+int rule_state_open(struct rule_state *self, const struct drift_rule *rule)
+{
+    *self = (struct rule_state){.step = rule->step_count ? rule->step_count - 1 : 0, .statistic = NAN, .threshold = NAN};
+    return detect_new(&self->detect, rule->detector, rule->step_count ? &rule->steps[self->step] : &rule->params);
+}
+
+void rule_state_close(struct rule_state *self)
+{
+    detect_destroy(&self->detect);
+}
+
+const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
+                                     const struct metric_event *event)
+{
+    uint32_t at = self->guess < event->metric_count ? self->guess : 0;
+    for (uint32_t tried = 0; tried < event->metric_count; tried++) {
+        if (text_is(event->metrics[at].name, rule->metric)) {
+            self->guess = at;
+            return &event->metrics[at];
+        }
+        at = at + 1 == event->metric_count ? 0 : at + 1;
+    }
+    return NULL;
+}
+
+/* Counts one value; true when a measurement is complete. */
+static bool measure(struct rule_state *self, int64_t now_ns)
+{
+    if (self->counted++ == 0) {
+        self->counted_since_ns = now_ns;
+        return false;
+    }
+    int64_t passed_ns;
+    if (__builtin_sub_overflow(now_ns, self->counted_since_ns, &passed_ns) || passed_ns <= 0)
+        return false;
+    const bool whole = self->counted >= RATE_VALUES && passed_ns >= RATE_LEAST_NS;
+    if (!whole && !(self->rate <= 0 && self->counted >= RATE_FIRST))
+        return false;
+    self->rate = (double)(self->counted - 1) * 1e9 / (double)passed_ns;
+    if (whole) {
+        self->counted = 1;
+        self->counted_since_ns = now_ns;
+    }
+    return true;
+}
+
+static void follow_rate(struct rule_state *self, const struct drift_rule *rule, int64_t now_ns)
+{
+    if (rule->step_count < 2 || !measure(self, now_ns))
+        return;
+    uint32_t step = rule_step_for(rule, self->rate);
+    if (step == self->step)
+        return;
+    int error = detect_retune(self->detect, &rule->steps[step]);
+    assert(error == 0);
+    (void)error;
+    self->step = step;
+}
+
+static int add_categories(struct rule_state *self, const struct metric *metric, struct detect_category *room,
+                          struct detect_verdict *out)
+{
+    for (uint32_t i = 0; i < metric->categories.count; i++)
+        room[i] = (struct detect_category){metric->categories.at[i].name, metric->categories.at[i].count};
+    return detect_add_categories(self->detect, room, metric->categories.count, out);
+}
+
+static int add(struct rule_state *self, const struct metric *metric, struct detect_category *room,
+               struct detect_verdict *out)
+{
+    switch (metric->kind) {
+    case METRIC_NUMBER:
+        *out = detect_add(self->detect, metric->number);
+        return 0;
+    case METRIC_HISTOGRAM:
+        return detect_add_histogram(self->detect, metric->histogram.edges, metric->histogram.counts,
+                                    metric->histogram.bins, out);
+    case METRIC_CATEGORIES:
+        return add_categories(self, metric, room, out);
+    }
+    return -EINVAL;
+}
+
+bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, const struct metric *metric,
+                     struct detect_category *room, int64_t now_ns, double at_s, struct detect_verdict *out)
+{
+    follow_rate(self, rule, now_ns);
+    if (add(self, metric, room, out) != 0) {
+        self->refused++;
+        return false;
+    }
+    if (out->n == self->taken)
+        return false;
+    self->taken = out->n;
+    moments_add(&self->moments, at_s);
+    if (isfinite(out->statistic)) {
+        self->statistic = out->statistic;
+        self->threshold = out->threshold;
+    }
+    return out->state == DETECT_DRIFT;
+}
+
+void rule_state_restart(struct rule_state *self)
+{
+    detect_reset(self->detect);
+    self->taken = 0;
+    self->statistic = self->threshold = NAN;
+    self->moments = (struct moments){0};
+    rule_state_pause(self);
+}
+
+void rule_state_pause(struct rule_state *self)
+{
+    self->counted = 0;
+}
+
+double rule_state_change_s(const struct rule_state *self, const struct detect_verdict *verdict, double otherwise)
+{
+    return verdict->changed_at == DETECT_UNKNOWN ? otherwise : moments_get(&self->moments, verdict->changed_at);
+}
+
+double rule_state_promise(const struct rule_state *self, const struct drift_rule *rule)
+{
+    return rule->step_count ? rule->steps[self->step].promise : 0;
+}

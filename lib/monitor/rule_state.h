@@ -1,0 +1,48 @@
+/* rule_state.h - one drift rule at work on one model.
+ *
+ * Threads: belongs to its monitor's. Memory: rule_state_open() takes it, rule_state_take() only for a first histogram or
+ * categories. Failure: -ENOMEM; an event that a rule could not take is as if it had not carried the metric.
+ */
+#ifndef DRIFT_LIB_MONITOR_RULE_STATE_H
+#define DRIFT_LIB_MONITOR_RULE_STATE_H
+
+#include "lib/monitor/moments.h"
+#include "lib/monitor/rule.h"
+
+struct rule_state {
+    struct detect *detect;
+    uint64_t taken;   /* values since the detector began */
+    uint64_t refused; /* values of a kind that the detector does not take, or that it had no memory for */
+    uint32_t guess;   /* where an event had the metric the last time */
+    uint32_t step;    /* of the promise */
+    double rate;      /* values a second, measured; 0: not yet */
+    uint64_t counted; /* of the measurement under way */
+    int64_t counted_since_ns;
+    double statistic, threshold; /* the latest; NAN: it does not judge yet */
+    struct moments moments;
+};
+
+int rule_state_open(struct rule_state *self, const struct drift_rule *rule);
+void rule_state_close(struct rule_state *self);
+
+/* Where an event carries the rule's metric; NULL: it does not. */
+const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
+                                     const struct metric_event *event);
+
+/* Takes a metric; `room` holds its categories if it has some. True: *out is a drift. */
+bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, const struct metric *metric,
+                     struct detect_category *room, int64_t now_ns, double at_s, struct detect_verdict *out);
+
+/* Begins anew, with a new reference; what is known of the rate stays. */
+void rule_state_restart(struct rule_state *self);
+
+/* Values go by that the rule does not see: the rate is measured anew behind them. */
+void rule_state_pause(struct rule_state *self);
+
+/* When the change of a verdict began; `otherwise` where there is no estimate. */
+double rule_state_change_s(const struct rule_state *self, const struct detect_verdict *verdict, double otherwise);
+
+/* Values for each false alarm that the thresholds in force promise; 0: nothing is promised. */
+double rule_state_promise(const struct rule_state *self, const struct drift_rule *rule);
+
+#endif
