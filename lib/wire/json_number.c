@@ -114,7 +114,7 @@ static double divide(uint64_t mantissa, uint64_t divisor)
     return (double)top * power_of_two(drop - 63 + divisor_up - up);
 }
 
-/* For numbers that are long or far from 1: strtod() on digits and an exponent, without a point, which is a comma in
+/* For numbers that are long or far from 1, and not 0: strtod() on digits and an exponent, without a point, which is a comma in
  * some locales. Digits beyond LONG_DIGITS matter only by not being 0. */
 static double slow(const struct decimal *decimal)
 {
@@ -132,9 +132,6 @@ static double slow(const struct decimal *decimal)
             dropped++;
             more = more || *at != '0';
         }
-    }
-    if (taken == 0) {
-        return 0.0;
     }
     if (more) {
         copy[taken++] = '1';

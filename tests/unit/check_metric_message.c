@@ -186,6 +186,22 @@ START_TEST(time_is_counted_from_arrival)
 }
 END_TEST
 
+START_TEST(a_payload_is_smaller_than_two_gigabytes)
+{
+    struct metric_decoder *decoder = test_decoder();
+    struct model_id model;
+    const struct metric_message *message;
+    model_id_parse(&model, text_of("p/n/v"));
+    /* Not a byte of it is read. */
+    ck_assert_int_eq(metric_decode(decoder, &model, (struct text){"{", (size_t)INT32_MAX + 1}, 0, &message), 0);
+    ck_assert_uint_eq(message->dropped[DROP_TOO_LARGE], 1);
+    ck_assert_str_eq(message->detail[DROP_TOO_LARGE], "a payload must be smaller than 2 GiB");
+    metric_decode(decoder, &model, text_of("{}"), 0, &message);
+    ck_assert_uint_eq(message->event_count, 1);
+    metric_decoder_destroy(&decoder);
+}
+END_TEST
+
 static bool read_all(void *at, size_t bytes)
 {
     return fread(at, 1, bytes, stdin) == bytes;
@@ -223,6 +239,7 @@ static int run(void)
     tcase_add_test(tcase, an_event_has_the_model_of_its_topic);
     tcase_add_test(tcase, one_message_leaves_nothing_in_the_next);
     tcase_add_test(tcase, time_is_counted_from_arrival);
+    tcase_add_test(tcase, a_payload_is_smaller_than_two_gigabytes);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

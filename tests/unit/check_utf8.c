@@ -72,6 +72,8 @@ START_TEST(a_text_is_valid_when_all_of_it_is)
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         ck_assert_msg(!utf8_valid(text_of(bad[i])), "bad %zu", i);
     ck_assert(utf8_valid((struct text){"a\0b", 3}));
+    const unsigned char *end = (const unsigned char *)"a";
+    ck_assert_uint_eq(utf8_sequence(end, end), 0);
 }
 END_TEST
 
