@@ -16,7 +16,7 @@ int shard_new(struct shard **self_p, const struct shard_options *options, const 
         return -ENOMEM;
     self->options = *options;
     self->ports = *ports;
-    struct metric_options decoding = {.max_future_s = options->max_future_s};
+    struct metric_options decoding = {.max_future_s = options->max_future_s, .secret = options->key};
     uint32_t streams =
         options->max_models > UINT32_MAX / STREAMS_A_MODEL ? UINT32_MAX : options->max_models * STREAMS_A_MODEL;
     int rc = inbox_new(&self->inbox);
