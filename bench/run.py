@@ -128,8 +128,10 @@ def compare(name, messages, form, rows):
     for pair in range(PAIRS):
         raw.append(run_raw(messages, form, rows))
         own.append(run_driftd(messages, form, rows))
-        print(f"\r  {name}: pair {pair + 1} of {PAIRS}", end="", file=sys.stderr, flush=True)
-    print("\r", end="", file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"\r  {name}: pair {pair + 1} of {PAIRS} ", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
     result = {
         "raw_messages_per_s": spread([r["rate"] for r in raw]),
         "messages_per_s": spread([o["rate"] for o in own]),
