@@ -52,7 +52,7 @@ static struct chart chart_of(const char *name, const struct detect_params *param
 
 static void check_name(const char *name)
 {
-    if (strcmp(name, "cusum") && strcmp(name, "ewma") && strcmp(name, "shewhart"))
+    if (strcmp(name, "cusum") != 0 && strcmp(name, "ewma") != 0 && strcmp(name, "shewhart") != 0)
         say_and_end(EX_USAGE, "%s: a run length can be calculated for cusum, ewma and shewhart", name);
 }
 
