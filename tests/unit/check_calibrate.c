@@ -283,6 +283,29 @@ START_TEST(permutations_find_the_quantile)
 }
 END_TEST
 
+static double count_calls(void *argument, const uint8_t *second)
+{
+    (void)second;
+    return (double)++((struct sample *)argument)->calls;
+}
+
+/* Distances of 1 to 999: a further one exceeds the r-th largest with probability r / 1000. */
+START_TEST(permutations_take_the_right_rank)
+{
+    static const double alphas[] = {0.1, 0.05, 0.002, 0.001}, wanted[] = {900, 950, 998, 999};
+    uint8_t flags[10];
+    uint32_t order[10];
+    bool approximate;
+    for (int i = 0; i < 4; i++) {
+        struct sample sample = {0};
+        struct permutation permutation = {
+            .events = 10, .second = 5, .block = 1, .distance = count_calls, .argument = &sample};
+        ck_assert_double_eq(permutation_threshold(&permutation, alphas[i], flags, order, &approximate), wanted[i]);
+        ck_assert(!approximate);
+    }
+}
+END_TEST
+
 START_TEST(blocks_stay_together)
 {
     static double values[400];
@@ -350,6 +373,7 @@ int main(void)
     TCase *permutations = tcase_create("permutations");
     tcase_set_timeout(permutations, 60);
     tcase_add_test(permutations, permutations_find_the_quantile);
+    tcase_add_test(permutations, permutations_take_the_right_rank);
     tcase_add_test(permutations, blocks_stay_together);
     tcase_add_test(permutations, blocks_are_as_long_as_the_memory);
     tcase_add_test(permutations, equal_distances_have_no_tail);
