@@ -45,8 +45,9 @@ static json_t *nodes_together(json_t *nodes)
             json_object_set(by_name, name, node);
     }
     const char *name;
-    json_object_foreach (by_name, name, node)
+    json_object_foreach (by_name, name, node) {
         json_array_append(list, node);
+    }
     json_decref(by_name);
     return list;
 }

@@ -12,9 +12,9 @@ double expected_accuracy(const struct metric *histogram)
 {
     double sum = 0, count = 0;
     for (uint32_t i = 0; i < histogram->histogram.bins; i++) {
-        const double *edge = &histogram->histogram.edges[i];
+        const double low = histogram->histogram.edges[i], high = histogram->histogram.edges[i + 1];
         const double here = (double)histogram->histogram.counts[i];
-        sum += here * (unit(edge[0]) / 2 + unit(edge[1]) / 2);
+        sum += here * (unit(low) / 2 + unit(high) / 2);
         count += here;
     }
     return count > 0 ? sum / count : (double)NAN;
