@@ -1,5 +1,6 @@
 #include "cli/settings.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/say.h"
@@ -22,11 +23,8 @@ void settings_apply(const struct settings *self, const char *detector, struct de
     for (uint32_t i = 0; !wrong && i < self->count; i++) {
         char key[64];
         const char *equals = strchr(self->at[i], '=');
-        size_t len = (size_t)(equals - self->at[i]);
-        if (len >= sizeof key)
-            say_and_end(EX_USAGE, "%.40s...: no parameter has so long a name", self->at[i]);
-        memcpy(key, self->at[i], len);
-        key[len] = '\0';
+        /* A name that is cut off is no parameter's either. */
+        snprintf(key, sizeof key, "%.*s", (int)(equals - self->at[i]), self->at[i]);
         wrong = detect_params_set_text(out, key, text_of(equals + 1), &error);
     }
     if (!wrong)

@@ -141,8 +141,9 @@ json_t *merge_rejects(const json_t *ask, json_t *const *answers, uint32_t count)
     }
     const char *reason;
     json_t *reject;
-    json_object_foreach (by_reason, reason, reject)
+    json_object_foreach (by_reason, reason, reject) {
         json_array_append(list, reject);
+    }
     json_decref(by_reason);
     return json_pack("{s:b, s:o}", "ok", 1, "rejects", list);
 }
