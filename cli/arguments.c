@@ -114,6 +114,7 @@ static char *help_text(const struct command *self)
 void command_arguments(const struct command *self, struct common *common, int argc, char **argv,
                        struct arguments *arguments)
 {
+    static char **words; /* kept to the end of the program, which runs one command */
     static const struct argp_child children[] = {{&common_argp, 0, "Of every command:", -2}, {0}};
     struct parse parse = {.self = self, .common = common, .arguments = arguments};
     bool styled = getenv("ARGP_HELP_FMT");
@@ -125,7 +126,8 @@ void command_arguments(const struct command *self, struct common *common, int ar
                         .children = children};
     snprintf(name, sizeof name, "driftc %s", self->name);
     argv[0] = name;
-    arguments->words = must(calloc((size_t)argc + 1, sizeof *arguments->words));
+    words = must(reallocarray(words, (size_t)argc + 1, sizeof *words));
+    arguments->words = words;
     setenv("ARGP_HELP_FMT", "no-dup-args-note", 0); /* unless somebody has a taste of their own */
     error_t error = argp_parse(&argp, argc, argv, 0, NULL, &parse);
     free(doc);
