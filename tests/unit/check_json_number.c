@@ -155,10 +155,10 @@ START_TEST(very_long_numbers_are_exact)
         memset(text, '0', zeros);
         text[1] = '.';
         strcpy(text + zeros, "123e");
-        snprintf(text + zeros + 4, 20, "%zu", zeros);
+        snprintf(text + zeros + 4, 24, "%zu", zeros);
         compare(text);
         memset(text, '7', zeros);
-        snprintf(text + zeros, 20, "e-%zu", zeros);
+        snprintf(text + zeros, 24, "e-%zu", zeros);
         compare(text);
     }
 }
