@@ -6,39 +6,10 @@
 #include <stdlib.h>
 
 #include "lib/monitor/budget.h"
-#include "lib/monitor/episode.h"
 #include "lib/monitor/expected.h"
-#include "lib/monitor/metric_table.h"
+#include "lib/monitor/monitor_inside.h"
 #include "lib/monitor/rule_alarm.h"
-#include "lib/monitor/rule_set.h"
 
-#define NO_KPI UINT32_MAX
-
-/* How one KPI stands. */
-struct kpi_state {
-    uint32_t row;  /* of its metric; METRIC_TABLE_NONE until it is seen */
-    uint32_t held; /* evaluations in a row that found it within its budget */
-    bool violated; /* by its latest evaluation */
-};
-
-struct monitor {
-    const struct monitor_settings *settings;
-    struct metric_table metrics;
-    uint64_t events, left_out;
-    int64_t last_event_ns;
-    struct episode episode;
-    double violated_since_s;
-    uint32_t violated;    /* KPIs whose latest evaluation found them so */
-    uint32_t kpis_unseen; /* metrics of KPIs that have no row yet: rows are kept free for them */
-    uint32_t failures;    /* evaluations in a row; a trigger begins them anew */
-    uint32_t healthy;     /* evaluations in a row */
-    bool judged;
-    bool triggered;       /* `trigger` holds one: room alone is none */
-    bool wants_expected;  /* something watches EXPECTED_METRIC */
-    struct rule_set rules;
-    struct trigger *trigger;
-    struct kpi_state kpis[];
-};
 
 /* Where the metrics of one event belong. */
 struct placing {
@@ -61,8 +32,7 @@ const char *model_state_name(enum model_state state)
     return names[state];
 }
 
-/* The first KPI of a metric, or NO_KPI. */
-static uint32_t kpi_of(const struct monitor_settings *settings, struct text metric)
+uint32_t monitor_kpi_of(const struct monitor_settings *settings, struct text metric)
 {
     for (uint32_t k = 0; k < settings->kpi_count; k++)
         if (text_is(metric, settings->kpis[k].metric))
@@ -70,7 +40,7 @@ static uint32_t kpi_of(const struct monitor_settings *settings, struct text metr
     return NO_KPI;
 }
 
-static bool settings_valid(const struct monitor_settings *s)
+bool monitor_settings_valid(const struct monitor_settings *s)
 {
     for (uint32_t k = 0; k < s->kpi_count && k < MONITOR_METRICS_MAX; k++)
         if (s->kpis[k].over < 0 || s->kpis[k].over >= WINDOW_STATS || isinf(s->kpis[k].min) || isinf(s->kpis[k].max))
@@ -80,13 +50,12 @@ static bool settings_valid(const struct monitor_settings *s)
            s->kpi_count <= MONITOR_METRICS_MAX && s->rule_count <= MONITOR_RULES_MAX;
 }
 
-/* Whether a KPI or a rule watches the accuracy that confidences let expect. */
-static bool expected_wanted(const struct monitor_settings *s)
+bool monitor_expected_wanted(const struct monitor_settings *s)
 {
     for (uint32_t i = 0; i < s->rule_count; i++)
         if (strcmp(s->rules[i].metric, EXPECTED_METRIC) == 0)
             return true;
-    return kpi_of(s, text_of(EXPECTED_METRIC)) != NO_KPI;
+    return monitor_kpi_of(s, text_of(EXPECTED_METRIC)) != NO_KPI;
 }
 
 /* The rules and the room for what they find: all that they need to go on without memory. */
@@ -102,7 +71,7 @@ static int open_rules(struct monitor *self, const struct monitor_settings *setti
 int monitor_new(struct monitor **self_p, const struct monitor_settings *settings)
 {
     *self_p = NULL;
-    if (!settings_valid(settings))
+    if (!monitor_settings_valid(settings))
         return -EINVAL;
     struct monitor *self = calloc(1, sizeof *self + settings->kpi_count * sizeof self->kpis[0]);
     if (!self)
@@ -112,10 +81,10 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
     self->episode = episode_none();
     for (uint32_t k = 0; k < settings->kpi_count; k++) {
         self->kpis[k].row = METRIC_TABLE_NONE;
-        if (kpi_of(settings, text_of(settings->kpis[k].metric)) == k)
+        if (monitor_kpi_of(settings, text_of(settings->kpis[k].metric)) == k)
             self->kpis_unseen++;
     }
-    self->wants_expected = expected_wanted(settings);
+    self->wants_expected = monitor_expected_wanted(settings);
     int error = open_rules(self, settings);
     if (error)
         monitor_destroy(&self);
@@ -123,25 +92,25 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
     return error;
 }
 
-/* Whether the metric's window has to keep an order: some KPI asks for a statistic that needs one. */
-static bool needs_order(const struct monitor_settings *settings, struct text metric)
+struct metric_keep monitor_keep_of(const struct monitor_settings *settings, struct text metric)
 {
+    struct metric_keep keep = {.values = settings->window, .timed = monitor_kpi_of(settings, metric) != NO_KPI};
     for (uint32_t k = 0; k < settings->kpi_count; k++)
         if (settings->kpis[k].over >= WINDOW_MIN && settings->kpis[k].over <= WINDOW_P99 &&
             text_is(metric, settings->kpis[k].metric))
-            return true;
-    return false;
+            keep.ordered = true;
+    return keep;
 }
 
 /* A row for a metric that is seen for the first time. METRIC_TABLE_NONE in *row_p: there is no room for it. */
 static int place_new(struct monitor *self, struct text name, uint32_t *row_p)
 {
     const struct monitor_settings *settings = self->settings;
-    const bool judged = kpi_of(settings, name) != NO_KPI;
+    const bool judged = monitor_kpi_of(settings, name) != NO_KPI;
     *row_p = METRIC_TABLE_NONE;
     if (!judged && self->metrics.count + self->kpis_unseen >= MONITOR_METRICS_MAX)
         return 0;
-    const struct metric_keep keep = {settings->window, needs_order(settings, name), judged};
+    const struct metric_keep keep = monitor_keep_of(settings, name);
     if (metric_table_put(&self->metrics, name, &keep) != 0)
         return -ENOMEM;
     *row_p = self->metrics.count - 1;

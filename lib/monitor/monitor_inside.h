@@ -1,0 +1,54 @@
+/* monitor_inside.h - what the files of a monitor share; for them alone.
+ *
+ * Threads, memory, failure: as monitor.h says.
+ */
+#ifndef DRIFT_LIB_MONITOR_MONITOR_INSIDE_H
+#define DRIFT_LIB_MONITOR_MONITOR_INSIDE_H
+
+#include "lib/monitor/episode.h"
+#include "lib/monitor/metric_table.h"
+#include "lib/monitor/monitor.h"
+#include "lib/monitor/rule_set.h"
+
+#define NO_KPI UINT32_MAX
+
+/* How one KPI stands. */
+struct kpi_state {
+    uint32_t row;  /* of its metric; METRIC_TABLE_NONE until it is seen */
+    uint32_t held; /* evaluations in a row that found it within its budget */
+    bool violated; /* by its latest evaluation */
+};
+
+struct monitor {
+    const struct monitor_settings *settings;
+    struct metric_table metrics;
+    uint64_t events, left_out;
+    int64_t last_event_ns;
+    struct episode episode;
+    double violated_since_s;
+    uint32_t violated;    /* KPIs whose latest evaluation found them so */
+    uint32_t kpis_unseen; /* metrics of KPIs that have no row yet: rows are kept free for them */
+    uint32_t failures;    /* evaluations in a row; a trigger begins them anew */
+    uint32_t healthy;     /* evaluations in a row */
+    bool judged;
+    bool triggered;       /* `trigger` holds one: room alone is none */
+    bool wants_expected;  /* something watches EXPECTED_METRIC */
+    struct rule_set rules;
+    struct trigger *trigger;
+    struct kpi_state kpis[];
+};
+
+/* The first KPI of a metric, or NO_KPI. */
+uint32_t monitor_kpi_of(const struct monitor_settings *settings, struct text metric);
+
+/* What has to be kept of a metric: an order where some KPI asks for a statistic that needs one, times where it is
+ * judged. */
+struct metric_keep monitor_keep_of(const struct monitor_settings *settings, struct text metric);
+
+/* Whether a KPI or a rule watches the accuracy that confidences let expect. */
+bool monitor_expected_wanted(const struct monitor_settings *settings);
+
+/* Whether each setting is within its range. */
+bool monitor_settings_valid(const struct monitor_settings *settings);
+
+#endif
