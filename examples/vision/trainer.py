@@ -114,7 +114,8 @@ class Training:
         after = classifier.accuracy(check.pixels, check.labels)
         # There is no GPU here: the hours are the CPU's.
         cost = {"gpu_hours": (time.process_time() - started_cpu_s) / 3600}
-        if after < before + WORTH_IT:
+        # A guesser that was lucky on the images held back is no better either.
+        if after < max(before + WORTH_IT, HOPELESS):
             error = f"no better than what is served: {after:.3f} against {before:.3f} on recent images"
             return {"say": "fail", "error": error, "retry": after >= HOPELESS, **cost}
         version = self.registry.next_version()
