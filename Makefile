@@ -182,9 +182,9 @@ system: all
 
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 
-$(BUILD)/bench/%: bench/%.c $(BUILD)/libdrift.a
+$(BUILD)/bench/%: bench/%.c bench/traffic.h $(BUILD)/libdrift.a $(BUILD)/libstations.a
 	@mkdir -p $(@D)
-	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libdrift.a $(call pkg_flags,--libs,libzmq $(PKGS_LIB)) -lm
+	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libstations.a $(BUILD)/libdrift.a $(call pkg_flags,--libs,$(PKGS_DAEMON) $(PKGS_LIB)) -lm -lpthread
 
 bench: all $(BENCH)
 	@BUILD=$(BUILD) /usr/bin/python3 bench/run.py

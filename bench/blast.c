@@ -2,7 +2,7 @@
  *
  *   blast HOST PORT MODELS MESSAGES [json|msgpack] [ROWS]
  *
- * Connects as a PUB to a bound SUB, encodes one lap (a message for each model) once, and writes laps until MESSAGES are
+ * Connects as a PUB to a bound SUB, encodes some laps (a message for each model) once, and writes them until MESSAGES are
  * sent, with `seq` patched in place. TCP holds it back when the receiver is slower, so nothing is ever dropped and the
  * receiver is what is measured. ROWS > 1 sends batches of so many events in one message.
  *
@@ -21,7 +21,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SEQ_DIGITS 12
+#include "bench/traffic.h"
+
+#define LAPS 8 /* with different values, before they come again, */
+#define MESSAGES_ENCODED 2000000 /* where they do not take more than so many messages */
+#define NODES 16
 
 struct lap {
     unsigned char *bytes;
@@ -64,113 +68,40 @@ static void put_frame(struct lap *lap, const void *data, size_t bytes, bool more
     put(lap, data, bytes);
 }
 
-/* Deterministic values around what a healthy detector would say. */
-static double wobble(uint64_t i, double base, double span)
+static void encode_message(struct lap *lap, uint64_t model, uint64_t values, unsigned rows, char *scratch)
 {
-    uint64_t z = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    return base + span * ((double)(z >> 11) / 9007199254740992.0 - 0.5);
-}
-
-static size_t json_event(char *out, size_t room, uint64_t i, bool first)
-{
-    char seq[64] = "";
-    if (first)
-        snprintf(seq, sizeof seq, "\"node\":\"n%02u\",\"boot\":1,\"seq\":%*u,", (unsigned)(i % 16), SEQ_DIGITS, 0u);
-    return (size_t)snprintf(out, room,
-                            "{%s\"accuracy\":%.4f,\"precision\":%.4f,\"recall\":%.4f,\"latency_ms\":%.2f,\"processed_fps\":%.1f}",
-                            seq, wobble(i, 0.95, 0.04), wobble(i + 1, 0.94, 0.04), wobble(i + 2, 0.93, 0.04),
-                            wobble(i + 3, 40, 20), wobble(i + 4, 30, 4));
-}
-
-static size_t msgpack_number(unsigned char *out, const char *name, double value)
-{
-    size_t n = strlen(name);
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    out[0] = (unsigned char)(0xa0 | n);
-    memcpy(out + 1, name, n);
-    out[n + 1] = 0xcb;
-    for (int b = 0; b < 8; b++)
-        out[n + 2 + (size_t)b] = (unsigned char)(bits >> (56 - 8 * b));
-    return n + 10;
-}
-
-static size_t msgpack_event(unsigned char *out, uint64_t i, bool first)
-{
-    static const unsigned char seq[] = {0xa4, 'n', 'o', 'd', 'e', 0xa1, 'n', 0xa4, 'b', 'o', 'o', 't', 1,
-                                        0xa3, 's', 'e', 'q', 0xcf, 0, 0, 0, 0, 0, 0, 0, 0};
-    size_t len = 1;
-    out[0] = (unsigned char)(0x80 | (first ? 8 : 5));
-    if (first) {
-        memcpy(out + len, seq, sizeof seq);
-        len += sizeof seq;
-    }
-    len += msgpack_number(out + len, "accuracy", wobble(i, 0.95, 0.04));
-    len += msgpack_number(out + len, "precision", wobble(i + 1, 0.94, 0.04));
-    len += msgpack_number(out + len, "recall", wobble(i + 2, 0.93, 0.04));
-    len += msgpack_number(out + len, "latency_ms", wobble(i + 3, 40, 20));
-    len += msgpack_number(out + len, "processed_fps", wobble(i + 4, 30, 4));
-    return len;
-}
-
-static void encode_message(struct lap *lap, uint64_t model, unsigned rows, char *scratch, size_t room)
-{
-    char topic[64];
-    size_t topic_len = (size_t)snprintf(topic, sizeof topic, "metrics/bench/model-%07u/v1", (unsigned)model);
-    size_t len = 0;
-    if (rows > 1) {
-        if (lap->msgpack) {
-            scratch[len++] = (char)0xdc;
-            scratch[len++] = (char)(rows >> 8);
-            scratch[len++] = (char)rows;
-        } else {
-            scratch[len++] = '[';
-        }
-    }
-    for (unsigned r = 0; r < rows; r++) {
-        if (r && !lap->msgpack)
-            scratch[len++] = ',';
-        len += lap->msgpack ? msgpack_event((unsigned char *)scratch + len, model * 64 + r, r == 0)
-                            : json_event(scratch + len, room - len, model * 64 + r, r == 0);
-    }
-    if (rows > 1 && !lap->msgpack)
-        scratch[len++] = ']';
+    char topic[40];
+    size_t topic_len = traffic_topic(topic, model), len = traffic_payload(scratch, values, rows, lap->msgpack);
     put_frame(lap, topic, topic_len, true);
     size_t payload_at = lap->len + (len > 255 ? 9 : 2);
     put_frame(lap, scratch, len, false);
     const char *key = lap->msgpack ? "seq\xcf" : "\"seq\":";
     char *at = memmem(scratch, len, key, strlen(key));
-    lap->seq_at[model] = payload_at + (size_t)(at - scratch) + strlen(key);
-    lap->end_at[model] = lap->len;
+    lap->seq_at[lap->count] = payload_at + (size_t)(at - scratch) + strlen(key);
+    lap->end_at[lap->count++] = lap->len;
 }
 
-static void encode_lap(struct lap *lap, uint64_t models, unsigned rows)
+/* Some laps, in which each model's values differ and its node stays the same. */
+static void encode_laps(struct lap *lap, uint64_t models, unsigned rows)
 {
-    size_t room = 256 * (size_t)rows + 64;
-    char *scratch = malloc(room);
-    lap->seq_at = calloc(models, sizeof *lap->seq_at);
-    lap->end_at = calloc(models, sizeof *lap->end_at);
+    char *scratch = malloc(256 * (size_t)rows + 64);
+    uint64_t messages = models * LAPS * rows > MESSAGES_ENCODED ? models : models * LAPS;
+    lap->seq_at = calloc(messages, sizeof *lap->seq_at);
+    lap->end_at = calloc(messages, sizeof *lap->end_at);
     if (!scratch || !lap->seq_at || !lap->end_at)
         die("memory");
-    for (uint64_t m = 0; m < models; m++)
-        encode_message(lap, m, rows, scratch, room);
-    lap->count = models;
+    while (lap->count < messages) {
+        uint64_t model = lap->count % models, round = lap->count / models;
+        encode_message(lap, model, (model + round * NODES * 37) % models, rows, scratch);
+    }
     free(scratch);
 }
 
-static void patch_seq(struct lap *lap, uint64_t seq)
+/* Puts the number of each message's lap in. */
+static void patch_seq(struct lap *lap, size_t first, size_t end, uint64_t seq)
 {
-    unsigned char text[SEQ_DIGITS + 1];
-    if (lap->msgpack) {
-        for (int b = 0; b < 8; b++)
-            text[b] = (unsigned char)(seq >> (56 - 8 * b));
-    } else {
-        snprintf((char *)text, sizeof text, "%*llu", SEQ_DIGITS, (unsigned long long)seq);
-    }
-    size_t width = lap->msgpack ? 8 : SEQ_DIGITS;
-    for (size_t m = 0; m < lap->count; m++)
-        memcpy(lap->bytes + lap->seq_at[m], text, width);
+    for (size_t m = first; m < end; m++)
+        traffic_seq((char *)lap->bytes + lap->seq_at[m], seq, lap->msgpack);
 }
 
 static void send_all(int fd, const unsigned char *data, size_t len)
@@ -242,13 +173,14 @@ int main(int argc, char **argv)
     }
     uint64_t models = strtoull(argv[3], NULL, 10), messages = strtoull(argv[4], NULL, 10);
     struct lap lap = {.msgpack = argc > 5 && strcmp(argv[5], "msgpack") == 0};
-    encode_lap(&lap, models, argc > 6 ? (unsigned)atoi(argv[6]) : 1);
+    encode_laps(&lap, models, argc > 6 ? (unsigned)atoi(argv[6]) : 1);
     int fd = shake_hands(argv[1], argv[2]);
     uint64_t sent = 0;
     for (uint64_t seq = 0; sent < messages; seq++) {
-        patch_seq(&lap, seq);
-        uint64_t now = messages - sent < models ? messages - sent : models;
-        send_all(fd, lap.bytes, lap.end_at[now - 1]);
+        size_t first = (size_t)(seq * models % lap.count), now = (size_t)(messages - sent < models ? messages - sent : models);
+        patch_seq(&lap, first, first + now, seq);
+        size_t from = first ? lap.end_at[first - 1] : 0;
+        send_all(fd, lap.bytes + from, lap.end_at[first + now - 1] - from);
         sent += now;
     }
     shutdown(fd, SHUT_WR);

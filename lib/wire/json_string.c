@@ -13,8 +13,7 @@ static bool is_plain(unsigned char byte)
     return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
 }
 
-/* The first byte from `at` on that is not plain, or `end`. */
-static const unsigned char *plain_end(const unsigned char *at, const unsigned char *end)
+const unsigned char *json_plain_end(const unsigned char *at, const unsigned char *end)
 {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     /* Eight at once. A byte's high bit ends up set when it is special; a borrow can set a wrong one only above a right
@@ -170,7 +169,7 @@ bool json_read_string(struct metric_reader *reader, struct text *out)
 {
     const unsigned char *start = reader->at, *at = start, *end = reader->end;
     for (;;) {
-        at = plain_end(at, end);
+        at = json_plain_end(at, end);
         if (at == end) {
             return reader_fail(reader, "the payload ends in the middle of a string");
         }

@@ -7,6 +7,9 @@
 
 #include "lib/wire/metric_reader.h"
 
+/* The first byte from `at` on that is not printable ASCII, or is a quote or a backslash; or `end`. */
+const unsigned char *json_plain_end(const unsigned char *at, const unsigned char *end);
+
 /* Reads the rest of a string whose opening quote has been passed. */
 bool json_read_string(struct metric_reader *reader, struct text *out);
 

@@ -10,6 +10,7 @@
 #define DRIFT_LIB_WIRE_METRIC_DECODER_H
 
 #include "lib/wire/metric_drop.h"
+#include "lib/wire/metric_known.h"
 #include "lib/wire/metric_memory.h"
 #include "lib/wire/metric_message.h"
 #include "lib/wire/metric_reader.h"
@@ -67,6 +68,7 @@ struct metric_decoder {
     struct beacon_message beacon;
     struct beacon_topic *topics;
     size_t topic_room;
+    struct known_names known; /* metric_fast.h */
     /* A histogram or categories while being read. */
     double edges[METRIC_BINS_MAX + 1];
     uint64_t counts[METRIC_BINS_MAX];

@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "lib/wire/metric_decoder.h"
+#include "lib/wire/metric_fast.h"
 
 void event_drop(struct metric_decoder *self, enum mistake mistake, uint32_t place)
 {
@@ -186,6 +187,9 @@ void event_read(struct metric_decoder *self, struct wire_value *map, uint32_t pl
     draft.event.metrics = draft.metrics;
     if (draft.metrics == NULL) {
         reader_no_memory(&self->reader);
+        return;
+    }
+    if (!self->options.careful && fast_read(self, map, &draft)) {
         return;
     }
     columns_begin(&self->columns);

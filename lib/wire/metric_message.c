@@ -55,6 +55,7 @@ static void begin(struct metric_decoder *self, const struct model_id *model, dou
     memory_arena_reset(&self->metrics);
     memory_arena_reset(&self->bins);
     drop_begin(&self->drops);
+    known_refresh(&self->known);
 }
 
 static void read_batch(struct metric_decoder *self, struct wire_value *array)

@@ -1,6 +1,5 @@
 #include <assert.h>
 #include <math.h>
-#include <stdio.h>
 
 #include "lib/wire/metric_rules.h"
 #include "lib/wire/rfc3339.h"
@@ -267,8 +266,15 @@ enum mistake rule_boot(const struct wire_value *value, char digits[RULE_BOOT_DIG
     if (mistake != FINE) {
         return mistake == MISTAKE_INTEGER_KIND ? MISTAKE_BOOT_KIND : mistake;
     }
-    int bytes = snprintf(digits, RULE_BOOT_DIGITS, "%s%llu", negative ? "-" : "", (unsigned long long)magnitude);
-    *out = (struct text){.at = digits, .len = (size_t)bytes};
+    char *at = digits + RULE_BOOT_DIGITS; /* by hand: once a message, and printf takes as long as all the rest of it */
+    do {
+        *--at = (char)('0' + magnitude % 10);
+        magnitude /= 10;
+    } while (magnitude > 0);
+    if (negative) {
+        *--at = '-';
+    }
+    *out = (struct text){.at = at, .len = (size_t)(digits + RULE_BOOT_DIGITS - at)};
     return FINE;
 }
 

@@ -1,0 +1,196 @@
+/* hotpath.c - the daemon's own part of an event alone: hash, find, decode, update, without a socket.
+ *
+ *   hotpath MODELS MESSAGES [json|msgpack] [ROWS] [budgets|detectors]
+ *
+ * Hands pre-encoded messages to the station of the workers as ingest does, in batches of FRAME_BATCH_MAX, on one shard and
+ * without threads. Prints CPU nanoseconds a message, and memory a model by the difference of the resident set. Under
+ * callgrind with --toggle-collect=workers_take the count is that of the hot path alone and the same from run to run:
+ * bench/gate.py holds it against bench/gate.json.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench/traffic.h"
+#include "daemon/workers/workers.h"
+
+#define LAP_SHIFT (16 * 37) /* each lap a model gets other values from the same one of 16 nodes; models: a multiple of 16 */
+#define LAPS_BEFORE 2 /* laps that make the models, before the clock runs */
+
+static struct kpi_budget kpis[] = {
+    {.metric = "accuracy", .min = 0.80, .max = NAN, .over = WINDOW_MEAN},
+    {.metric = "latency_ms", .min = NAN, .max = 250, .over = WINDOW_P95},
+    {.metric = "processed_fps", .min = 20, .max = NAN, .over = WINDOW_MEAN},
+};
+static struct drift_rule rules[4];
+static struct monitor_settings settings = {.window = 128,
+                                           .min_events = 16,
+                                           .consecutive_failures = 3,
+                                           .recover_after = 32,
+                                           .backoff_ns = INT64_C(1800000000000),
+                                           .stale_after_ns = INT64_C(600000000000),
+                                           .kpis = kpis,
+                                           .kpi_count = 3};
+
+static void add_rule(const char *metric, const char *detector)
+{
+    struct drift_rule *rule = &rules[settings.rule_count++];
+    snprintf(rule->metric, sizeof rule->metric, "%s", metric);
+    rule->detector = detector;
+    rule->kpi = RULE_NO_KPI;
+    if (detect_params_init(&rule->params, detector, NULL))
+        abort();
+    settings.rules = rules;
+}
+
+static void add_rules(void)
+{
+    add_rule("accuracy", "evidence");
+    detect_params_set(&rules[0].params, "budget", 0.8, NULL);
+    add_rule("accuracy", "cusum");
+    add_rule("latency_ms", "page_hinkley");
+    detect_params_set(&rules[2].params, "threshold", 1e6, NULL);
+    add_rule("processed_fps", "adwin");
+}
+
+static int settings_for(void *argument, const struct model_id *model, const struct monitor_settings **out)
+{
+    (void)argument, (void)model;
+    *out = &settings;
+    return 0;
+}
+
+static uint64_t told;
+
+static void drop_notice(void *argument, struct retrain_notice *notice)
+{
+    (void)argument;
+    told++;
+    retrain_notice_destroy(&notice);
+}
+
+static void drop_event(void *argument, struct cloud_event *event)
+{
+    (void)argument;
+    told++;
+    cloud_event_drop(event);
+}
+
+static double cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double resident_bytes(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (!file || fscanf(file, "%*s %ld", &pages) != 1)
+        abort();
+    fclose(file);
+    return (double)pages * (double)sysconf(_SC_PAGESIZE);
+}
+
+struct message {
+    char *payload;
+    size_t len, seq_at;
+    char topic[40];
+    size_t topic_len;
+};
+
+static struct message *encode(uint64_t models, unsigned rows, bool msgpack)
+{
+    struct message *messages = calloc(models, sizeof *messages);
+    char *scratch = malloc(256 * (size_t)rows + 64);
+    if (!messages || !scratch)
+        abort();
+    for (uint64_t m = 0; m < models; m++) {
+        struct message *message = &messages[m];
+        size_t len = traffic_payload(scratch, m, rows, msgpack);
+        const char *key = msgpack ? "seq\xcf" : "\"seq\":";
+        message->payload = malloc(len);
+        if (!message->payload)
+            abort();
+        memcpy(message->payload, scratch, len);
+        message->len = len;
+        message->seq_at = (size_t)((char *)memmem(scratch, len, key, strlen(key)) - scratch) + strlen(key);
+        message->topic_len = traffic_topic(message->topic, m);
+    }
+    free(scratch);
+    return messages;
+}
+
+/* One message for each model. */
+static void lap(struct workers *workers, struct message *messages, uint64_t models, uint64_t seq, bool msgpack,
+                struct frame frames[FRAME_BATCH_MAX])
+{
+    struct now now = {.steady_ns = INT64_C(1000000000) * (int64_t)(seq + 1), .wall_s = 1.7e9 + (double)seq};
+    for (uint64_t m = 0; m < models;) {
+        uint32_t count = 0;
+        for (; count < FRAME_BATCH_MAX && m < models; count++, m++) {
+            const struct message *topic = &messages[m], *message = &messages[(m + seq * LAP_SHIFT) % models];
+            struct frame *frame = &frames[count];
+            traffic_seq(message->payload + message->seq_at, seq, msgpack);
+            zmq_msg_close(&frame->topic);
+            zmq_msg_close(&frame->payload);
+            zmq_msg_init_size(&frame->topic, topic->topic_len);
+            memcpy(zmq_msg_data(&frame->topic), topic->topic, topic->topic_len);
+            zmq_msg_init_data(&frame->payload, message->payload, message->len, NULL, NULL);
+            frame->kind = FRAME_METRICS;
+            frame->parts = 2;
+        }
+        workers_take(workers, frames, count, now);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 3) {
+        fprintf(stderr, "usage: hotpath MODELS MESSAGES [json|msgpack] [ROWS] [budgets|detectors]\n");
+        return 64;
+    }
+    uint64_t models = strtoull(argv[1], NULL, 10), want = strtoull(argv[2], NULL, 10);
+    bool msgpack = argc > 3 && strcmp(argv[3], "msgpack") == 0;
+    unsigned rows = argc > 4 ? (unsigned)atoi(argv[4]) : 1;
+    if (argc > 5 && strcmp(argv[5], "detectors") == 0)
+        add_rules();
+    struct message *messages = encode(models, rows, msgpack);
+    struct workers_options options = {.max_message_bytes = 1 << 20, .max_future_s = 300, .max_models = 4000000};
+    struct shard_ports ports = {
+        .settings = settings_for, .notice = drop_notice, .event = drop_event, .source = "driftd/bench"};
+    struct workers *workers;
+    struct frame frames[FRAME_BATCH_MAX];
+    if (workers_new(&workers, &options, &ports) < 0)
+        return 1;
+    for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
+        frame_init(&frames[i]);
+    double before = resident_bytes();
+    uint64_t seq = 0;
+    for (; seq < LAPS_BEFORE; seq++)
+        lap(workers, messages, models, seq, msgpack, frames);
+    double cpu = cpu_seconds();
+    uint64_t laps = (want + models - 1) / models;
+    for (uint64_t i = 0; i < laps; i++, seq++)
+        lap(workers, messages, models, seq, msgpack, frames);
+    cpu = cpu_seconds() - cpu;
+    struct workers_sums sums = workers_sums(workers);
+    uint64_t events = seq * models * rows;
+    printf("{\"messages\": %llu, \"cpu_ns\": %.1f, \"bytes_a_model\": %.0f, \"told\": %llu}\n",
+           (unsigned long long)(laps * models), laps ? cpu * 1e9 / (double)(laps * models) : 0.0,
+           (resident_bytes() - before) / (double)models, (unsigned long long)told);
+    if (sums.events != events || sums.dropped || sums.lost) {
+        fprintf(stderr, "hotpath: %llu events of %llu, dropped %llu, lost %llu\n", (unsigned long long)sums.events,
+                (unsigned long long)events, (unsigned long long)sums.dropped, (unsigned long long)sums.lost);
+        return 1;
+    }
+    for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
+        frame_close(&frames[i]);
+    workers_destroy(&workers);
+    for (uint64_t m = 0; m < models; m++)
+        free(messages[m].payload);
+    free(messages);
+    return 0;
+}

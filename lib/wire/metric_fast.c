@@ -1,0 +1,83 @@
+#include "lib/wire/metric_fast.h"
+
+#include "lib/wire/rfc3339.h"
+
+#define YEAR_10000_S 253402300800.0
+
+/* Times before 1970 are taken by the long way. */
+bool fast_time(struct fast_event *out, double seconds)
+{
+    if (!(seconds >= 0 && seconds <= out->latest_s && seconds < YEAR_10000_S))
+        return false;
+    out->event->timestamp_s = seconds;
+    return true;
+}
+
+bool fast_text(struct metric_decoder *self, struct fast_event *out, const struct known_name *name, struct text text)
+{
+    double seconds;
+    switch ((enum member)name->member) {
+    case MEMBER_NODE:
+        out->node = text;
+        return text.len <= METRIC_NODE_MAX;
+    case MEMBER_BOOT:
+        out->boot = text;
+        return text.len <= METRIC_NODE_MAX;
+    case MEMBER_TIMESTAMP:
+        return rfc3339_parse(text, &seconds) == 0 && fast_time(out, seconds);
+    case MEMBER_MODEL:
+        if (self->model == NULL)
+            return model_id_parse(&out->event->model, text) == 0;
+        out->ignored++; /* the topic names the model */
+        return true;
+    case MEMBER_METRIC:
+        out->ignored++;
+        return true;
+    case MEMBER_SEQ:
+    case MEMBER_N:
+    case MEMBER_RATIO:
+    case MEMBER_NOT_NEGATIVE:
+    case MEMBER_MISNAMED:
+        break;
+    }
+    return false;
+}
+
+static bool carries(const struct fast_event *event, enum member member)
+{
+    return (event->carried >> member & 1) != 0;
+}
+
+static void commit_sender(struct metric_decoder *self, const struct fast_event *event)
+{
+    struct metric_message *message = &self->message;
+    self->first_done = true;
+    if (carries(event, MEMBER_NODE))
+        message->node = event->node;
+    if (carries(event, MEMBER_BOOT))
+        message->boot = event->boot;
+    message->has_seq = carries(event, MEMBER_SEQ);
+    if (message->has_seq)
+        message->seq = event->seq;
+}
+
+bool fast_read(struct metric_decoder *self, struct wire_value *map, struct event_draft *draft)
+{
+    struct metric_reader *reader = &self->reader;
+    struct metric_event event = draft->event;
+    struct fast_event fast = {.event = &event, .metrics = draft->metrics, .latest_s = self->latest_s};
+    self->known.stamp++;
+    const unsigned char *end = reader->json ? fast_json(self, &fast) : fast_msgpack(self, &fast, map->left);
+    if (end == NULL || (self->model == NULL && !carries(&fast, MEMBER_MODEL)))
+        return false;
+    reader->at = end;
+    reader->depth--;
+    keys_close(&reader->keys, &map->keys);
+    map->open = false;
+    if (!self->first_done)
+        commit_sender(self, &fast);
+    self->ignored += fast.ignored;
+    memory_arena_take(&self->metrics, event.metric_count * sizeof *draft->metrics);
+    event_append(self, &event);
+    return true;
+}
