@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 
+#include "lib/retrain/strategy_way.h"
 #include "lib/siphash.h"
 
 const struct strategy strategy_defaults[] = {
@@ -15,28 +15,12 @@ const struct strategy strategy_defaults[] = {
 };
 const uint32_t strategy_default_count = sizeof strategy_defaults / sizeof *strategy_defaults;
 
-/* What a way of choosing sees: all strategies, and which of them may be taken in this attempt. */
-struct choice {
-    struct text name; /* the way, as the configuration has it */
-    const struct strategy *at;
-    uint32_t count;
-    uint32_t tries;      /* only strategies that were tried this often may be taken */
-    uint32_t candidates; /* how many those are, >= 1 */
-    const struct strategy_context *context;
-};
-
 struct way {
     const char *name;
     uint32_t (*choose)(const struct choice *choice, char reason[STRATEGY_REASON_MAX]);
 };
 
-/* A sentence that grows; what does not fit is left out whole. */
-struct sentence {
-    char *at;
-    size_t len;
-};
-
-__attribute__((format(printf, 2, 3))) static bool add(struct sentence *sentence, const char *format, ...)
+bool sentence_add(struct sentence *sentence, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -101,41 +85,41 @@ static void add_others(struct sentence *out, const struct choice *choice, uint32
             if (behind_last && (next == choice->count || cost > choice->at[next].gpu_hours))
                 next = i;
         }
-        if (!add(out, "%s%s %.9g", shown ? ", " : " (", choice->at[next].name, choice->at[next].gpu_hours))
+        if (!sentence_add(out, "%s%s %.9g", shown ? ", " : " (", choice->at[next].name, choice->at[next].gpu_hours))
             break;
         last = next;
     }
     if (shown && shown + 1 < choice->candidates)
-        add(out, " and %u more", choice->candidates - 1 - shown);
+        sentence_add(out, " and %u more", choice->candidates - 1 - shown);
     if (shown)
-        add(out, ")");
+        sentence_add(out, ")");
 }
 
 /* ", attempt 2 after bayesian" */
-static void add_attempt(struct sentence *out, const struct choice *choice)
+void sentence_add_attempt(struct sentence *out, const struct choice *choice)
 {
     const struct strategy_context *context = choice->context;
     if (context->attempt < 2)
         return;
     uint32_t before = context->tried[context->attempt - 2];
-    if (before >= choice->count || !add(out, ", attempt %u after %s", context->attempt, choice->at[before].name))
-        add(out, ", attempt %u", context->attempt);
+    if (before >= choice->count || !sentence_add(out, ", attempt %u after %s", context->attempt, choice->at[before].name))
+        sentence_add(out, ", attempt %u", context->attempt);
 }
 
 static void add_cheapest(struct sentence *out, const struct choice *choice, uint32_t taken)
 {
     const struct strategy *strategy = &choice->at[taken];
     if (choice->candidates == choice->count)
-        add(out, "%s: the cheapest of %u strategies at %.9g GPU-hours", strategy->name, choice->count,
+        sentence_add(out, "%s: the cheapest of %u strategies at %.9g GPU-hours", strategy->name, choice->count,
             strategy->gpu_hours);
     else if (choice->candidates > 1)
-        add(out, "%s: the cheapest of %u strategies %s at %.9g GPU-hours", strategy->name, choice->candidates,
+        sentence_add(out, "%s: the cheapest of %u strategies %s at %.9g GPU-hours", strategy->name, choice->candidates,
             choice->tries ? "tried least" : "not yet tried", strategy->gpu_hours);
     else
-        add(out, "%s: the only strategy %s, %.9g GPU-hours", strategy->name,
+        sentence_add(out, "%s: the only strategy %s, %.9g GPU-hours", strategy->name,
             choice->tries ? "tried least" : "not yet tried", strategy->gpu_hours);
     add_others(out, choice, taken);
-    add_attempt(out, choice);
+    sentence_add_attempt(out, choice);
 }
 
 static uint32_t choose_cheapest(const struct choice *choice, char reason[STRATEGY_REASON_MAX])
@@ -152,10 +136,10 @@ static uint32_t choose_round_robin(const struct choice *choice, char reason[STRA
     uint64_t turn = context->family_requests + context->attempt - 1;
     uint32_t taken = candidate_from(choice, (uint32_t)(turn % choice->count));
     struct sentence out = {.at = reason};
-    add(&out, "%s: number %u of %u in turn, after %llu requests of this model, at %.9g GPU-hours",
+    sentence_add(&out, "%s: number %u of %u in turn, after %llu requests of this model, at %.9g GPU-hours",
         choice->at[taken].name, taken + 1, choice->count, (unsigned long long)context->family_requests,
         choice->at[taken].gpu_hours);
-    add_attempt(&out, choice);
+    sentence_add_attempt(&out, choice);
     return taken;
 }
 
@@ -170,9 +154,9 @@ static uint32_t choose_random(const struct choice *choice, char reason[STRATEGY_
     while (number--)
         taken = candidate_from(choice, taken + 1);
     struct sentence out = {.at = reason};
-    add(&out, "%s: drawn from %u strategies with seed %llu, at %.9g GPU-hours", choice->at[taken].name,
+    sentence_add(&out, "%s: drawn from %u strategies with seed %llu, at %.9g GPU-hours", choice->at[taken].name,
         choice->candidates, (unsigned long long)context->seed, choice->at[taken].gpu_hours);
-    add_attempt(&out, choice);
+    sentence_add_attempt(&out, choice);
     return taken;
 }
 
@@ -189,9 +173,9 @@ static uint32_t choose_named(const struct choice *choice, char reason[STRATEGY_R
     uint32_t taken = find(choice->at, choice->count, choice->name);
     struct sentence out = {.at = reason};
     if (taken < choice->count && is_candidate(choice, taken)) {
-        add(&out, "%s: named by the configuration, %.9g GPU-hours", choice->at[taken].name,
+        sentence_add(&out, "%s: named by the configuration, %.9g GPU-hours", choice->at[taken].name,
             choice->at[taken].gpu_hours);
-        add_attempt(&out, choice);
+        sentence_add_attempt(&out, choice);
         return taken;
     }
     taken = cheapest_of(choice);
@@ -200,6 +184,7 @@ static uint32_t choose_named(const struct choice *choice, char reason[STRATEGY_R
 }
 
 static const struct way ways[] = {
+    {"history", choose_history},
     {"cheapest", choose_cheapest},
     {"round_robin", choose_round_robin},
     {"random", choose_random},
@@ -235,8 +220,8 @@ uint32_t strategy_choose(struct text choose, const struct strategy *strategies, 
     reason[0] = '\0';
     if (count == 1) {
         struct sentence out = {.at = reason};
-        add(&out, "%s: the only strategy, %.9g GPU-hours", strategies[0].name, strategies[0].gpu_hours);
-        add_attempt(&out, &choice);
+        sentence_add(&out, "%s: the only strategy, %.9g GPU-hours", strategies[0].name, strategies[0].gpu_hours);
+        sentence_add_attempt(&out, &choice);
         return 0;
     }
     const struct way *way = way_of(choose);

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "lib/retrain/history.h"
 #include "lib/text.h"
 
 #define STRATEGY_NAME_MAX 64
@@ -32,14 +33,15 @@ struct strategy_context {
     uint64_t family_requests; /* requests of this family before this one */
     uint32_t attempt;         /* from 1 */
     const uint32_t *tried;    /* strategies tried in earlier attempts of this request, oldest first: attempt - 1 of them */
+    const struct history_row *history; /* one a strategy, for "history"; NULL: nothing is known */
 };
 
-/* "cheapest", "round_robin", "random", or a strategy's name. Says whether `choose` can be used with these strategies:
+/* "history", "cheapest", "round_robin", "random", or a strategy's name. Says whether `choose` can be used with these strategies:
  * 0, or -ENOENT. */
 int strategy_choice_check(struct text choose, const struct strategy *strategies, uint32_t count);
 
 /* Chooses; returns the index. `reason` gets one sentence with its figures. On a retry another strategy than those that
- * failed goes first, until all have been tried. */
+ * failed goes first, until all have been tried; with "history", unless it is expected to bring less than a tenth. */
 uint32_t strategy_choose(struct text choose, const struct strategy *strategies, uint32_t count,
                          const struct strategy_context *context, char reason[STRATEGY_REASON_MAX]);
 

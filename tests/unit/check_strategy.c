@@ -40,8 +40,8 @@ END_TEST
 
 START_TEST(ways_are_known_by_name)
 {
-    static const char *const good[] = {"cheapest", "round_robin", "random", "pbt", "grid_search", "bayesian"};
-    static const char *const bad[] = {"history", "", "Cheapest", "pb", "pbtx"};
+    static const char *const good[] = {"history", "cheapest", "round_robin", "random", "pbt", "grid_search", "bayesian"};
+    static const char *const bad[] = {"", "History", "Cheapest", "pb", "pbtx"};
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         ck_assert_int_eq(strategy_choice_check(text_of(good[i]), THREE), 0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
