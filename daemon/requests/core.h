@@ -191,6 +191,20 @@ struct text step_family(const char *model);
 /* Notes that a model's keeper is to hear how its requests stand. */
 void step_tell_model(struct core *self, const struct store_model *row, bool live, bool unrecoverable);
 
+/* -- learn.c: what strategies have brought ------------------------------------------------------------------------------ */
+
+uint32_t learn_choose(struct core *self, const struct strategy_context *context, char reason[STRATEGY_REASON_MAX]);
+/* An attempt ended: fills in gain and recovery, and counts it. `report` may be NULL. */
+void learn_ended(struct core *self, const struct request *request, const struct feedback *report,
+                 struct store_outcome *outcome);
+/* A request is done: asks what its KPI shows from now on, where the model is known. `version` NULL: no new one. */
+void learn_ask(struct core *self, const struct request *request, const char *version);
+/* What notices say of the family's latest training. */
+void learn_serving(struct core *self, const struct retrain_notice *notice);
+void learn_shown(struct core *self, const struct retrain_notice *notice);
+void learn_triggered(struct core *self, const struct retrain_notice *notice);
+void learn_recovered(struct core *self, const struct retrain_notice *notice);
+
 /* -- what comes in ----------------------------------------------------------------------------------------------------- */
 
 /* notices.c: 0; -EAGAIN: this turn cannot take it, the next can. */

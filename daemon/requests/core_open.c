@@ -48,7 +48,7 @@ static int copy_options(struct core *self, const struct requests_options *option
     self->options = *options;
     self->options.state_dir = own_text(self, options->state_dir);
     self->options.source = own_text(self, options->source);
-    self->options.choose = own_text(self, options->choose && *options->choose ? options->choose : "cheapest");
+    self->options.choose = own_text(self, options->choose && *options->choose ? options->choose : "history");
     self->options.projects = NULL; /* the limits have their own */
     if (!self->options.state_dir || !self->options.source || !self->options.choose)
         return -ENOMEM;

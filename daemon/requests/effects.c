@@ -183,7 +183,7 @@ static void take_past(void *argument, const struct store_outcome *outcome)
     past->rows[at] = (struct job_previous){.request = request,
                                            .strategy = strategy,
                                            .outcome = attempt_outcome_name(outcome->outcome),
-                                           .gain = outcome->gain,
+                                           .gain = isnan(outcome->measured) ? outcome->gain : outcome->measured,
                                            .gpu_hours = outcome->gpu_hours};
 }
 

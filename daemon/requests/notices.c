@@ -262,12 +262,14 @@ static void triggered_idle(struct core *self, const struct retrain_notice *notic
 static int triggered(struct core *self, const struct retrain_notice *notice)
 {
     struct live *live = live_by_family(self, step_family(notice->model));
-    if (!live)
+    if (!live) {
+        learn_triggered(self, notice); /* before the next choice */
         triggered_idle(self, notice);
-    else if (request_state_final(live_value(live)->state))
+    } else if (request_state_final(live_value(live)->state)) {
         return -EAGAIN; /* it ended in this very turn */
-    else
+    } else {
         join(self, live, notice);
+    }
     return 0;
 }
 
@@ -292,8 +294,10 @@ static void recovered(struct core *self, const struct retrain_notice *notice)
         store_put_family(self->store, family, &row);
     }
     struct live *live = live_by_family(self, family);
-    if (!live)
+    if (!live) {
+        learn_recovered(self, notice);
         return;
+    }
     const struct request *request = live_value(live);
     /* A monitor that was started anew has forgotten which KPI it was: then all of them hold. */
     bool same_metric = !*notice->trigger.metric || strcmp(request->metric, notice->trigger.metric) == 0;
@@ -336,6 +340,7 @@ static void serving(struct core *self, const struct retrain_notice *notice)
         model.served = moment_of(self, notice);
         store_put_model(self->store, &model);
     }
+    learn_serving(self, notice);
     struct live *live = live_by_family(self, step_family(notice->model));
     heard(self, live, notice->model, false);
     if (live)
@@ -368,6 +373,9 @@ int notices_take(struct core *self, const struct retrain_notice *notice)
         break;
     case NOTICE_SILENT:
         silent(self, notice);
+        break;
+    case NOTICE_SHOWN:
+        learn_shown(self, notice);
         break;
     case NOTICE_KINDS:
         break;

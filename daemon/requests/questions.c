@@ -156,7 +156,11 @@ static void put_attempt(void *argument, const struct store_outcome *attempt)
     put_string(out, "outcome", attempt_outcome_name(attempt->outcome));
     put_number(out, "gpu_hours", attempt->gpu_hours);
     json_write_key(out, "gain");
-    json_write_measure(out, attempt->gain);
+    json_write_measure(out, isnan(attempt->measured) ? attempt->gain : attempt->measured);
+    json_write_key(out, "measured");
+    json_write_bool(out, !isnan(attempt->measured));
+    json_write_key(out, "recovery");
+    json_write_measure(out, attempt->recovery);
     put_string(out, "version", attempt->version);
     put_string(out, "artifact", attempt->artifact);
     put_string(out, "error", attempt->error);

@@ -54,8 +54,7 @@ void step_choose(struct core *self, struct request *request, struct text family,
                                        .family_requests = family_requests,
                                        .attempt = request->attempt,
                                        .tried = tried.at};
-    uint32_t index = strategy_choose(text_of(options->choose), options->strategies, options->strategy_count, &context,
-                                     request->strategy_reason);
+    uint32_t index = learn_choose(self, &context, request->strategy_reason);
     snprintf(request->strategy, sizeof request->strategy, "%s", options->strategies[index].name);
     request->gpu_hours = options->strategies[index].gpu_hours;
     free(tried.at);
@@ -239,13 +238,6 @@ static const char *or_none(const char *text)
     return *text ? text : NULL;
 }
 
-/* What the metric that triggered gained: positive is better, whichever way its budget points. */
-static double gain_of(const struct request *request, const struct feedback *report)
-{
-    double reported = *request->metric ? feedback_metric(report, request->metric) : NAN;
-    return request->observed < request->limit ? reported - request->observed : request->observed - reported;
-}
-
 static struct store_outcome outcome_of(const struct request *request, const struct request_step *step,
                                        const struct feedback *report)
 {
@@ -256,7 +248,9 @@ static struct store_outcome outcome_of(const struct request *request, const stru
                                     .outcome = step->outcome,
                                     .expected_gpu_hours = request->gpu_hours,
                                     .gpu_hours = NAN,
-                                    .gain = NAN};
+                                    .gain = NAN,
+                                    .measured = NAN,
+                                    .recovery = NAN};
     if (!report)
         return outcome;
     outcome.gpu_hours = report->gpu_hours;
@@ -264,8 +258,6 @@ static struct store_outcome outcome_of(const struct request *request, const stru
     outcome.artifact = or_none(report->artifact);
     outcome.metrics_json = report->metrics_json;
     outcome.error = or_none(report->note);
-    if (step->outcome == ATTEMPT_DONE)
-        outcome.gain = gain_of(request, report);
     return outcome;
 }
 
@@ -282,6 +274,9 @@ static void record_attempt(struct core *self, struct live *live, const struct re
     if (step->attempt_ended) {
         if (step->outcome == ATTEMPT_LOST)
             outcome.error = step->why;
+        learn_ended(self, request, report, &outcome);
+        if (outcome.outcome == ATTEMPT_DONE || outcome.outcome == ATTEMPT_DELIVERED)
+            learn_ask(self, request, outcome.version);
         store_end_attempt(self->store, &outcome, self->now);
         live->ended_attempt = step->attempt;
         live->ended_gpu_hours = outcome.gpu_hours;

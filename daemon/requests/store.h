@@ -82,7 +82,10 @@ struct store_outcome {
     const char *request, *strategy, *trainer;
     uint32_t attempt;
     enum attempt_outcome outcome;
-    double expected_gpu_hours, gpu_hours, gain; /* NAN: not known */
+    double expected_gpu_hours, gpu_hours; /* NAN: not known */
+    double gain;                          /* in the KPI that triggered, as the trainer claims it */
+    double measured;                      /* the same as the monitors saw it */
+    double recovery;                      /* as it counts in the tallies; NAN: it does not, yet */
     const char *version, *artifact, *metrics_json, *error; /* NULL: none */
 };
 
@@ -97,8 +100,18 @@ int store_get_attempt(struct store *self, const char *request, uint32_t attempt,
 typedef void store_outcome_fn(void *argument, const struct store_outcome *outcome);
 /* The family's latest attempts that have ended, newest first. */
 int store_each_outcome(struct store *self, struct text family, uint32_t most, store_outcome_fn *visit, void *argument);
+/* The family's latest attempt that was done or delivered: 1, 0 there is none, negative. */
+int store_last_trained(struct store *self, struct text family, store_outcome_fn *visit, void *argument);
+/* What came of it: `measured` and `recovery`. */
+void store_measured(struct store *self, const struct store_outcome *attempt);
 /* The attempts of one request, oldest first. */
 int store_each_attempt(struct store *self, const char *request, store_outcome_fn *visit, void *argument);
+
+/* -- tallies of strategies -------------------------------------------------------------------------------------------- */
+
+/* Everything 0 where there is no row. 0, or a negative error. */
+int store_get_tally(struct store *self, struct text family, const char *strategy, struct history_row *out);
+void store_put_tally(struct store *self, struct text family, const char *strategy, const struct history_row *row);
 
 /* -- what counts against the limits of a day -------------------------------------------------------------------------- */
 

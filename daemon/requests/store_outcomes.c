@@ -40,6 +40,17 @@ void store_end_attempt(struct store *self, const struct store_outcome *attempt, 
     put_text(&cursor, attempt->metrics_json);
     put_text(&cursor, attempt->error);
     put_real(&cursor, at.wall_s);
+    put_real(&cursor, attempt->recovery);
+    store_execute(&cursor);
+}
+
+void store_measured(struct store *self, const struct store_outcome *attempt)
+{
+    struct cursor cursor = store_write(self, MEASURED);
+    put_text(&cursor, attempt->request);
+    put_integer(&cursor, attempt->attempt);
+    put_real(&cursor, attempt->measured);
+    put_real(&cursor, attempt->recovery);
     store_execute(&cursor);
 }
 
@@ -73,27 +84,48 @@ int store_get_attempt(struct store *self, const char *request, uint32_t attempt,
     return 1;
 }
 
+static struct store_outcome read_outcome(struct cursor *cursor)
+{
+    struct store_outcome row = {.request = get_text(cursor)};
+    row.attempt = (uint32_t)get_integer(cursor);
+    row.strategy = get_text(cursor);
+    row.trainer = get_text(cursor);
+    const char *outcome = get_text(cursor);
+    if (!outcome || attempt_outcome_of(text_of(outcome), &row.outcome) < 0)
+        row.outcome = ATTEMPT_LOST;
+    row.expected_gpu_hours = get_real(cursor);
+    row.gpu_hours = get_real(cursor);
+    row.gain = get_real(cursor);
+    row.measured = get_real(cursor);
+    row.recovery = get_real(cursor);
+    row.version = get_text(cursor);
+    row.artifact = get_text(cursor);
+    row.metrics_json = get_text(cursor);
+    row.error = get_text(cursor);
+    return row;
+}
+
 static int each(struct cursor *cursor, store_outcome_fn *visit, void *argument)
 {
     int rc;
     while ((rc = store_next(cursor)) == 1) {
-        struct store_outcome row = {.request = get_text(cursor)};
-        row.attempt = (uint32_t)get_integer(cursor);
-        row.strategy = get_text(cursor);
-        row.trainer = get_text(cursor);
-        const char *outcome = get_text(cursor);
-        if (!outcome || attempt_outcome_of(text_of(outcome), &row.outcome) < 0)
-            row.outcome = ATTEMPT_LOST;
-        row.expected_gpu_hours = get_real(cursor);
-        row.gpu_hours = get_real(cursor);
-        row.gain = get_real(cursor);
-        row.version = get_text(cursor);
-        row.artifact = get_text(cursor);
-        row.metrics_json = get_text(cursor);
-        row.error = get_text(cursor);
+        struct store_outcome row = read_outcome(cursor);
         visit(argument, &row);
     }
     return rc;
+}
+
+int store_last_trained(struct store *self, struct text family, store_outcome_fn *visit, void *argument)
+{
+    struct cursor cursor = store_read(self, LAST_TRAINED);
+    put_piece(&cursor, family);
+    int rc = store_next(&cursor);
+    if (rc != 1)
+        return rc;
+    struct store_outcome row = read_outcome(&cursor);
+    visit(argument, &row);
+    store_finish(&cursor);
+    return 1;
 }
 
 int store_each_outcome(struct store *self, struct text family, uint32_t most, store_outcome_fn *visit, void *argument)

@@ -55,7 +55,28 @@ static const char version_1[] =
     " family TEXT NOT NULL PRIMARY KEY, requests INTEGER NOT NULL, fruitless INTEGER NOT NULL,"
     " unrecoverable INTEGER NOT NULL, recovered INTEGER NOT NULL, last_request TEXT);";
 
-const char *const store_steps[STORE_VERSION] = {version_1};
+/* What strategies have brought. `gain` is what the trainer claims, `measured` what the monitors saw, `recovery` what counts.
+ * Tallies and the fleet's sums over them outlive the outcomes that they were made of. */
+static const char version_2[] =
+    "ALTER TABLE outcomes ADD COLUMN measured REAL;"
+    "ALTER TABLE outcomes ADD COLUMN recovery REAL;"
+    "CREATE TABLE tallies ("
+    " family TEXT NOT NULL, strategy TEXT NOT NULL, attempts REAL NOT NULL, recovered REAL NOT NULL, costs REAL NOT NULL,"
+    " gpu_hours REAL NOT NULL, PRIMARY KEY (family, strategy)) WITHOUT ROWID;"
+    "CREATE TABLE fleet ("
+    " strategy TEXT NOT NULL PRIMARY KEY, families REAL NOT NULL, attempts REAL NOT NULL, attempts_squared REAL NOT NULL,"
+    " recovered REAL NOT NULL, recovered_squared REAL NOT NULL, cost_families REAL NOT NULL, per_hour REAL NOT NULL,"
+    " per_hour_squared REAL NOT NULL) WITHOUT ROWID;"
+    "UPDATE outcomes SET recovery = CASE outcome WHEN 'done' THEN (SELECT max (0.0, min (1.0, coalesce (outcomes.gain /"
+    " nullif (abs (r.bound - r.observed), 0), 1.0))) FROM requests r WHERE r.id = outcomes.request) ELSE 0.0 END"
+    " WHERE outcome IN ('done', 'failed', 'lost');"
+    "INSERT INTO tallies SELECT family, strategy, count (*), total (recovery), total (gpu_hours > 0),"
+    " total (max (gpu_hours, 0)) FROM outcomes WHERE recovery IS NOT NULL GROUP BY family, strategy;"
+    "INSERT INTO fleet SELECT strategy, count (*), total (attempts), total (attempts * attempts), total (recovered),"
+    " total (recovered * recovered / attempts), total (costs > 0), total (costs / nullif (gpu_hours, 0)),"
+    " total ((costs / nullif (gpu_hours, 0)) * (costs / nullif (gpu_hours, 0))) FROM tallies GROUP BY strategy;";
+
+const char *const store_steps[STORE_VERSION] = {version_1, version_2};
 
 #define REQUEST_COLUMNS                                                                                                \
     "id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason, gpu_hours,"   \
@@ -68,8 +89,8 @@ const char *const store_steps[STORE_VERSION] = {version_1};
     " ended_ns, ended_s"
 
 #define OUTCOME_COLUMNS                                                                                                \
-    "request, attempt, strategy, trainer, outcome, expected_gpu_hours, gpu_hours, gain, version, artifact,"            \
-    " metrics_json, error"
+    "request, attempt, strategy, trainer, outcome, expected_gpu_hours, gpu_hours, gain, measured, recovery,"           \
+    " version, artifact, metrics_json, error"
 
 /* Rows of this boot are judged by the steady clock, older ones by the wall clock. ?1 this boot, ?2 and ?3 the moment
  * from which on things count. */
@@ -99,12 +120,22 @@ const char *const store_sql[STATEMENTS] = {
         " accepted_ns, accepted_s, heard_s) VALUES (?1,?2,?3,?4,?5,'running',0,?6,?7,?8,?9,?9)",
     [SAID] = "UPDATE outcomes SET said = said | ?3, heard_s = ?4 WHERE request = ?1 AND attempt = ?2",
     [END_ATTEMPT] = "UPDATE outcomes SET outcome = ?3, gpu_hours = ?4, gain = ?5, version = ?6, artifact = ?7,"
-                    " metrics_json = ?8, error = ?9, ended_s = ?10 WHERE request = ?1 AND attempt = ?2",
+                    " metrics_json = ?8, error = ?9, ended_s = ?10, recovery = ?11 WHERE request = ?1 AND attempt = ?2",
     [LATE_REPORT] = "UPDATE outcomes SET gpu_hours = ?3, version = ?4, artifact = ?5, metrics_json = ?6"
                     " WHERE request = ?1 AND attempt = ?2",
     [GET_ATTEMPT] = "SELECT trainer, said, outcome FROM outcomes WHERE request = ?1 AND attempt = ?2",
     [OUTCOMES] = "SELECT " OUTCOME_COLUMNS " FROM outcomes WHERE family = ?1 AND outcome <> 'running'"
                  " ORDER BY seq DESC LIMIT ?2",
+    [LAST_TRAINED] = "SELECT " OUTCOME_COLUMNS " FROM outcomes WHERE family = ?1 AND outcome IN ('done', 'delivered')"
+                     " ORDER BY seq DESC LIMIT 1",
+    [MEASURED] = "UPDATE outcomes SET measured = ?3, recovery = ?4 WHERE request = ?1 AND attempt = ?2",
+    [GET_TALLY] = "SELECT attempts, recovered, costs, gpu_hours FROM tallies WHERE family = ?1 AND strategy = ?2",
+    [PUT_TALLY] = "INSERT OR REPLACE INTO tallies (family, strategy, attempts, recovered, costs, gpu_hours)"
+                  " VALUES (?1,?2,?3,?4,?5,?6)",
+    [GET_FLEET] = "SELECT families, attempts, attempts_squared, recovered, recovered_squared, cost_families, per_hour,"
+                  " per_hour_squared FROM fleet WHERE strategy = ?1",
+    [PUT_FLEET] = "INSERT OR REPLACE INTO fleet (strategy, families, attempts, attempts_squared, recovered,"
+                  " recovered_squared, cost_families, per_hour, per_hour_squared) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     [ATTEMPTS] = "SELECT " OUTCOME_COLUMNS " FROM outcomes WHERE request = ?1 ORDER BY attempt",
     [USED_STARTS] = "SELECT id, 0, family, NULL, boot, first_offered_ns, first_offered_s FROM requests"
                     " WHERE first_offered_s IS NOT NULL AND (taken OR state IN " LIVE ") AND " SINCE("first_offered"),

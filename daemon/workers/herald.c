@@ -195,6 +195,18 @@ void herald_verdict(struct shard *self, struct model *model, const struct verdic
         tell_recovery(self, model, now);
 }
 
+void herald_shown(struct shard *self, const struct model *model, const char *metric, double shown, uint64_t n,
+                  struct now now)
+{
+    struct retrain_notice *notice = notice_new(self, NOTICE_SHOWN, model, now);
+    if (!notice)
+        return;
+    snprintf(notice->trigger.metric, sizeof notice->trigger.metric, "%s", metric);
+    notice->trigger.observed = shown;
+    notice->trigger.n = n;
+    self->ports.notice(self->ports.argument, notice);
+}
+
 void herald_silent(struct shard *self, struct model *model, struct now now)
 {
     struct json_write out = {.at = NULL};

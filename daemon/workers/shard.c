@@ -133,6 +133,7 @@ void shard_destroy(struct shard **self_p)
     if (!self)
         return;
     shard_forget_questions(self);
+    free(self->asks);
     models_destroy(&self->models);
     ledger_destroy(&self->ledger);
     metric_decoder_destroy(&self->decoder);

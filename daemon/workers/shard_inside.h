@@ -52,6 +52,9 @@ struct shard {
     const char *silent_example;
 
     struct walk *walks, *walks_last;
+
+    struct ask *asks; /* shard_asks.c */
+    uint32_t ask_count, ask_room;
 };
 
 /* shard.c: the model, made where it is not there yet. NULL, and counted, where that is not possible. */
@@ -59,6 +62,10 @@ struct model *shard_model(struct shard *self, uint64_t hash, const struct model_
 
 /* shard_update.c: what the keeper of requests says of a model. */
 void shard_update(struct shard *self, const struct retrain_update *update, struct now now);
+
+/* shard_asks.c: takes a question what a metric of a model shows; answers those that can be answered. */
+void shard_shows(struct shard *self, const struct retrain_update *update);
+void shard_asks(struct shard *self, struct now now);
 
 /* shard_timers.c: what happens once a second; true while a round is under way. */
 bool shard_timers(struct shard *self, struct now now);
@@ -75,6 +82,8 @@ enum model_state model_state(const struct model *model, int64_t now_ns);
 
 /* herald.c: tells others. */
 void herald_verdict(struct shard *self, struct model *model, const struct verdict *verdict, struct now now);
+void herald_shown(struct shard *self, const struct model *model, const char *metric, double shown, uint64_t n,
+                  struct now now);
 void herald_silent(struct shard *self, struct model *model, struct now now);
 void herald_lost(struct shard *self, const struct ledger_node *node, uint64_t fresh, struct now now);
 

@@ -102,6 +102,7 @@ bool shard_timers(struct shard *self, struct now now)
         tell_losses(self, now);
         ledger_sweep(self->ledger, STREAMS_SLICE, now.steady_ns);
         log_drops(self, now);
+        shard_asks(self, now);
     }
     if (!self->round)
         return false;

@@ -6,6 +6,10 @@
 void shard_update(struct shard *self, const struct retrain_update *update, struct now now)
 {
     struct model_id id;
+    if (*update->shows) {
+        shard_shows(self, update);
+        return;
+    }
     if (model_id_parse(&id, text_of(update->model)) < 0) {
         log_warning("an update names no model; it is passed over", LOG_TEXT("model", update->model));
         return;

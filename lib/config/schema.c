@@ -38,10 +38,10 @@ static const struct schema_word over_words[] = {{"last", WINDOW_LAST, NULL},    
                                                 {"ewma", WINDOW_EWMA, NULL},     {0}};
 static const struct schema_word test_words[] = {{"window", KPI_WINDOW, NULL}, {"evidence", KPI_EVIDENCE, NULL}, {0}};
 static const struct schema_word rate_words[] = {{"auto", 0, NULL}, {0}};
-static const struct schema_word choose_words[] = {{"cheapest", 0, NULL},
+static const struct schema_word choose_words[] = {{"history", 0, NULL},
+                                                  {"cheapest", 0, NULL},
                                                   {"round_robin", 0, NULL},
                                                   {"random", 0, NULL},
-                                                  {"history", 0, "outcomes are not weighed yet"},
                                                   {0}};
 
 #define NO_HTTP "there is no HTTP server yet"
@@ -135,7 +135,7 @@ const struct schema_row schema_rows[] = {
      DEFAULT("none"), IN_PROJECT(gpu_hours_per_day), WORDS(limit_words)},
     {"retraining.give_up_after", SCHEMA_COUNT, RANGE("1", "1000000"), DEFAULT("3"),
      IN_CONFIG(retraining.give_up_after)},
-    {"retraining.choose", SCHEMA_CHOICE, DEFAULT("cheapest"), IN_CONFIG(retraining.choose), WORDS(choose_words)},
+    {"retraining.choose", SCHEMA_CHOICE, DEFAULT("history"), IN_CONFIG(retraining.choose), WORDS(choose_words)},
     {"retraining.strategies", SCHEMA_STRATEGIES, NOWHERE},
     {"retraining.strategies.<name>", SCHEMA_STRATEGY, NOWHERE},
     {"retraining.strategies.<name>.gpu_hours", SCHEMA_NUMBER, RANGE("0.001", "1000000"), DEFAULT("1"),

@@ -14,6 +14,7 @@ enum retrain_notice_kind {
     NOTICE_RECOVERED, /* recover_after healthy evaluations: trigger.metric is the KPI that had triggered */
     NOTICE_SERVING,   /* a model has published min_events events; first_seen_ns says since when it is known */
     NOTICE_SILENT,    /* a model has been silent for stale_after */
+    NOTICE_SHOWN,     /* the answer to `shows`: trigger.metric, trigger.observed over trigger.n values */
     NOTICE_KINDS
 };
 
@@ -28,9 +29,13 @@ struct retrain_notice {
     char *metrics_json; /* {"accuracy": {"last":, "mean":, "n":}}, owned; NULL where it says nothing */
 };
 
-/* keeper of requests -> keeper of models: how the requests of one model stand. */
+/* keeper of requests -> keeper of models: how the requests of one model stand; or, with `shows`, a question alone: what
+ * that metric shows once there are min_events values of it, and once more when they fill its window. A model that is not
+ * known is not made for it, and does not answer. */
 struct retrain_update {
     char model[MODEL_ID_MAX + 1];
+    char shows[METRIC_NAME_MAX + 1]; /* not empty: the members below, but `fresh`, mean nothing */
+    bool fresh;                      /* values from now on alone count, and only a whole window of them */
     bool live;          /* a request is under way */
     bool unrecoverable; /* give_up_after fruitless episodes; cleared by a person */
     uint64_t episode;   /* the latest; 0: none yet */

@@ -44,7 +44,7 @@ static void expect_defaults(const struct config *c)
     ck_assert_double_eq(c->retraining.limits.gpu_hours_per_day, 64);
     ck_assert_uint_eq(c->retraining.project_count, 0);
     ck_assert_uint_eq(c->retraining.give_up_after, 3);
-    ck_assert_str_eq(c->retraining.choose, "cheapest");
+    ck_assert_str_eq(c->retraining.choose, "history");
     ck_assert_uint_eq(c->retraining.strategy_count, 3);
     const struct strategy *s = c->retraining.strategies;
     ck_assert_str_eq(s[0].name, "grid_search");

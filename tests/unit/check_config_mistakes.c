@@ -348,11 +348,11 @@ END_TEST
 START_TEST(strategies)
 {
     expect_told("retraining: {choose: pbd}", "1:22: retraining.choose: \"pbd\" is none of the strategies; allowed: "
-                                             "cheapest, round_robin, random or the name of a strategy: grid_search, "
+                                             "history, cheapest, round_robin, random or the name of a strategy: grid_search, "
                                              "bayesian, pbt");
     expect_told(
         "retraining: {choose: pbt, strategies: {mine: {}}}",
-        "1:22: retraining.choose: \"pbt\" is none of the strategies; allowed: cheapest, round_robin, random or the "
+        "1:22: retraining.choose: \"pbt\" is none of the strategies; allowed: history, cheapest, round_robin, random or the "
         "name of a strategy: mine");
     expect_told("retraining: {strategies: {random: {}, \"a b\": {}, '': {}, c: 5, history: {}}}",
                 "1:27: retraining.strategies.random: a way to choose, which retraining.choose could not tell from a "
@@ -391,14 +391,11 @@ START_TEST(not_in_this_release)
     expect_told(
         "http: {listen: 127.0.0.1:9570}\n"
         "security:\n  curve: off\n"
-        "state: {checkpoint: 30s, keep: 90d}\n"
-        "retraining: {choose: history}\n",
+        "state: {checkpoint: 30s, keep: 90d}\n",
         "1:1: http: not in this release (there is no HTTP server yet); remove the key\n"
         "2:1: security: not in this release (there is no CURVE yet); remove the key\n"
         "4:9: state.checkpoint: not in this release (monitors are not checkpointed yet); remove the key\n"
-        "4:26: state.keep: not in this release (ended requests are not cleared away yet); remove the key\n"
-        "5:22: retraining.choose: history is not in this release (outcomes are not weighed yet); allowed: "
-        "cheapest, round_robin, random or the name of a strategy");
+        "4:26: state.keep: not in this release (ended requests are not cleared away yet); remove the key");
 }
 END_TEST
 

@@ -345,6 +345,47 @@ START_TEST(what_the_store_knows_holds_from_the_first_event)
 }
 END_TEST
 
+static void ask_what_it_shows(const char *model, const char *metric, bool fresh)
+{
+    struct retrain_update *update = calloc(1, sizeof *update);
+    snprintf(update->model, sizeof update->model, "%s", model);
+    snprintf(update->shows, sizeof update->shows, "%s", metric);
+    update->fresh = fresh;
+    workers_update(workers, update);
+    settle();
+}
+
+START_TEST(what_a_version_shows_is_told)
+{
+    ask_what_it_shows("p/n/v2", "latency_ms", false); /* not known, and not made for it */
+    ck_assert_uint_eq(workers_models(workers), 0);
+    send_metrics("p/n/v2", "{\"accuracy\": 0.9}");
+    ask_what_it_shows("p/n/v2", "accuracy", false);
+    pass(S);
+    ck_assert_uint_eq(notices_of(NOTICE_SHOWN), 1);
+    ck_assert_str_eq(notice_of(NOTICE_SHOWN)->trigger.metric, "accuracy");
+    ck_assert_double_eq_tol(notice_of(NOTICE_SHOWN)->trigger.observed, 0.9, 1e-6);
+    ck_assert_uint_eq(notice_of(NOTICE_SHOWN)->trigger.n, 1);
+    pass(S);
+    ck_assert_uint_eq(notices_of(NOTICE_SHOWN), 1);
+    for (int i = 0; i < 3; i++)
+        send_metrics("p/n/v2", "{\"accuracy\": 0.8, \"latency_ms\": 20}");
+    pass(S);
+    ck_assert_uint_eq(notices_of(NOTICE_SHOWN), 2);
+    ck_assert_double_eq_tol(told.notices[told.notice_count - 1]->trigger.observed, 0.825, 1e-6);
+    /* Of a model that served before, only a window of new values counts. */
+    ask_what_it_shows("p/n/v2", "latency_ms", true);
+    pass(S);
+    ck_assert_uint_eq(notices_of(NOTICE_SHOWN), 2);
+    for (int i = 1; i <= 4; i++)
+        send_metrics("p/n/v2", i < 4 ? "{\"latency_ms\": 30}" : "{\"latency_ms\": 40}");
+    pass(S);
+    pass(S);
+    ck_assert_uint_eq(notices_of(NOTICE_SHOWN), 3);
+    ck_assert_double_eq_tol(told.notices[told.notice_count - 1]->trigger.observed, 40, 1e-6); /* over: last */
+}
+END_TEST
+
 START_TEST(a_model_given_up)
 {
     struct retrain_update *news = calloc(1, sizeof *news);
@@ -571,6 +612,7 @@ int main(void)
     tcase_add_test(tcase, recovery_is_told);
     tcase_add_test(tcase, silence_is_told_once_and_the_return_too);
     tcase_add_test(tcase, what_the_store_knows_holds_from_the_first_event);
+    tcase_add_test(tcase, what_a_version_shows_is_told);
     tcase_add_test(tcase, a_model_given_up);
     tcase_add_test(tcase, a_model_that_never_came_back);
     tcase_add_test(tcase, every_drop_has_its_reason);

@@ -212,9 +212,47 @@ START_TEST(a_newer_store_is_refused)
     struct store *store = open_store();
     store_close(&store);
     sql("PRAGMA user_version = 99", SQLITE_OK);
-    refuses(-EILSEQ, "newer driftd (version 99, this one knows 1)");
+    refuses(-EILSEQ, "newer driftd (version 99, this one knows 2)");
     sql("PRAGMA user_version = 0", SQLITE_OK);
     refuses(-EILSEQ, "damaged");
+}
+END_TEST
+
+/* A store of the first version: what it knows of outcomes is in the tallies. */
+START_TEST(an_older_store_is_brought_up)
+{
+    char insert[1024];
+    sql(store_steps[0], SQLITE_OK);
+    sql("PRAGMA application_id = 0x64726674; PRAGMA user_version = 1", SQLITE_OK);
+    static const char *const outcomes[] = {"'done', 0.15, 4", "'done', NULL, NULL", "'failed', NULL, 2", "'running', NULL, NULL"};
+    for (int i = 0; i < 4; i++) {
+        snprintf(insert, sizeof insert,
+                 "INSERT INTO requests (id, model, family, episode, state, attempt, offers, taken, cancel_asked, silent,"
+                 " strategy, strategy_reason, gpu_hours, severity, observed, bound, trigger_json, metrics_json,"
+                 " offered_for_ns, boot) VALUES ('r%d', 'p/n/v', 'p/n', %d, '%s', 1, 0, 1, 0, 0, 'pbt', '', 12, 0.1, 0.5,"
+                 " 0.8, '{}', '{}', 0, 1);"
+                 "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, gain, gpu_hours, said,"
+                 " expected_gpu_hours, boot) VALUES ('r%d', 1, 'p/n', 'pbt', 't', %s, 0, 12, 1)",
+                 i, i, i == 3 ? "RUNNING" : "DONE", i, outcomes[i]);
+        sql(insert, SQLITE_OK);
+    }
+    struct store *store = open_store();
+    struct history_row row;
+    ck_assert_int_eq(store_get_tally(store, text_of("p/n"), "pbt", &row), 0);
+    ck_assert_double_eq_tol(row.here.attempts, 3, 1e-12);
+    ck_assert_double_eq_tol(row.here.recovered, 1.5, 1e-12);
+    ck_assert_double_eq_tol(row.here.costs, 2, 1e-12);
+    ck_assert_double_eq_tol(row.here.gpu_hours, 6, 1e-12);
+    ck_assert_double_eq_tol(row.fleet.families, 1, 1e-12);
+    ck_assert_double_eq_tol(row.fleet.attempts, 3, 1e-12);
+    ck_assert_double_eq_tol(row.fleet.attempts_squared, 9, 1e-12);
+    ck_assert_double_eq_tol(row.fleet.recovered_squared, 0.75, 1e-12);
+    ck_assert_double_eq_tol(row.fleet.cost_families, 1, 1e-12);
+    ck_assert_double_eq_tol(row.fleet.per_hour, 1.0 / 3, 1e-12);
+    ck_assert_double_eq_tol(row.fleet.per_hour_squared, 1.0 / 9, 1e-12);
+    ck_assert_int_eq(store_get_tally(store, text_of("p/other"), "bayesian", &row), 0);
+    ck_assert_double_eq_tol(row.fleet.families, 0, 1e-12);
+    store_close(&store);
 }
 END_TEST
 
@@ -472,6 +510,7 @@ int main(void)
     tcase_add_test(tests, two_do_not_share_a_store);
     tcase_add_test(tests, what_is_foreign_is_left_alone);
     tcase_add_test(tests, a_newer_store_is_refused);
+    tcase_add_test(tests, an_older_store_is_brought_up);
     tcase_add_test(tests, an_empty_store_that_was_not_is_noticed);
     tcase_add_test(tests, damage_is_found_at_the_start);
     tcase_add_test(tests, history_and_final_states_are_kept_by_the_file_itself);

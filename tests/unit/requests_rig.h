@@ -41,8 +41,8 @@ struct rig {
     struct rig_message *coming[RIG_MANY];
     int coming_count, coming_taken;
     /* what was told */
-    struct retrain_update updates[RIG_MANY];
-    int update_count;
+    struct retrain_update updates[RIG_MANY], asked; /* the last question what a metric shows */
+    int update_count, asked_count;
     char *topics[RIG_MANY], *events[RIG_MANY];
     int event_count;
     char why[STORE_WHY_MAX];
@@ -105,7 +105,10 @@ static void rig_close_port(void *argument)
 static void rig_update(void *argument, struct retrain_update *update)
 {
     struct rig *rig = argument;
-    if (rig->update_count < RIG_MANY)
+    if (*update->shows) {
+        rig->asked = *update;
+        rig->asked_count++;
+    } else if (rig->update_count < RIG_MANY)
         rig->updates[rig->update_count++] = *update;
     retrain_update_destroy(&update);
 }
