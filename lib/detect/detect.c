@@ -259,15 +259,14 @@ size_t detect_save(const struct detect *self, void *buffer, size_t size)
 {
     /* The walk reads only when it saves; it is one function for both ways, hence the cast. */
     struct detect *source = (struct detect *)(uintptr_t)self;
-    struct codec counting = {0};
-    walk_head(source, &counting);
-    walk_state(source, &counting);
-    if (!buffer || size < counting.at)
-        return counting.at;
-    struct codec saving = {.out = buffer, .size = size};
+    struct codec saving = {.out = buffer, .size = size}, counting = {0};
     walk_head(source, &saving);
     walk_state(source, &saving);
-    return saving.at;
+    if (!saving.failed)
+        return saving.at;
+    walk_head(source, &counting);
+    walk_state(source, &counting);
+    return counting.at;
 }
 
 int detect_load(struct detect *self, const void *buffer, size_t size)

@@ -173,9 +173,9 @@ size_t detect_bytes(const struct detect *self);
 /* Values of a bounded metric that lay outside of its range and were clipped (`evidence`; error streams). */
 uint64_t detect_clipped(const struct detect *self);
 
-/* Writes the state, so that a detector which loads it goes on bit for bit. Returns the bytes needed; nothing is written
- * when `size` is less. Little-endian, with a version: a newer layout gets a new number, and an old one is refused
- * (-EPROTO), which costs the history and nothing else. */
+/* Writes the state, so that a detector which loads it goes on bit for bit. Returns the bytes needed; where `size` is
+ * less, what was written is of no use. Little-endian, with a version: a newer layout gets a new number, and an old one
+ * is refused (-EPROTO), which costs the history and nothing else. */
 size_t detect_save(const struct detect *self, void *buffer, size_t size);
 
 /* Reads it back into an instance made with the same name and parameters (thresholds of a promise may differ). -EPROTO:

@@ -8,7 +8,7 @@
 #ifndef DRIFT_LIB_DETECT_DETECTOR_H
 #define DRIFT_LIB_DETECT_DETECTOR_H
 
-#include "lib/detect/codec.h"
+#include "lib/codec.h"
 #include "lib/detect/detect.h"
 
 #define DETECT_NORMAL_95 1.959963984540054 /* two-sided 95 % of a normal distribution */

@@ -4,6 +4,9 @@
  * live. The back-off runs from the later of the last trigger and the end of the last request. Times are nanoseconds of
  * a clock that does not jump, of any origin.
  *
+ * Who restores a monitor remembers how the episode stood at its last trigger, and is told by others when that was: what
+ * was open and for whose sake counts again only if they speak of the same trigger, to a second.
+ *
  * Threads: values, no state of their own. Memory: none. Failure: none.
  */
 #ifndef DRIFT_LIB_MONITOR_EPISODE_H
@@ -18,6 +21,7 @@
 
 struct episode {
     int64_t last_trigger_ns, request_end_ns; /* EPISODE_NEVER_NS */
+    int64_t remembered_ns;                   /* a last trigger that nobody has confirmed yet, or EPISODE_NEVER_NS */
     uint32_t kpi;                            /* that opened the latest episode, or EPISODE_KPI_... */
     bool open;                               /* as of the last look at the time */
     bool request_live;
@@ -34,6 +38,9 @@ bool episode_open_at(const struct episode *self, int64_t backoff_ns, int64_t now
 
 /* The model's own trigger. */
 void episode_trigger(struct episode *self, uint32_t kpi, int64_t now_ns);
+
+/* How an episode stood before a restart. */
+void episode_remember(struct episode *self, int64_t last_trigger_ns, uint32_t kpi, bool open);
 
 /* What others tell: see monitor_triggered_at() and monitor_request_live(). */
 void episode_triggered_at(struct episode *self, int64_t since_ns);

@@ -135,6 +135,51 @@ double metric_table_end_s(const struct metric_table *self, uint32_t row)
     return self->rows[row].newest_s;
 }
 
+/* The gaps that stand beside the values of a window, the oldest first. The ring is filled from its start when it is
+ * loaded, as the window's is. */
+static void walk_gaps(struct metric_row *row, struct codec *codec)
+{
+    const uint32_t count = window_count(row->window), capacity = window_capacity(row->window);
+    const uint32_t oldest = !codec_loads(codec) && count == capacity ? row->gaps_next : 0;
+    codec_f32s(codec, row->gaps + oldest, count - oldest);
+    codec_f32s(codec, row->gaps, oldest);
+    if (codec_loads(codec))
+        row->gaps_next = count == capacity ? 0 : count;
+}
+
+bool metric_table_walk(struct metric_table *self, uint32_t index, struct codec *codec)
+{
+    struct metric_row *row = index == METRIC_TABLE_NONE ? NULL : &self->rows[index];
+    bool loaded = window_walk(row ? row->window : NULL, codec);
+    bool timed = row && row->gaps;
+    double newest_s = row ? row->newest_s : (double)NAN;
+    codec_flag(codec, &timed);
+    size_t gaps = codec_open(codec);
+    if (!codec_loads(codec)) {
+        if (timed)
+            walk_gaps(row, codec);
+        codec_close(codec, gaps);
+        codec_f64(codec, &newest_s);
+        return true;
+    }
+    loaded = loaded && (timed || !row->gaps);
+    if (loaded && row->gaps && gaps == window_count(row->window) * sizeof *row->gaps)
+        walk_gaps(row, codec);
+    else if (loaded && row->gaps)
+        codec->failed = true;
+    else
+        codec_skip(codec, gaps);
+    codec_f64(codec, &newest_s);
+    loaded = loaded && !codec->failed;
+    if (row && loaded) {
+        row->newest_s = newest_s;
+    } else if (row) {
+        window_reset(row->window);
+        row->gaps_next = 0;
+    }
+    return loaded;
+}
+
 void metric_table_clear(struct metric_table *self)
 {
     metric_table_cut(self, 0);

@@ -59,6 +59,10 @@ const struct window *metric_table_window(const struct metric_table *self, uint32
 double metric_table_start_s(const struct metric_table *self, uint32_t row);
 double metric_table_end_s(const struct metric_table *self, uint32_t row);
 
+/* Saves a row without its name, or loads it into one that is empty, which then goes on bit for bit. A row of another
+ * capacity, or one that was not timed where this one is, is passed over, as all is for METRIC_TABLE_NONE: false. */
+bool metric_table_walk(struct metric_table *self, uint32_t row, struct codec *codec);
+
 void metric_table_clear(struct metric_table *self);
 
 #endif

@@ -12,6 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/codec.h"
+
 #define MOMENTS_LEVELS 32
 #define MOMENTS_EACH 4
 
@@ -26,5 +28,8 @@ void moments_add(struct moments *self, double at_s);
 
 /* When value `index`, from 0, came. There is one at least, and index is one of them (else the newest answers). */
 double moments_get(const struct moments *self, uint64_t index);
+
+/* Saves them or loads them; as many numbers as the length of the stream needs. */
+void moments_walk(struct moments *self, struct codec *codec);
 
 #endif

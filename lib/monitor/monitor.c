@@ -102,8 +102,7 @@ struct metric_keep monitor_keep_of(const struct monitor_settings *settings, stru
     return keep;
 }
 
-/* A row for a metric that is seen for the first time. METRIC_TABLE_NONE in *row_p: there is no room for it. */
-static int place_new(struct monitor *self, struct text name, uint32_t *row_p)
+int monitor_place_new(struct monitor *self, struct text name, uint32_t *row_p)
 {
     const struct monitor_settings *settings = self->settings;
     const bool judged = monitor_kpi_of(settings, name) != NO_KPI;
@@ -118,6 +117,12 @@ static int place_new(struct monitor *self, struct text name, uint32_t *row_p)
     return 0;
 }
 
+void monitor_find_kpis(struct monitor *self)
+{
+    for (uint32_t k = 0; k < self->settings->kpi_count; k++)
+        self->kpis[k].row = metric_table_find(&self->metrics, text_of(self->settings->kpis[k].metric), 0);
+}
+
 /* Finds a row for each number of the event; histograms and categories have none: no rule asks for them. */
 static int place(struct monitor *self, const struct metric_event *event, struct placing *out)
 {
@@ -128,7 +133,7 @@ static int place(struct monitor *self, const struct metric_event *event, struct 
         if (metric->kind != METRIC_NUMBER)
             continue;
         uint32_t row = metric_table_find(&self->metrics, metric->name, guess);
-        if (row == METRIC_TABLE_NONE && place_new(self, metric->name, &row) != 0)
+        if (row == METRIC_TABLE_NONE && monitor_place_new(self, metric->name, &row) != 0)
             return -ENOMEM;
         if (row == METRIC_TABLE_NONE) {
             out->left_out++;
@@ -159,8 +164,7 @@ static int prepare(struct monitor *self, const struct metric_event *event, struc
         return -ENOMEM;
     }
     if (self->kpis_unseen != unseen)
-        for (uint32_t k = 0; k < settings->kpi_count; k++)
-            self->kpis[k].row = metric_table_find(&self->metrics, text_of(settings->kpis[k].metric), 0);
+        monitor_find_kpis(self);
     return 0;
 }
 

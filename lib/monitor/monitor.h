@@ -151,6 +151,19 @@ uint32_t monitor_rule_count(const struct monitor *self);
 void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_rule *out);
 
 const struct monitor_settings *monitor_settings_of(const struct monitor *self);
+
+/* Writes all that the monitor knows, so that one made of it goes on bit for bit. Returns the bytes needed; where `size`
+ * is less, what was written is of no use. Little-endian, with a version; not protected against damage. */
+size_t monitor_save(const struct monitor *self, void *buffer, size_t size);
+
+/* A monitor that begins with what was saved. `settings` may be others: a window goes on where its length is the same, a
+ * KPI's state where it and its window are, the counts of evaluations where all KPIs are, a rule where its metric,
+ * detector and parameters are; whatever else there is begins anew. The clock may be another: `shift_ns` is added to the
+ * moments of the one that saved. The last trigger is remembered and no more: it counts once monitor_triggered_at() tells
+ * of it. Returns 0; -EPROTO: damaged, or of another version; -ENOMEM; -EINVAL as monitor_new(). On failure *self_p is
+ * NULL. */
+int monitor_load(struct monitor **self_p, const struct monitor_settings *settings, const void *buffer, size_t size,
+                 int64_t shift_ns);
 void monitor_destroy(struct monitor **self_p);
 
 #endif

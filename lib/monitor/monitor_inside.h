@@ -51,4 +51,11 @@ bool monitor_expected_wanted(const struct monitor_settings *settings);
 /* Whether each setting is within its range. */
 bool monitor_settings_valid(const struct monitor_settings *settings);
 
+/* A row for a metric that is seen for the first time. METRIC_TABLE_NONE in *row_p: there is no room for it. 0 or
+ * -ENOMEM. */
+int monitor_place_new(struct monitor *self, struct text name, uint32_t *row_p);
+
+/* The rows of all KPIs, once there are new ones. */
+void monitor_find_kpis(struct monitor *self);
+
 #endif

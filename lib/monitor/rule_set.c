@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_t count)
 {
@@ -82,4 +84,61 @@ void rule_set_skip(struct rule_set *self, bool recovered)
 {
     self->recovered = recovered || (self->blind && self->recovered);
     self->blind = true;
+}
+
+/* Loads one rule's state into the first rule that it fits and that has none yet. */
+static void load_rule(struct rule_set *self, bool *loaded, struct codec *codec, int64_t shift_ns)
+{
+    char metric[METRIC_NAME_MAX + 1] = "", detector[RULE_TEXT_MAX] = "";
+    bool of_kpi = false;
+    codec_text(codec, metric, sizeof metric);
+    codec_text(codec, detector, sizeof detector);
+    codec_flag(codec, &of_kpi);
+    const size_t state_at = codec->at;
+    for (uint32_t i = 0; i < self->count && !codec->failed; i++) {
+        const struct drift_rule *rule = &self->rules[i];
+        if (loaded[i] || of_kpi != (rule->kpi != RULE_NO_KPI) || strcmp(rule->metric, metric) != 0 ||
+            strcmp(rule->detector, detector) != 0)
+            continue;
+        codec->at = state_at;
+        loaded[i] = rule_state_walk(&self->states[i], rule, codec, shift_ns);
+        if (loaded[i])
+            return;
+    }
+    if (codec->failed)
+        return;
+    codec->at = state_at;
+    rule_state_walk(NULL, NULL, codec, shift_ns);
+}
+
+static void save_rule(const struct drift_rule *rule, struct rule_state *state, struct codec *codec)
+{
+    char metric[METRIC_NAME_MAX + 1], detector[RULE_TEXT_MAX];
+    bool of_kpi = rule->kpi != RULE_NO_KPI;
+    memcpy(metric, rule->metric, sizeof metric);
+    snprintf(detector, sizeof detector, "%s", rule->detector);
+    codec_text(codec, metric, sizeof metric);
+    codec_text(codec, detector, sizeof detector);
+    codec_flag(codec, &of_kpi);
+    rule_state_walk(state, rule, codec, 0);
+}
+
+void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
+{
+    uint32_t count = self->count;
+    codec_flag(codec, &self->blind);
+    codec_flag(codec, &self->recovered);
+    codec_flag(codec, &self->judged);
+    codec_u32(codec, &count, UINT32_MAX);
+    if (!codec_loads(codec)) {
+        for (uint32_t i = 0; i < count; i++)
+            save_rule(&self->rules[i], &self->states[i], codec);
+        return;
+    }
+    bool *loaded = calloc(self->count + (size_t)1, sizeof *loaded);
+    if (!loaded)
+        codec->failed = codec->out_of_memory = true;
+    for (uint32_t i = 0; i < count && !codec->failed; i++)
+        load_rule(self, loaded, codec, shift_ns);
+    free(loaded);
 }

@@ -39,6 +39,11 @@ int rule_set_prepare(struct rule_set *self, const struct metric_event *event);
 bool rule_set_take(struct rule_set *self, const struct metric_event *event, int64_t now_ns, double at_s,
                    struct rule_alarm *out);
 
+/* Saves the set, or loads what a set of the same or of other rules has saved into a new one: a rule goes on bit for bit
+ * where one of the same metric, detector and parameters was saved, and is new elsewhere. For shift_ns see
+ * codec_moment(). */
+void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns);
+
 /* Lets an event go by. */
 void rule_set_skip(struct rule_set *self, bool recovered);
 

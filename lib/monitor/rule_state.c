@@ -134,3 +134,60 @@ double rule_state_promise(const struct rule_state *self, const struct drift_rule
 {
     return rule->step_count ? rule->steps[self->step].promise : 0;
 }
+
+static void save_detect(const struct detect *detect, struct codec *codec)
+{
+    const size_t opened = codec_open(codec);
+    const bool writes = codec->out && !codec->failed;
+    codec_skip(codec, detect_save(detect, writes ? codec->out + codec->at : NULL, writes ? codec->size - codec->at : 0));
+    codec_close(codec, opened);
+}
+
+/* The step that was in force; where the rule has others now, the one for the rate that was measured. The detector has to
+ * have its thresholds before it is loaded. */
+static void load_step(struct rule_state *self, const struct drift_rule *rule, uint32_t steps, uint32_t step, double rate)
+{
+    if (rule->step_count < 2)
+        return;
+    if (steps != rule->step_count)
+        step = rate > 0 ? rule_step_for(rule, rate) : self->step;
+    if (step < rule->step_count && detect_retune(self->detect, &rule->steps[step]) == 0)
+        self->step = step;
+}
+
+bool rule_state_walk(struct rule_state *self, const struct drift_rule *rule, struct codec *codec, int64_t shift_ns)
+{
+    struct rule_state at = {.detect = NULL};
+    if (!codec_loads(codec))
+        at = *self;
+    uint32_t steps = codec_loads(codec) ? 0 : rule->step_count;
+    codec_u64(codec, &at.taken);
+    codec_u64(codec, &at.refused);
+    codec_u32(codec, &steps, RULE_STEPS_MAX);
+    codec_u32(codec, &at.step, RULE_STEPS_MAX - 1);
+    codec_f64(codec, &at.rate);
+    codec_u64(codec, &at.counted);
+    codec_moment(codec, &at.counted_since_ns, shift_ns);
+    codec_f64(codec, &at.statistic);
+    codec_f64(codec, &at.threshold);
+    moments_walk(&at.moments, codec);
+    if (!codec_loads(codec)) {
+        save_detect(self->detect, codec);
+        return true;
+    }
+    const size_t size = codec_open(codec);
+    const uint8_t *saved = codec->in + codec->at;
+    codec_skip(codec, size);
+    if (codec->failed || !self)
+        return false;
+    load_step(self, rule, steps, at.step, at.rate);
+    int error = detect_load(self->detect, saved, size);
+    if (error == -ENOMEM)
+        codec->failed = codec->out_of_memory = true;
+    if (error)
+        return false;
+    at.detect = self->detect;
+    at.step = self->step;
+    *self = at;
+    return true;
+}

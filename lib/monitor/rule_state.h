@@ -33,6 +33,10 @@ const struct metric *rule_state_find(struct rule_state *self, const struct drift
 bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, const struct metric *metric,
                      struct detect_category *room, int64_t now_ns, double at_s, struct detect_verdict *out);
 
+/* Saves the state, or loads it into one that is new, which then goes on bit for bit. A state of other parameters, or any
+ * for NULL, is passed over: false. For shift_ns see codec_moment(). */
+bool rule_state_walk(struct rule_state *self, const struct drift_rule *rule, struct codec *codec, int64_t shift_ns);
+
 /* Begins anew, with a new reference; what is known of the rate stays. */
 void rule_state_restart(struct rule_state *self);
 

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/codec.h"
 #include "lib/text.h"
 
 enum window_stat {
@@ -70,6 +71,12 @@ int window_stat_of(struct text name, enum window_stat *out);
 const char *window_stat_name(enum window_stat stat);
 
 void window_reset(struct window *self);
+
+/* Saves the window, or loads it into an empty one, which then goes on bit for bit as the one that was saved. Where the
+ * one that was saved has another capacity, or `self` is NULL, the bytes are passed over and nothing is loaded: false.
+ * codec.failed: damaged, or out_of_memory; the window is empty then. What is kept besides the values, in whatever
+ * layout, is made of them again. */
+bool window_walk(struct window *self, struct codec *codec);
 void window_destroy(struct window **self_p);
 
 #endif
