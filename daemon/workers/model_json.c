@@ -24,7 +24,9 @@ static json_t *text_json(struct text text)
 static json_t *recent_json(const struct model *model, uint32_t metric, uint32_t most)
 {
     float values[RECORDER_VALUES];
-    uint32_t count = recorder_recent(&model->recorder, metric, values, most);
+    uint32_t count = model_records(model)
+                         ? recorder_recent(&model->recorder, metric, values, most)
+                         : window_recent(monitor_metric_window(model->monitor, metric), values, most);
     json_t *list = json_array();
     for (uint32_t i = 0; i < count; i++)
         json_array_append_new(list, figure((double)values[i]));

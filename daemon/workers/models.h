@@ -50,6 +50,12 @@ struct model *models_at(const struct models *self, uint32_t place);
 
 void models_destroy(struct models **self_p);
 
+/* Whether the recorder is needed: a window that is as long keeps the same values. */
+static inline bool model_records(const struct model *model)
+{
+    return monitor_settings_of(model->monitor)->window < RECORDER_VALUES;
+}
+
 /* And what the next event of a model needs. */
 static inline void model_prefetch(const struct model *model)
 {

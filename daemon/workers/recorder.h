@@ -1,7 +1,6 @@
 /* recorder.h - the last values of each metric of one model, for people to look at.
  *
- * The monitor's windows are as long as the configuration says, may be four values, and begin anew with an episode; the
- * recorder keeps the same number of values whatever happens.
+ * For models whose windows are shorter than RECORDER_VALUES: a longer one keeps the same values by itself.
  *
  * Threads: one. Memory: taken when a metric is first seen. Failure: without memory a metric is not recorded.
  */

@@ -4,6 +4,8 @@
 
 #include "daemon/workers/shard_inside.h"
 
+#define PREFETCH_BYTES 256 /* of a payload; the rest of a longer one comes in order, which the processor sees */
+
 /* The streams of batch/<node> must not meet those of metrics/<model>. */
 #define BATCH_STREAM UINT64_C(0x9e3779b97f4a7c15)
 
@@ -29,7 +31,8 @@ static void record(struct shard *self, struct model *model, const struct metric_
                    struct now now)
 {
     (void)self, (void)verdict, (void)now;
-    recorder_add(&model->recorder, model->monitor, event);
+    if (model_records(model))
+        recorder_add(&model->recorder, model->monitor, event);
 }
 
 static void tell(struct shard *self, struct model *model, const struct metric_event *event, struct verdict *verdict,
@@ -106,24 +109,25 @@ static void account(struct shard *self, struct frame *frame, const struct metric
         return;
     self->messages++;
     self->ignored += message->ignored;
-    reject_all(self, frame, message->dropped, message->detail, now);
+    if (message->drops)
+        reject_all(self, frame, message->dropped, message->detail, now);
     if (message->has_seq)
         ledger_message(self->ledger, stream, message->node, message->boot, message->seq, now.steady_ns);
 }
 
 /* A model is made once one of its events has been found good: what is malformed takes no place. */
-static void take_metrics(struct shard *self, struct frame *frame, struct model *model, struct now now)
+static void take_metrics(struct shard *self, struct frame *frame, struct text payload, struct model *model,
+                         struct now now)
 {
-    struct text topic = text_of_message(&frame->topic), node;
-    struct model_id id;
+    struct text node;
+    struct model_id parsed;
+    const struct model_id *id = model ? &model->id : &parsed;
     const struct metric_message *message;
-    if (model) {
-        id = model->id;
-    } else if (metric_topic_parse(topic, &id, &node) != TOPIC_METRICS) {
+    if (!model && metric_topic_parse(text_of_message(&frame->topic), &parsed, &node) != TOPIC_METRICS) {
         reject(self, frame, DROP_TOPIC, 1, "the topic is not metrics/<project>/<name>/<version>", now);
         return;
     }
-    if (metric_decode(self->decoder, &id, text_of_message(&frame->payload), now.wall_s, &message) < 0) {
+    if (metric_decode(self->decoder, id, payload, now.wall_s, &message) < 0) {
         self->no_memory++;
         return;
     }
@@ -131,7 +135,7 @@ static void take_metrics(struct shard *self, struct frame *frame, struct model *
     for (uint32_t i = 0; i < message->event_count; i++) {
         int why = 0;
         if (!model)
-            model = shard_model(self, frame->hash, &id, now.steady_ns, &why);
+            model = shard_model(self, frame->hash, id, now.steady_ns, &why);
         if (model)
             take_event(self, model, &message->events[i], now);
         else
@@ -212,9 +216,10 @@ static void reject_wrong(struct shard *self, struct frame *frame, struct now now
     reject(self, frame, DROP_FRAMES, 1, detail, now);
 }
 
-static void take_frame(struct shard *self, struct frame *frame, struct model *model, struct now now)
+static void take_frame(struct shard *self, struct frame *frame, struct text payload, struct model *model,
+                       struct now now)
 {
-    if (frame->kind != FRAME_WRONG && zmq_msg_size(&frame->payload) > self->options.max_message_bytes) {
+    if (frame->kind != FRAME_WRONG && payload.len > self->options.max_message_bytes) {
         if (frame->accounts)
             reject(self, frame, DROP_TOO_LARGE, 1, "the payload is larger than metrics.max_message", now);
         return;
@@ -223,7 +228,7 @@ static void take_frame(struct shard *self, struct frame *frame, struct model *mo
     case FRAME_METRICS:
         if (!model) /* it may have come to be since the batch was looked up */
             model = models_find(self->models, frame->hash, behind_slash(text_of_message(&frame->topic)));
-        take_metrics(self, frame, model, now);
+        take_metrics(self, frame, payload, model, now);
         break;
     case FRAME_BATCH:
         take_batch(self, frame, now);
@@ -241,10 +246,13 @@ static void take_frame(struct shard *self, struct frame *frame, struct model *mo
 void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct now now)
 {
     struct model *found[FRAME_BATCH_MAX] = {0};
+    struct text payload[FRAME_BATCH_MAX];
     for (uint32_t i = 0; i < count; i++) {
+        payload[i] = text_of_message(&frames[i].payload);
         if (frames[i].kind == FRAME_METRICS)
             models_prefetch(self->models, frames[i].hash);
-        __builtin_prefetch(zmq_msg_data(&frames[i].payload));
+        for (size_t at = 0; at < payload[i].len && at < PREFETCH_BYTES; at += 64)
+            __builtin_prefetch(payload[i].at + at);
     }
     for (uint32_t i = 0; i < count; i++) {
         if (frames[i].kind == FRAME_METRICS)
@@ -258,6 +266,6 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
             model_prefetch(found[i]);
     }
     for (uint32_t i = 0; i < count; i++)
-        take_frame(self, &frames[i], found[i], now);
+        take_frame(self, &frames[i], payload[i], found[i], now);
     atomic_store_explicit(&self->events_seen, self->events, memory_order_relaxed);
 }

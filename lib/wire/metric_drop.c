@@ -20,6 +20,7 @@ const char *metric_drop_name(enum metric_drop reason)
 
 void drop_begin(struct drop_book *self)
 {
+    self->any = false;
     memset(self->count, 0, sizeof self->count);
 }
 
@@ -38,6 +39,7 @@ void drop_note(struct drop_book *self, enum mistake mistake, uint32_t event, con
 
 void drop_count(struct drop_book *self, enum mistake mistake, uint32_t events)
 {
+    self->any = true;
     self->count[mistake_reason(mistake)] += events;
 }
 
@@ -165,6 +167,11 @@ static void write_sentence(char sentence[DROP_SENTENCE_BYTES], const struct drop
 
 void drop_end(struct drop_book *self, uint32_t dropped[DROP_REASONS], const char *detail[DROP_REASONS])
 {
+    if (!self->any) {
+        memset(dropped, 0, sizeof self->count);
+        memset(detail, 0, DROP_REASONS * sizeof *detail);
+        return;
+    }
     for (unsigned reason = 0; reason < DROP_REASONS; reason++) {
         dropped[reason] = self->count[reason];
         detail[reason] = NULL;

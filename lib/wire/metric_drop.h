@@ -22,6 +22,7 @@ struct drop_note {
 };
 
 struct drop_book {
+    bool any; /* `count` is not all zero */
     uint32_t count[DROP_REASONS];
     struct drop_note note[DROP_REASONS];
     char sentence[DROP_REASONS][DROP_SENTENCE_BYTES];

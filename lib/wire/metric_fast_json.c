@@ -18,9 +18,9 @@ static bool is_digit(unsigned char byte)
     return (unsigned char)(byte - '0') <= 9;
 }
 
-static void skip_space(struct place *place)
+static inline void skip_space(struct place *place)
 {
-    while (*place->at == ' ' || *place->at == '\n' || *place->at == '\t' || *place->at == '\r')
+    while (*place->at <= ' ' && (*place->at == ' ' || *place->at == '\n' || *place->at == '\t' || *place->at == '\r'))
         place->at++;
 }
 
@@ -53,16 +53,13 @@ static void take_digits(struct place *place, uint64_t *number)
         *number = *number * 10 + (uint64_t)(*place->at++ - '0');
 }
 
-/* Everything that is not a short decimal. */
-static bool take_any_number(struct place *place, double *out)
+/* Everything that is not a short decimal: where it ends, or NULL. */
+static const unsigned char *any_number(struct place place, double *out)
 {
     struct wire_value value;
-    const unsigned char *after = json_number(place->at, place->end, &value);
-    if (after == NULL || !isfinite(value.number))
-        return false;
-    place->at = after;
+    const unsigned char *after = json_number(place.at, place.end, &value);
     *out = value.number;
-    return true;
+    return after && isfinite(value.number) ? after : NULL;
 }
 
 /* The mantissa and the power of ten are doubles, so that one operation rounds once (Clinger 1990). */
@@ -71,43 +68,47 @@ static bool take_number(struct place *place, double *out)
     static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
                                   1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
     struct place here = *place;
-    bool negative = *here.at == '-';
+    const bool negative = *here.at == '-';
     here.at += negative;
     const unsigned char *first = here.at;
-    uint64_t mantissa = 0;
-    ptrdiff_t digits, behind = 0;
+    if (!is_digit(*here.at) || (*first == '0' && is_digit(first[1])))
+        return false;
+    uint64_t mantissa = *here.at++ - (uint64_t)'0';
+    ptrdiff_t behind = 0;
     while (is_digit(*here.at))
         mantissa = mantissa * 10 + (uint64_t)(*here.at++ - '0');
-    digits = here.at - first;
-    if (digits == 0 || (*first == '0' && digits > 1))
-        return false;
+    ptrdiff_t digits = here.at - first;
     if (*here.at == '.') {
         const unsigned char *point = ++here.at;
         take_digits(&here, &mantissa);
         behind = here.at - point;
+        digits += behind;
         if (behind == 0)
             return false;
     }
-    if (digits + behind > DIGITS_MAX || mantissa > EXACT_MAX || (*here.at | 0x20) == 'e')
-        return take_any_number(place, out);
-    double number = (double)mantissa;
-    if (behind)
-        number /= tens[behind];
+    if (digits > DIGITS_MAX || mantissa > EXACT_MAX || (*here.at | 0x20) == 'e') {
+        here.at = any_number(*place, out);
+        place->at = here.at ? here.at : place->at;
+        return here.at != NULL;
+    }
+    const double number = (double)mantissa / tens[behind];
     *out = negative ? -number : number;
-    *place = here;
+    place->at = here.at;
     return true;
 }
 
 /* An integer without a sign, written as one. */
 static bool take_integer(struct place *place, uint64_t *out, struct text *text)
 {
-    const unsigned char *first = place->at;
-    *out = 0;
-    take_digits(place, out);
-    ptrdiff_t digits = place->at - first;
+    const unsigned char *first = place->at, *at = first;
+    uint64_t number = 0;
+    while (is_digit(*at))
+        number = number * 10 + (uint64_t)(*at++ - '0');
+    const ptrdiff_t digits = at - first;
+    *out = number;
     *text = (struct text){.at = (const char *)first, .len = (size_t)digits};
-    return digits >= 1 && digits <= DIGITS_MAX && (*first != '0' || digits == 1) && *place->at != '.' &&
-           (*place->at | 0x20) != 'e';
+    place->at = at;
+    return digits >= 1 && digits <= DIGITS_MAX && (*first != '0' || digits == 1) && *at != '.' && (*at | 0x20) != 'e';
 }
 
 /* A string whose opening quote has been passed, of plain ASCII. */
@@ -163,33 +164,43 @@ static struct known_name *take_name(struct metric_decoder *self, struct place *p
     return name;
 }
 
+static bool fast_integer(struct fast_event *out, enum member member, uint64_t whole, struct text written)
+{
+    if (member == MEMBER_SEQ)
+        out->seq = whole;
+    else if (member == MEMBER_BOOT)
+        out->boot = written;
+    else
+        out->event->n = whole;
+    return member != MEMBER_N || whole >= 1;
+}
+
 static bool take_value(struct metric_decoder *self, struct fast_event *out, struct place *place,
                        const struct known_name *name, struct text text)
 {
     double number;
+    uint64_t whole;
     struct text written;
     const enum member member = (enum member)name->member;
-    if (*place->at == '"') {
-        place->at++;
-        out->carried |= UINT64_C(1) << member;
-        return take_string(place, &written) && fast_text(self, out, name, written);
-    }
     if (*place->at == 'n') /* as if the member were not there */
         return take_null(place);
     out->carried |= UINT64_C(1) << member;
+    if (*place->at == '"') {
+        place->at++;
+        return take_string(place, &written) && fast_text(self, out, name, written);
+    }
     switch (member) {
     case MEMBER_RATIO:
     case MEMBER_NOT_NEGATIVE:
     case MEMBER_METRIC:
-        return take_number(place, &number) && fast_number(out, name, text, number);
-    case MEMBER_SEQ:
-        return take_integer(place, &out->seq, &written);
-    case MEMBER_BOOT:
-        return take_integer(place, &(uint64_t){0}, &out->boot);
-    case MEMBER_N:
-        return take_integer(place, &out->event->n, &written) && out->event->n >= 1;
     case MEMBER_TIMESTAMP:
-        return take_number(place, &number) && fast_time(out, number);
+        if (!take_number(place, &number))
+            return false;
+        return member == MEMBER_TIMESTAMP ? fast_time(out, number) : fast_number(out, name, text, number);
+    case MEMBER_SEQ:
+    case MEMBER_BOOT:
+    case MEMBER_N:
+        return take_integer(place, &whole, &written) && fast_integer(out, member, whole, written);
     case MEMBER_NODE:
     case MEMBER_MODEL:
     case MEMBER_MISNAMED:

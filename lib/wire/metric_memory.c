@@ -69,6 +69,11 @@ void *memory_arena_more(struct memory_arena *self, size_t bytes)
 void memory_arena_reset(struct memory_arena *self)
 {
     size_t kept = 0;
+    if (self->current == self->first && (self->first == NULL || self->first->next == NULL) &&
+        (self->first == NULL || self->first->bytes <= MEMORY_KEPT)) {
+        self->at = self->first != NULL ? self->first->at : NULL; /* the usual case: one chunk, and it stays */
+        return;
+    }
     struct arena_chunk **next_p = &self->first;
     while (*next_p != NULL) {
         struct arena_chunk *chunk = *next_p;

@@ -121,9 +121,11 @@ int metric_decode(struct metric_decoder *self, const struct model_id *model, str
     if (self->reader.error != 0) {
         begin(self, model, now_s);
         drop_end_syntax(&self->drops, &self->reader, message->dropped, message->detail);
+        self->drops.any = true;
     } else {
         drop_end(&self->drops, message->dropped, message->detail);
     }
+    message->drops = self->drops.any;
     message->events = self->events;
     message->event_count = (uint32_t)self->event_count;
     message->ignored = self->ignored;

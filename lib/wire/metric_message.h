@@ -79,6 +79,7 @@ struct metric_message {
     uint64_t seq;
     const struct metric_event *events;
     uint32_t event_count;
+    bool drops;                     /* `dropped` is not all zero */
     uint32_t dropped[DROP_REASONS]; /* events, or 1 for the message as a whole */
     uint32_t ignored;               /* string and boolean members under unknown names */
     const char *detail[DROP_REASONS]; /* NULL, or a sentence about the last one of each reason; the decoder's */
