@@ -13,6 +13,7 @@
 #define CORES_FOR_THREADS 4
 #define CORES_FOR_OTHERS 2 /* libzmq's I/O thread and ingest */
 #define THREADS_AUTO_MAX 8
+#define GATHER_NS 500000 /* half a millisecond is not seen in a metric; see pace.h */
 
 static void print_mistake(void *argument, const char *line)
 {
@@ -92,7 +93,8 @@ struct ingest_options engine_ingest_options(const struct config *config)
                                    .connect = config->metrics.connect.at,
                                    .connect_count = config->metrics.connect.count,
                                    .queue = config->metrics.queue,
-                                   .max_message_bytes = config->metrics.max_message_bytes};
+                                   .max_message_bytes = config->metrics.max_message_bytes,
+                                   .gather_ns = GATHER_NS};
 }
 
 /* `char **` does not become `const char *const *` by itself in C. */

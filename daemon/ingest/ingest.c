@@ -5,6 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "daemon/ingest/pace.h"
 
 #define ENDPOINTS_MAX 64
 #define QUIET_MS 20                   /* a drain ends when nothing came for so long, */
@@ -29,6 +33,7 @@ struct ingest {
     pthread_t thread;
     bool started;
     struct heart heart;
+    struct pace pace;
     atomic_bool hasten;
     atomic_uint_fast64_t messages;
 };
@@ -89,6 +94,7 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
     }
     for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
         frame_init(&self->frames[i]);
+    pace_init(&self->pace, options->gather_ns);
     int rc = inbox_new(&self->inbox);
     if (rc < 0) {
         snprintf(why, ENDPOINT_WHY_MAX, "no descriptor for the metrics socket");
@@ -109,20 +115,18 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
 
 /* --- receiving --- */
 
-static bool begins_with(zmq_msg_t *message, const char *prefix, size_t len)
-{
-    return zmq_msg_size(message) >= len && memcmp(zmq_msg_data(message), prefix, len) == 0;
-}
 
 static enum frame_kind kind_of(struct frame *frame)
 {
     if (frame->parts != 2)
         return FRAME_WRONG;
-    if (begins_with(&frame->topic, "metrics/", 8))
+    const char *topic = zmq_msg_data(&frame->topic);
+    const size_t len = zmq_msg_size(&frame->topic);
+    if (len >= 8 && memcmp(topic, "metrics/", 8) == 0)
         return FRAME_METRICS;
-    if (begins_with(&frame->topic, "batch/", 6))
+    if (len >= 6 && memcmp(topic, "batch/", 6) == 0)
         return FRAME_BATCH;
-    if (begins_with(&frame->topic, "beacon/", 7))
+    if (len >= 7 && memcmp(topic, "beacon/", 7) == 0)
         return FRAME_BEACON;
     return FRAME_WRONG;
 }
@@ -165,8 +169,8 @@ static bool receive(struct ingest *self, struct frame *frame)
 }
 
 /* One turn: receives up to a batch, reads the clock once, hands on, and lets the sink do what else it has. Returns how
- * many came; *more_p: the sink wants another turn at once. */
-static uint32_t turn(struct ingest *self, bool *more_p)
+ * many came; *more_p: the sink wants another turn at once; *now_p: when it was. */
+static uint32_t turn(struct ingest *self, bool *more_p, int64_t *now_p)
 {
     uint32_t count = 0;
     while (count < FRAME_BATCH_MAX && receive(self, &self->frames[count]))
@@ -179,6 +183,7 @@ static uint32_t turn(struct ingest *self, bool *more_p)
     }
     heart_beat(&self->heart);
     *more_p = self->sink.turn(self->sink.argument, now);
+    *now_p = now.steady_ns;
     return count;
 }
 
@@ -224,9 +229,10 @@ static void drain(struct ingest *self)
     int64_t until_ns = clock_now().steady_ns + DRAIN_MAX_NS;
     zmq_pollitem_t item = {.socket = self->handle, .events = ZMQ_POLLIN};
     bool more = true;
+    int64_t now_ns;
     unbind_all(self);
     while (!atomic_load(&self->hasten) && clock_now().steady_ns < until_ns) {
-        if (turn(self, &more) == FRAME_BATCH_MAX || more)
+        if (turn(self, &more, &now_ns) == FRAME_BATCH_MAX || more)
             continue;
         if (self->endpoint_count)
             disconnect_all(self);
@@ -240,9 +246,19 @@ static void *run(void *argument)
     struct ingest *self = argument;
     while (self->sink.turn(self->sink.argument, clock_now()))
         heart_beat(&self->heart);
+    prctl(PR_SET_TIMERSLACK, 1000UL); /* of this thread: its waits are shorter than what the kernel adds by itself */
     while (!told_to_stop(self)) {
         bool more;
-        if (turn(self, &more) < FRAME_BATCH_MAX && !more)
+        int64_t now_ns;
+        uint32_t count = turn(self, &more, &now_ns);
+        if (count == FRAME_BATCH_MAX || more) {
+            pace_busy(&self->pace, count);
+            continue;
+        }
+        int64_t gather_ns = pace_turn(&self->pace, count, now_ns);
+        if (gather_ns)
+            clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = gather_ns}, NULL);
+        else
             wait_for_more(self, HEART_TURN_MAX_MS);
     }
     drain(self);

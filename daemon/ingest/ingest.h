@@ -30,6 +30,7 @@ struct ingest_options {
     uint32_t connect_count;
     uint32_t queue; /* messages a connection, ZMQ_RCVHWM */
     uint64_t max_message_bytes;
+    int64_t gather_ns; /* how long frequent messages may gather before they are taken (pace.h); 0: not at all */
 };
 
 /* Who takes the frames. Called by the ingest thread. */

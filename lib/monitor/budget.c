@@ -5,16 +5,12 @@
 
 struct breach budget_judge(const struct kpi_budget *kpi, const struct window *window)
 {
-    struct breach b = {.observed = window_get(window, kpi->over)};
-    if (!isnan(kpi->min) && window_below(b.observed, kpi->min)) {
-        b.sign = '<';
-        b.limit = kpi->min;
-    } else if (!isnan(kpi->max) && window_above(b.observed, kpi->max)) {
-        b.sign = '>';
-        b.limit = kpi->max;
-    } else {
+    struct breach b = {0};
+    const int side = window_judge(window, kpi->over, kpi->min, kpi->max, &b.observed);
+    if (side == 0)
         return b;
-    }
+    b.sign = side < 0 ? '<' : '>';
+    b.limit = side < 0 ? kpi->min : kpi->max;
     b.violated = true;
     b.severity = fabs(b.observed - b.limit) / (b.limit == 0 ? 1 : fabs(b.limit));
     return b;

@@ -54,7 +54,7 @@ int metric_table_put(struct metric_table *self, struct text name, const struct m
     struct metric_row row = {.newest_s = NAN, .name_at = self->names_bytes, .name_len = (uint32_t)name.len};
     if (grow(self, name.len + 1) != 0)
         return -ENOMEM;
-    int error = window_new(&row.window, keep->values, keep->ordered);
+    int error = window_new_for(&row.window, keep->values, &keep->use);
     assert(error != -EINVAL);
     if (error == 0 && keep->timed) {
         row.gaps = malloc(keep->values * sizeof *row.gaps);

@@ -28,7 +28,7 @@ struct metric_table {
 /* What is kept of a metric. */
 struct metric_keep {
     uint32_t values; /* capacity of its window */
-    bool ordered;    /* for quantiles */
+    struct window_use use; /* what is asked of it after each */
     bool timed;      /* for metric_table_start_s() */
 };
 

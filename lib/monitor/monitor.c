@@ -92,14 +92,29 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
     return error;
 }
 
+/* What the KPIs of a metric ask of its window after each value. */
+static struct window_use use_of(const struct monitor_settings *settings, struct text metric)
+{
+    struct window_use use = {.ewma = true}; /* for people: it cannot be made of the values */
+    for (uint32_t k = 0; k < settings->kpi_count; k++) {
+        const struct kpi_budget *kpi = &settings->kpis[k];
+        if (kpi->test == KPI_EVIDENCE || !text_is(metric, kpi->metric))
+            continue;
+        use.sum = use.sum || kpi->over == WINDOW_MEAN;
+        if (kpi->over < WINDOW_MIN || kpi->over > WINDOW_P99)
+            continue;
+        use.ranks++;
+        use.rank = kpi->over;
+        use.min = kpi->min;
+        use.max = kpi->max;
+    }
+    return use;
+}
+
 struct metric_keep monitor_keep_of(const struct monitor_settings *settings, struct text metric)
 {
-    struct metric_keep keep = {.values = settings->window, .timed = monitor_kpi_of(settings, metric) != NO_KPI};
-    for (uint32_t k = 0; k < settings->kpi_count; k++)
-        if (settings->kpis[k].over >= WINDOW_MIN && settings->kpis[k].over <= WINDOW_P99 &&
-            text_is(metric, settings->kpis[k].metric))
-            keep.ordered = true;
-    return keep;
+    return (struct metric_keep){settings->window, use_of(settings, metric),
+                                monitor_kpi_of(settings, metric) != NO_KPI};
 }
 
 int monitor_place_new(struct monitor *self, struct text name, uint32_t *row_p)

@@ -6,23 +6,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "lib/stats/exact_sum.h"
+#include "lib/stats/window_inside.h"
 
-/* The ring and, behind it, the same values in order; weights likewise, in an array of their own. An order runs by
- * value, then by weight, so that the pair that leaves can be found again. */
-struct window {
-    uint32_t capacity, count;
-    uint32_t next; /* where in the ring the next value goes; once it is full, that is the oldest */
-    bool ordered;
-    uint64_t total;  /* values ever taken */
-    uint64_t weight; /* of all in the window: exact, 2^36 * 2^20 at most */
-    struct exact_sum sum;
-    double ewma;
-    float *weights; /* NULL while all are 1 */
-    float values[];
-};
 
-static_assert(WINDOW_CAPACITY_MAX <= 1 << 20, "the sums have room for 2^20 values");
 
 static const char *const stat_names[WINDOW_STATS] = {
     [WINDOW_LAST] = "last", [WINDOW_MEAN] = "mean",     [WINDOW_MIN] = "min",
@@ -35,17 +21,35 @@ static size_t slots_of(const struct window *self)
     return (size_t)self->capacity * (self->ordered ? 2 : 1);
 }
 
-int window_new(struct window **self_p, uint32_t capacity, bool ordered)
+int window_new_for(struct window **self_p, uint32_t capacity, const struct window_use *use)
 {
     *self_p = NULL;
     if (capacity < 1 || capacity > WINDOW_CAPACITY_MAX)
         return -EINVAL;
-    struct window *self = malloc(sizeof *self + (size_t)capacity * (ordered ? 2 : 1) * sizeof(float));
+    const bool ordered = use->ranks > 1 || (use->ranks == 1 && capacity > WINDOW_ORDER_ABOVE);
+    const bool watched = use->ranks == 1 && !ordered;
+    size_t bytes = sizeof(struct window) + (size_t)capacity * (ordered ? 2 : 1) * sizeof(float);
+    const size_t watch_at = (bytes + 7) & ~(size_t)7;
+    bytes = watched ? watch_at + sizeof(struct watch) : bytes;
+    struct window *self = malloc(bytes);
     if (!self)
         return -ENOMEM;
-    *self = (struct window){.capacity = capacity, .ordered = ordered};
+    *self = (struct window){.capacity = capacity, .ordered = ordered, .sums = use->sum, .averages = use->ewma, .exact = true};
+    if (watched) {
+        self->watch = (struct watch *)(void *)((char *)self + watch_at);
+        *self->watch = (struct watch){.stat = use->rank,
+                                      .min = use->min,
+                                      .max = use->max,
+                                      .below = isnan(use->min) ? -INFINITY : use->min - window_blur(use->min),
+                                      .above = isnan(use->max) ? INFINITY : use->max + window_blur(use->max)};
+    }
     *self_p = self;
     return 0;
+}
+
+int window_new(struct window **self_p, uint32_t capacity, bool ordered)
+{
+    return window_new_for(self_p, capacity, &(struct window_use){.sum = true, .ewma = true, .ranks = ordered ? 2 : 0});
 }
 
 int window_reserve_weights(struct window *self)
@@ -61,51 +65,6 @@ int window_reserve_weights(struct window *self)
     return 0;
 }
 
-static float *order_of(struct window *self)
-{
-    return self->values + self->capacity;
-}
-
-/* How many of the order stand before (value, weight). */
-static uint32_t order_find(const float *values, const float *weights, uint32_t count, float value, float weight)
-{
-    uint32_t low = 0, high = count;
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        bool before = values[middle] < value || (weights && values[middle] == value && weights[middle] < weight);
-        low = before ? middle + 1 : low;
-        high = before ? high : middle;
-    }
-    return low;
-}
-
-/* Closes the gap at `out` and opens one at `in`, a place of the order as it stands before; puts `item` there. */
-static void order_move(float *at, uint32_t out, uint32_t in, float item)
-{
-    if (in > out) {
-        in--; /* what leaves stood before it */
-        memmove(at + out, at + out + 1, (in - out) * sizeof *at);
-    } else {
-        memmove(at + in + 1, at + in, (out - in) * sizeof *at);
-    }
-    at[in] = item;
-}
-
-/* Brings (value, weight) into the order; in a full window the pair that `next` points at leaves it. */
-static void order_take(struct window *self, float value, float weight)
-{
-    float *values = order_of(self), *weights = self->weights ? self->weights + self->capacity : NULL;
-    uint32_t out = self->count;
-    if (self->count == self->capacity) {
-        float leaving = weights ? self->weights[self->next] : 1;
-        out = order_find(values, weights, self->count, self->values[self->next], leaving);
-    }
-    uint32_t in = order_find(values, weights, self->count, value, weight);
-    order_move(values, out, in, value);
-    if (weights)
-        order_move(weights, out, in, weight);
-}
-
 static float single(double value)
 {
     if (value > (double)FLT_MAX)
@@ -115,30 +74,98 @@ static float single(double value)
     return (float)value + 0.0F; /* -0 becomes 0: one zero, one place in the order */
 }
 
+/* --- the sum --- */
+
+static struct exact_sum sum_up(const struct window *self)
+{
+    struct exact_sum sum;
+    exact_sum_clear(&sum);
+    for (uint32_t i = 0; i < self->count; i++)
+        exact_sum_add(&sum, self->values[i], self->weights ? (uint64_t)self->weights[i] : 1);
+    return sum;
+}
+
+/* Adds a term (of at most 48 bits, so a double) to a sum; false when that loses something. */
+static inline bool add_exactly(double *sum, double term)
+{
+    const double whole = *sum + term, part = whole - *sum;
+    const double lost = (*sum - (whole - part)) + (term - part);
+    *sum = whole;
+    return lost == 0.0;
+}
+
+static void widen(struct window *self)
+{
+    self->exact = false;
+    if (!self->wide)
+        self->wide = malloc(sizeof *self->wide);
+    if (self->wide)
+        *self->wide = sum_up(self);
+}
+
+/* Once a round: perhaps what needed so much room has left. */
+static void narrow(struct window *self)
+{
+    double sum = 0;
+    bool exact = true;
+    for (uint32_t i = 0; i < self->count && exact; i++)
+        exact = add_exactly(&sum, (double)self->values[i] * (self->weights ? (double)self->weights[i] : 1));
+    self->exact = exact;
+    self->sum = sum;
+}
+
+void window_sum_again(struct window *self)
+{
+    narrow(self);
+    if (!self->exact)
+        widen(self);
+}
+
+/* `x` has come and stands in the ring already; `out` has left, where out_weight is not 0. */
+static void sum_wide(struct window *self, float x, uint64_t w, float out, uint64_t out_weight)
+{
+    if (self->next == 0)
+        narrow(self);
+    if (self->exact || !self->wide)
+        return;
+    if (out_weight)
+        exact_sum_take(self->wide, out, out_weight);
+    exact_sum_add(self->wide, x, w);
+}
+
 void window_add(struct window *self, double value, uint64_t weight)
 {
     assert(isfinite(value) && weight >= 1 && (weight == 1 || self->weights));
     const float x = single(value);
-    const float w = (float)(weight < EXACT_SUM_WEIGHT_MAX ? weight : EXACT_SUM_WEIGHT_MAX);
+    const float w = weight == 1 ? 1 : (float)(weight < EXACT_SUM_WEIGHT_MAX ? weight : EXACT_SUM_WEIGHT_MAX);
+    float out = 0, out_weight = 0;
     if (self->ordered)
-        order_take(self, x, w);
+        window_order_take(self, x, w);
     if (self->count == self->capacity) {
-        uint64_t leaving = self->weights ? (uint64_t)self->weights[self->next] : 1;
-        exact_sum_take(&self->sum, self->values[self->next], leaving);
-        self->weight -= leaving;
+        out = self->values[self->next];
+        out_weight = self->weights ? self->weights[self->next] : 1;
     } else {
         self->count++;
     }
-    exact_sum_add(&self->sum, x, (uint64_t)w);
-    self->weight += (uint64_t)w;
+    self->weight += (uint64_t)w - (uint64_t)out_weight;
     self->values[self->next] = x;
     if (self->weights)
         self->weights[self->next] = w;
     self->next = self->next + 1 == self->capacity ? 0 : self->next + 1;
-
-    /* Written so that a rate of 1 gives x itself, whatever came before. */
-    double rate = 2.0 / (self->capacity + 1.0);
-    self->ewma = self->total ? (1.0 - rate) * self->ewma + rate * (double)x : (double)x;
+    if (self->watch)
+        watch_take(self->watch, (double)x, (uint64_t)w, (double)out, (uint64_t)out_weight);
+    if (self->sums) {
+        if (!self->exact)
+            sum_wide(self, x, (uint64_t)w, out, (uint64_t)out_weight);
+        else if (!add_exactly(&self->sum, -(double)out * (double)out_weight) ||
+                 !add_exactly(&self->sum, (double)x * (double)w))
+            widen(self);
+    }
+    if (self->averages) {
+        /* Written so that a rate of 1 gives x itself, whatever came before. */
+        double rate = 2.0 / (self->capacity + 1.0);
+        self->ewma = self->total ? (1.0 - rate) * self->ewma + rate * (double)x : (double)x;
+    }
     self->total++;
 }
 
@@ -153,6 +180,8 @@ void window_prefetch(const struct window *self)
 {
     const float *order = self->values + self->capacity;
     __builtin_prefetch(self->values + self->next, 1);
+    if (self->watch)
+        __builtin_prefetch(self->watch, 1);
     if (self->weights)
         __builtin_prefetch(self->weights + self->next, 1);
     if (self->ordered)
@@ -160,45 +189,35 @@ void window_prefetch(const struct window *self)
             __builtin_prefetch(order + i, 1);
 }
 
-/* The smallest value whose cumulative weight reaches `percent` of the whole, in whole numbers: no rounding decides. */
-static double quantile(const struct window *self, uint32_t percent)
+static double mean(const struct window *self)
 {
-    const float *values = self->values + self->capacity;
-    if (!self->weights)
-        return (double)values[((uint64_t)self->count * percent + 99) / 100 - 1];
-    const float *weights = self->weights + self->capacity;
-    const uint64_t needed = self->weight * percent; /* in hundredths: below 2^63 */
-    uint32_t at = self->count - 1;
-    uint64_t below = self->weight - (uint64_t)weights[at]; /* cumulative weight of the next lower one */
-    while (at > 0 && below * 100 >= needed)
-        below -= (uint64_t)weights[--at];
-    return (double)values[at];
+    if (self->sums && self->exact)
+        return self->sum / (double)self->weight;
+    if (self->sums && self->wide)
+        return exact_sum_get(self->wide) / (double)self->weight;
+    const struct exact_sum sum = sum_up(self);
+    return exact_sum_get(&sum) / (double)self->weight;
 }
 
 double window_get(const struct window *self, enum window_stat stat)
 {
-    bool needs_order = stat >= WINDOW_MIN && stat <= WINDOW_P99;
-    if (self->count == 0 || (needs_order && !self->ordered))
+    if (self->count == 0 || (stat == WINDOW_EWMA && !self->averages))
         return NAN;
+    if (window_by_rank(stat))
+        return window_rank(self, stat);
     switch (stat) {
     case WINDOW_LAST:
         return (double)self->values[self->next ? self->next - 1 : self->capacity - 1];
     case WINDOW_MEAN:
-        return exact_sum_get(&self->sum) / (double)self->weight;
-    case WINDOW_MIN:
-        return (double)self->values[self->capacity];
-    case WINDOW_MAX:
-        return (double)self->values[self->capacity + self->count - 1];
-    case WINDOW_MEDIAN:
-        return quantile(self, 50);
-    case WINDOW_P90:
-        return quantile(self, 90);
-    case WINDOW_P95:
-        return quantile(self, 95);
-    case WINDOW_P99:
-        return quantile(self, 99);
+        return mean(self);
     case WINDOW_EWMA:
         return self->ewma;
+    case WINDOW_MIN:
+    case WINDOW_MAX:
+    case WINDOW_MEDIAN:
+    case WINDOW_P90:
+    case WINDOW_P95:
+    case WINDOW_P99:
     case WINDOW_STATS:
         break;
     }
@@ -230,21 +249,14 @@ uint32_t window_recent(const struct window *self, float *out, uint32_t most)
     return count;
 }
 
-/* Half a unit of the last place of a float, which is how far rounding moves a value; a little more for the double
- * arithmetic behind it, and the half unit that the smallest floats have, so that a limit of 0 has one as well. */
-static double blur(double limit)
-{
-    return fabs(limit) * 0x1.00001p-24 + 0x1p-150;
-}
-
 bool window_below(double observed, double limit)
 {
-    return observed < limit - blur(limit);
+    return observed < limit - window_blur(limit);
 }
 
 bool window_above(double observed, double limit)
 {
-    return observed > limit + blur(limit);
+    return observed > limit + window_blur(limit);
 }
 
 int window_stat_of(struct text name, enum window_stat *out)
@@ -268,113 +280,10 @@ void window_reset(struct window *self)
 {
     self->count = self->next = 0;
     self->total = self->weight = 0;
-    exact_sum_clear(&self->sum);
-    self->ewma = 0;
-}
-
-/* --- saving and loading --- */
-
-/* Values or weights, the oldest first. What is loaded fills the ring from its start. */
-static void walk_ring(struct window *self, float *ring, struct codec *codec)
-{
-    const uint32_t oldest = !codec_loads(codec) && self->count == self->capacity ? self->next : 0;
-    codec_f32s(codec, ring + oldest, self->count - oldest);
-    codec_f32s(codec, ring, oldest);
-}
-
-struct pair {
-    float value, weight;
-};
-
-static int by_value(const void *a, const void *b)
-{
-    const float *left = a, *right = b;
-    return (*left > *right) - (*left < *right);
-}
-
-static int by_value_then_weight(const void *a, const void *b)
-{
-    const struct pair *left = a, *right = b;
-    const int by = by_value(&left->value, &right->value);
-    return by ? by : by_value(&left->weight, &right->weight);
-}
-
-/* The order of the values that the ring holds from its start. */
-static int order_make(struct window *self)
-{
-    float *values = order_of(self);
-    if (!self->weights) {
-        memcpy(values, self->values, self->count * sizeof *values);
-        qsort(values, self->count, sizeof *values, by_value);
-        return 0;
-    }
-    struct pair *pairs = malloc((self->count + (size_t)1) * sizeof *pairs);
-    if (!pairs)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < self->count; i++)
-        pairs[i] = (struct pair){self->values[i], self->weights[i]};
-    qsort(pairs, self->count, sizeof *pairs, by_value_then_weight);
-    for (uint32_t i = 0; i < self->count; i++) {
-        values[i] = pairs[i].value;
-        self->weights[self->capacity + i] = pairs[i].weight;
-    }
-    free(pairs);
-    return 0;
-}
-
-/* Makes of the values in the ring what else is kept. False: they are not what window_add() lets in. */
-static bool rebuild(struct window *self, struct codec *codec)
-{
-    bool good = isfinite(self->ewma) && (self->total == self->count || (self->total > self->count && self->count == self->capacity));
-    for (uint32_t i = 0; good && i < self->count; i++) {
-        const float w = self->weights ? self->weights[i] : 1;
-        good = isfinite(self->values[i]) && w >= 1 && w <= (float)EXACT_SUM_WEIGHT_MAX;
-        if (!good)
-            break;
-        exact_sum_add(&self->sum, self->values[i], (uint64_t)w);
-        self->weight += (uint64_t)w;
-    }
-    self->next = self->count == self->capacity ? 0 : self->count;
-    if (good && self->ordered && order_make(self) != 0)
-        codec->out_of_memory = true;
-    return good && !codec->out_of_memory;
-}
-
-bool window_walk(struct window *self, struct codec *codec)
-{
-    struct window head = {.capacity = 0};
-    if (!codec_loads(codec))
-        head = *self;
-    bool weighted = head.weights != NULL;
-    codec_u32(codec, &head.capacity, WINDOW_CAPACITY_MAX);
-    codec_u32(codec, &head.count, head.capacity);
-    codec_u64(codec, &head.total);
-    codec_f64(codec, &head.ewma);
-    codec_flag(codec, &weighted);
-    if (codec->failed)
-        return false;
-    if (codec_loads(codec)) {
-        if (!self || self->capacity != head.capacity) {
-            codec_skip(codec, head.count * sizeof(float) * (weighted ? 2 : 1));
-            return false;
-        }
-        self->count = head.count;
-        self->total = head.total;
-        self->ewma = head.ewma;
-        if (weighted && window_reserve_weights(self) != 0)
-            codec->failed = codec->out_of_memory = true;
-    }
-    walk_ring(self, self->values, codec);
-    if (weighted)
-        walk_ring(self, self->weights, codec);
-    if (!codec_loads(codec))
-        return true;
-    if (codec->failed || !rebuild(self, codec)) {
-        window_reset(self);
-        codec->failed = true;
-        return false;
-    }
-    return true;
+    self->exact = true;
+    self->sum = self->ewma = 0;
+    if (self->watch)
+        self->watch->below_weight = self->watch->above_weight = 0;
 }
 
 void window_destroy(struct window **self_p)
@@ -382,6 +291,7 @@ void window_destroy(struct window **self_p)
     if (!*self_p)
         return;
     free((*self_p)->weights);
+    free((*self_p)->wide);
     free(*self_p);
     *self_p = NULL;
 }

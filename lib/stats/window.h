@@ -5,9 +5,9 @@
  * it with a limit uses window_below() and window_above(), which count what is equal in single precision as equal. A
  * magnitude beyond FLT_MAX saturates. Weights are whole up to 2^24, good to 24 bits beyond, and saturate at 2^36.
  *
- * Threads: an instance belongs to one thread. Memory: all of it is taken in window_new(), that of weights in
- * window_reserve_weights(): 4 bytes a value, as much again for an order, and both again for weights. window_add()
- * cannot fail.
+ * Threads: an instance belongs to one thread. Memory: taken in window_new(), that of weights in
+ * window_reserve_weights(): 4 bytes a value, as much again for an order, and both again for weights; 48 bytes once the
+ * sum outgrows a double, without which the mean only takes longer. window_add() cannot fail.
  */
 #ifndef DRIFT_LIB_STATS_WINDOW_H
 #define DRIFT_LIB_STATS_WINDOW_H
@@ -33,10 +33,20 @@ enum window_stat {
 
 struct window;
 
-/* Makes a window of the last `capacity` values, 1 to WINDOW_CAPACITY_MAX. `ordered` keeps them sorted as well, which
- * WINDOW_MIN to WINDOW_P99 need. Returns 0, -EINVAL or -ENOMEM; on failure *self_p is NULL. */
+/* Makes a window of the last `capacity` values, 1 to WINDOW_CAPACITY_MAX. `ordered` keeps them sorted as well, for who asks
+ * for WINDOW_MIN to WINDOW_P99 after each value. Returns 0, -EINVAL or -ENOMEM; on failure *self_p is NULL. */
 #define WINDOW_CAPACITY_MAX 1000000
 int window_new(struct window **self_p, uint32_t capacity, bool ordered);
+
+/* What is asked after each value, and so kept at hand. All else can be asked too, and is made of the values then; but for
+ * WINDOW_EWMA, which is not in them. */
+struct window_use {
+    bool sum, ewma;
+    uint32_t ranks;        /* statistics from WINDOW_MIN to WINDOW_P99; where it is one alone, */
+    enum window_stat rank; /* this, */
+    double min, max;       /* against these limits (NAN: none), in window_judge() */
+};
+int window_new_for(struct window **self_p, uint32_t capacity, const struct window_use *use);
 
 /* Takes the memory that weights other than 1 need: a window that never meets one does without. Returns 0 or -ENOMEM:
  * nothing has changed then. Costs nothing from the second time on. */
@@ -49,8 +59,12 @@ void window_add(struct window *self, double value, uint64_t weight);
 void window_prefetch_head(const struct window *self);
 void window_prefetch(const struct window *self);
 
-/* One statistic; NAN while the window is empty, or where it needs an order that is not kept. */
+/* One statistic; NAN while the window is empty, or where it is not kept. */
 double window_get(const struct window *self, enum window_stat stat);
+
+/* Whether a statistic is below a minimum (-1), above a maximum (1) or neither, as window_below() and window_above() say;
+ * NAN: there is no such limit. *observed: the statistic where it is beyond a limit, otherwise it or NAN. */
+int window_judge(const struct window *self, enum window_stat stat, double min, double max, double *observed);
 
 /* Values in the window; and ever taken. */
 uint32_t window_count(const struct window *self);

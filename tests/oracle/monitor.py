@@ -201,13 +201,9 @@ class Monitor:
         """The state, the back-off left, and (name, values in the window, values ever, statistics) for each metric."""
         rows = []
         for name, window in self.windows.items():
-            ordered = any(b.metric == name and b.over not in ("last", "mean", "ewma") for b in self.budgets)
             statistics = []
             for statistic in STATISTICS:
-                if statistic in ("last", "mean", "ewma") or ordered:
-                    top, bottom = window.statistic(statistic)
-                    statistics.append(top / bottom / 1000)
-                else:
-                    statistics.append(math.nan)  # an order is kept only where a budget asks for it
+                top, bottom = window.statistic(statistic)
+                statistics.append(top / bottom / 1000)
             rows.append((name, len(window.recent()), len(window.values), statistics))
         return self.state(now), self.backoff_left(now), rows

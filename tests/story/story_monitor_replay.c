@@ -171,10 +171,10 @@ START_TEST(a_stream_is_replayed)
         "failing 1 1000 0\n"
         "failing 0 0100 1 accuracy 0.375 0.75 0.5 2 2 1764000000.000000 1764000000.000000 1763999000.250000 "
         "accuracy mean < 0.75\n"
-        "retraining 500 accuracy 2 2 0.25 0.375 nan nan nan nan nan nan 0.40000000000000002 "
-        "own 1 1 3 3 nan nan nan nan nan nan 3\n"
-        "drifting 500 accuracy 2 2 0.25 0.375 nan nan nan nan nan nan 0.40000000000000002 "
-        "own 1 1 3 3 nan nan nan nan nan nan 3\n"
+        "retraining 500 accuracy 2 2 0.25 0.375 0.25 0.5 0.25 0.5 0.5 0.5 0.40000000000000002 "
+        "own 1 1 3 3 3 3 3 3 3 3 3\n"
+        "drifting 500 accuracy 2 2 0.25 0.375 0.25 0.5 0.25 0.5 0.5 0.5 0.40000000000000002 "
+        "own 1 1 3 3 3 3 3 3 3 3 3\n"
         "warming 0\n"
         "none 0 0000 0\n";
     char *printed;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct metric_keep plain = {4, false, false};
-static const struct metric_keep timed = {4, true, true};
+static const struct metric_keep plain = {.values = 4};
+static const struct metric_keep timed = {.values = 4, .timed = true};
 
 START_TEST(rows_are_found_by_name)
 {

@@ -305,7 +305,7 @@ START_TEST(an_empty_window_says_nothing)
 }
 END_TEST
 
-START_TEST(without_an_order_there_are_no_quantiles)
+START_TEST(without_an_order_quantiles_are_found)
 {
     struct window *window;
     ck_assert_int_eq(window_new(&window, 3, false), 0);
@@ -316,9 +316,79 @@ START_TEST(without_an_order_there_are_no_quantiles)
     ck_assert_double_eq(window_get(window, WINDOW_LAST), 6);
     ck_assert_double_eq(window_get(window, WINDOW_MEAN), 3.75);
     ck_assert_double_eq(window_get(window, WINDOW_EWMA), 3.75); /* 1, 1.5, 3.75: the weight does not count */
-    for (int stat = WINDOW_MIN; stat <= WINDOW_P99; stat++)
-        ck_assert_double_nan(window_get(window, (enum window_stat)stat));
+    ck_assert_double_eq(window_get(window, WINDOW_MIN), 1);
+    ck_assert_double_eq(window_get(window, WINDOW_MEDIAN), 2);
+    ck_assert_double_eq(window_get(window, WINDOW_P90), 6);
+    ck_assert_double_eq(window_get(window, WINDOW_MAX), 6);
     window_destroy(&window);
+}
+END_TEST
+
+/* What is kept at hand for a statistic changes no answer: a window that keeps everything, one that keeps nothing and one
+ * that watches two limits agree on all of them after each value, to the last bit. Limits are values that come, so that
+ * ties and edges are met; round by round values are of one kind, of every size, or the same few. */
+static double draw_value(int kind)
+{
+    switch (kind) {
+    case 0:
+        return draw(1000) / 1000.0;
+    case 1:
+        return ldexp((draw(2) ? 1.0 : -1.0) * draw(1u << 24), (int)draw(250) - 150);
+    default:
+        return (double)draw(4) - 1.5;
+    }
+}
+
+static void agree(const struct window *full, const struct window *lean, const struct window *watching,
+                  const struct window_use *use)
+{
+    for (int i = 0; i < WINDOW_EWMA; i++) {
+        const double expected = window_get(full, (enum window_stat)i);
+        ck_assert_double_eq(window_get(lean, (enum window_stat)i), expected);
+        ck_assert_double_eq(window_get(watching, (enum window_stat)i), expected);
+    }
+    double observed, value = window_get(full, use->rank);
+    const bool below = !isnan(use->min) && window_below(value, use->min);
+    const bool above = !isnan(use->max) && window_above(value, use->max);
+    const int side = below ? -1 : above ? 1 : 0;
+    ck_assert_int_eq(window_judge(watching, use->rank, use->min, use->max, &observed), side);
+    if (side)
+        ck_assert_double_eq(observed, value);
+    ck_assert_int_eq(window_judge(lean, use->rank, use->min, use->max, &observed), side);
+    ck_assert_int_eq(window_judge(watching, use->rank, use->min, use->min, &observed),
+                     isnan(use->min) ? 0 : below ? -1 : window_above(value, use->min) ? 1 : 0);
+}
+
+START_TEST(what_is_kept_changes_no_answer)
+{
+    state = (uint64_t)_i + 1;
+    for (int round = 0; round < 40; round++) {
+        const uint32_t capacity = round % 20 == 19 ? 1100 : 1 + draw(150);
+        const int kind = (int)draw(3);
+        struct window_use use = {.ranks = 1, .rank = (enum window_stat)(WINDOW_MIN + (int)draw(6))};
+        use.min = draw(3) ? draw_value(kind) : NAN;
+        use.max = draw(3) ? draw_value(kind) : NAN;
+        struct window *full, *lean, *watching;
+        ck_assert_int_eq(window_new(&full, capacity, true), 0);
+        ck_assert_int_eq(window_new_for(&lean, capacity, &(struct window_use){.sum = draw(2)}), 0);
+        ck_assert_int_eq(window_new_for(&watching, capacity, &use), 0);
+        struct window *all[] = {full, lean, watching};
+        const bool weighted = draw(2);
+        for (uint32_t i = 0; i < 2 * capacity + 20; i++) {
+            const double value = draw_value(draw(50) ? kind : 1);
+            uint64_t weight = 1;
+            if (weighted && i > capacity / 2)
+                weight = draw(2) ? 1 : 1 + ((uint64_t)draw(1u << 31) << draw(30));
+            for (int k = 0; k < 3; k++) {
+                ck_assert(weight == 1 || window_reserve_weights(all[k]) == 0);
+                window_add(all[k], value, weight);
+            }
+            if (capacity < 100 || i % 97 == 0)
+                agree(full, lean, watching, &use);
+        }
+        for (int k = 0; k < 3; k++)
+            window_destroy(&all[k]);
+    }
 }
 END_TEST
 
@@ -370,7 +440,8 @@ int main(void)
     tcase_add_loop_test(tcase, limits_are_met_in_single_precision, 0, sizeof limits / sizeof limits[0]);
     tcase_add_test(tcase, a_limit_is_met_by_itself);
     tcase_add_test(tcase, an_empty_window_says_nothing);
-    tcase_add_test(tcase, without_an_order_there_are_no_quantiles);
+    tcase_add_test(tcase, without_an_order_quantiles_are_found);
+    tcase_add_loop_test(tcase, what_is_kept_changes_no_answer, 0, 8);
     tcase_add_test(tcase, sizes_and_weights_have_ends);
     tcase_add_test(tcase, names_of_statistics);
     suite_add_tcase(suite, tcase);
