@@ -47,7 +47,7 @@ static void init(void *state, const struct detect_params *given)
 
 static void begin(struct cusum *self, uint64_t index)
 {
-    double start = self->head_start * reference_limit(&self->reference);
+    double limit = reference_limit(&self->reference), start = isfinite(limit) ? self->head_start * limit : 0;
     self->up = self->down = (struct side){.sum = start, .start = start, .began = index};
     self->fresh = false;
 }

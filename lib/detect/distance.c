@@ -24,6 +24,12 @@ void distance_init(struct distance *self, const struct detect_params *params, co
     self->bins = isnan(bins) ? 1 : (uint32_t)bins;
     self->alpha = detect_params_get(params, "alpha");
     self->given = detect_params_get(params, "threshold");
+    distance_retune(self, params);
+}
+
+void distance_retune(void *state, const struct detect_params *params)
+{
+    struct distance *self = state;
     if (params->promise > 0)
         self->alpha = fmin(self->window / params->promise, PERMUTATION_ALPHA_MOST);
 }

@@ -37,6 +37,7 @@ const struct detector detector_ks = {
     .add = distance_add,
     .walk = distance_walk,
     .promise = distance_promise,
+    .retune = distance_retune,
     .add_histogram = distance_add_histogram,
     .more_bytes = distance_more_bytes,
     .release = distance_release,

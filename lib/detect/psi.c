@@ -38,6 +38,7 @@ const struct detector detector_psi = {
     .add = distance_add,
     .walk = distance_walk,
     .promise = distance_promise,
+    .retune = distance_retune,
     .add_histogram = distance_add_histogram,
     .add_categories = distance_add_categories,
     .more_bytes = distance_more_bytes,

@@ -59,6 +59,9 @@ void reference_retune(struct reference *self, const struct detect_params *params
         return;
     self->stages = params->stages;
     memcpy(self->stage, params->stage, sizeof(self->stage));
+    /* A rarer alarm may leave fewer allowances to choose from than the one that was chosen. */
+    if (self->judged > 0 && self->chosen >= self->stage[self->judged - 1].choices)
+        reference_choose(self);
 }
 
 static const struct detect_stage *stage_of(const struct reference *self)
@@ -199,9 +202,13 @@ int reference_promise(struct detect_params *params, double events)
             continue;
         double freedom = values / (prewhiten ? AR_FREEDOM : ROBUST_FREEDOM);
         int error = promise_stage(params, &chart, events, values, freedom);
-        /* So few values cannot keep it: then it is judged when there are more. */
         if (error && (last || error != -ERANGE))
             return error;
+        /* So few values cannot keep it, and raise no alarm. The stage stands all the same: detect_retune() goes from the
+         * stages of one promise to those of another, with what was collected in between. */
+        if (error)
+            params->stage[params->stages++] = (struct detect_stage){
+                .values = values, .cut = INFINITY, .choices = 1, .slack = {chart.slack}, .limit = {INFINITY}};
     }
     return 0;
 }

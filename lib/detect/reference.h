@@ -78,6 +78,9 @@ enum reference_taken reference_take(struct reference *self, double value, double
 /* Between the two files: makes the stage that `count` values are enough for out of the buffer. */
 void reference_fit(struct reference *self);
 
+/* Chooses anew among the allowances of the stage in force. */
+void reference_choose(struct reference *self);
+
 /* What zero and less count as in logarithms, and everything else is. */
 #define REFERENCE_LOG_LEAST 1e-12
 static inline double reference_log(double value)

@@ -303,3 +303,10 @@ void reference_fit(struct reference *self)
     estimate(self);
     choose(self);
 }
+
+void reference_choose(struct reference *self)
+{
+    self->judged--;
+    choose(self);
+    self->judged++;
+}

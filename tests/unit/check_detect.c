@@ -504,6 +504,39 @@ START_TEST(thresholds_are_retuned_without_forgetting)
 }
 END_TEST
 
+/* A rule takes the promise for the rate that it measures, whatever it began with: from a small budget to a large one and
+ * back, at any number of values. Where a hundred values cannot keep a promise nothing is judged by them. */
+START_TEST(every_promise_can_follow_every_other)
+{
+    static const double events[] = {25920, 2.592e9, 2.592e6, 1e4, 2.592e8};
+    const uint32_t count = sizeof events / sizeof *events;
+    for (uint32_t d = 0; detect_name(d); d++) {
+        struct detect_params params[sizeof events / sizeof *events];
+        for (uint32_t i = 0; i < count; i++) {
+            ck_assert_int_eq(detect_params_init(&params[i], detect_name(d), NULL), 0);
+            detect_params_set_text(&params[i], "prewhiten", text_of("true"), NULL);
+            detect_params_set_text(&params[i], "robust", text_of("true"), NULL);
+            detect_params_set(&params[i], "budget", 0.2, NULL);
+            int rc = detect_params_promise(&params[i], events[i], NULL);
+            ck_assert_msg(rc == 0 || rc == -ENOTSUP, "%s: %g", detect_name(d), events[i]);
+        }
+        if (params[0].promise <= 0)
+            continue;
+        struct detect *detector = NULL;
+        ck_assert_int_eq(detect_new(&detector, detect_name(d), &params[1]), 0);
+        const struct stream *stream = stream_find("steady");
+        struct source source = stream_source(stream);
+        for (uint32_t i = 0; i < 1500; i++) {
+            if (i % 37 == 36)
+                ck_assert_int_eq(detect_retune(detector, &params[i / 37 % count]), 0);
+            double value = 0.5 + 0.05 * stream->draw(&source, (int)i);
+            ck_assert_msg(detect_add(detector, value).state != DETECT_DRIFT, "%s: value %u", detect_name(d), i);
+        }
+        detect_destroy(&detector);
+    }
+}
+END_TEST
+
 START_TEST(values_outside_of_a_range_are_clipped_and_counted)
 {
     struct detect *evidence = make("evidence"), *ddm = make("ddm"), *cusum = make("cusum");
@@ -535,6 +568,7 @@ int main(void)
     tcase_add_test(params, charts_show_what_they_are);
     tcase_add_test(params, references_show_what_they_found);
     tcase_add_test(params, thresholds_are_retuned_without_forgetting);
+    tcase_add_test(params, every_promise_can_follow_every_other);
     suite_add_tcase(suite, params);
     TCase *instances = tcase_create("instances");
     tcase_set_timeout(instances, 120);
