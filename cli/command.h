@@ -66,6 +66,7 @@ int publish_run(const struct command *self, struct common *common, int argc, cha
 int trainer_run(const struct command *self, struct common *common, int argc, char **argv);
 int detect_run(const struct command *self, struct common *common, int argc, char **argv);
 int arl_run(const struct command *self, struct common *common, int argc, char **argv);
+int backtest_run(const struct command *self, struct common *common, int argc, char **argv);
 int help_run(const struct command *self, struct common *common, int argc, char **argv);
 
 #endif

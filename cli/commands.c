@@ -43,6 +43,12 @@ const struct command commands[] = {
      "version, artifact, metrics and gpu_hours. Status 75: to be tried again. Any other: failed, with the last line of "
      "its standard error. What it leaves running in its group is killed.",
      "driftc trainer --exec './retrain.sh'", trainer_run},
+    {"backtest", "What would have been triggered on recorded events, when and why", "METRICS...",
+     "METRICS are JSON lines as on the wire, each with `model` and a time (`received_at`, else `timestamp`), CSV with a "
+     "header of the same names, or what `driftc record` wrote; - is standard input. The very same code as the daemon's "
+     "judges them, by their own clock. Without a recording of what became of them, requests count as done at once. LINE "
+     "in the output counts from 0, a CSV's header apart. A bad line is named, counted and passed over.",
+     "driftc backtest --config /etc/driftd/driftd.yaml --labels changes.jsonl metrics.jsonl", backtest_run},
     {"detect", "One detector over one number a line; one line of JSON for each alarm", "NAME FILE",
      "NAME is cusum, ewma, shewhart, page_hinkley, adwin, ddm, eddm, hddm_a, hddm_w, kswin, evidence, psi, js, chi2, ks or "
      "wasserstein; FILE may be - for standard input. Blank lines are skipped; a line that is no finite number takes an "

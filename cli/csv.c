@@ -143,6 +143,82 @@ json_t *csv_event(const struct csv *self, struct text record, char **why_p)
     return NULL;
 }
 
+/* -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)? */
+static bool is_json_number(const char *at)
+{
+    at += *at == '-';
+    if (*at == '0')
+        at++;
+    else if (*at >= '1' && *at <= '9')
+        at += strspn(at, "0123456789");
+    else
+        return false;
+    if (*at == '.') {
+        size_t digits = strspn(at + 1, "0123456789");
+        if (digits == 0)
+            return false;
+        at += 1 + digits;
+    }
+    if (*at == 'e' || *at == 'E') {
+        at += at[1] == '+' || at[1] == '-' ? 2 : 1;
+        if (strspn(at, "0123456789") == 0)
+            return false;
+        at += strspn(at, "0123456789");
+    }
+    return *at == '\0';
+}
+
+/* A number however people write it: "+1", ".5", " 2", "nan". */
+static bool is_loose_number(const char *cell, double *out)
+{
+    char *end;
+    if (strlen(cell) > NUMBER_MAX || strpbrk(cell, "xX"))
+        return false;
+    *out = strtod(cell, &end);
+    return end != cell && *end == '\0';
+}
+
+static void write_cell(const char *name, const char *cell, struct json_write *out)
+{
+    bool text = strcmp(name, "taken") == 0 ||
+                (may_be_text(name) && strcmp(name, "timestamp") != 0 && strcmp(name, "received_at") != 0);
+    double number;
+    json_write_key(out, name);
+    if (text)
+        json_write_string(out, cell);
+    else if (*cell == '{' || is_json_number(cell))
+        json_write_raw(out, text_of(cell));
+    else if (!is_loose_number(cell, &number))
+        json_write_string(out, cell);
+    else if (isfinite(number))
+        json_write_number(out, number);
+    else
+        json_write_raw(out, text_of("1e999")); /* so that it is dropped for what it is */
+}
+
+bool csv_json(const struct csv *self, struct text record, struct json_write *out, char **why_p)
+{
+    bool more = true;
+    size_t column = 0;
+    json_write_bracket(out, '{');
+    for (; more; column++) {
+        char *cell = take_cell(&record, &more, why_p);
+        if (cell && column < self->count && *cell)
+            write_cell(self->names[column], cell, out);
+        free(cell);
+        if (cell && column < self->count)
+            continue;
+        if (cell)
+            wrong(why_p, "more cells than the header has names (%zu)", self->count);
+        return false;
+    }
+    json_write_bracket(out, '}');
+    if (column == self->count)
+        return true;
+    wrong(why_p, "%zu cells, the header has %zu names", column, self->count);
+    return false;
+}
+
 void csv_close(struct csv *self)
 {
     for (size_t i = 0; i < self->count; i++)

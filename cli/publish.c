@@ -169,7 +169,7 @@ static int pace(struct publish *self, const json_t *event)
 /* What the message says for itself is taken off an event that was recorded. */
 static void strip(json_t *event, bool keep_model)
 {
-    static const char *const members[] = {"received_at", "node", "boot", "seq"};
+    static const char *const members[] = {"received_at", "taken", "node", "boot", "seq"};
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++)
         json_object_del(event, members[i]);
     if (!keep_model)
@@ -231,6 +231,7 @@ static int turn(struct publish *self)
     case RECORDING_END:
         return -1;
     case RECORDING_WRONG:
+    case RECORDING_BAD:
         say("%s", why);
         return EX_DATAERR;
     }

@@ -98,11 +98,16 @@ static void append_quoted(struct json_write *self, struct text text)
     append(self, "\"", 1);
 }
 
-void json_write_key(struct json_write *self, const char *key)
+void json_write_key_text(struct json_write *self, struct text key)
 {
     separate(self);
-    append_quoted(self, text_of(key));
+    append_quoted(self, key);
     append(self, ":", 1);
+}
+
+void json_write_key(struct json_write *self, const char *key)
+{
+    json_write_key_text(self, text_of(key));
 }
 
 void json_write_text(struct json_write *self, struct text text)

@@ -22,6 +22,7 @@ struct json_write {
 /* '{', '}', '[' or ']'. */
 void json_write_bracket(struct json_write *self, char bracket);
 void json_write_key(struct json_write *self, const char *key);
+void json_write_key_text(struct json_write *self, struct text key);
 
 void json_write_text(struct json_write *self, struct text text);
 /* NULL: null. */

@@ -132,6 +132,21 @@ static bool may_be_column(enum member member)
            member != MEMBER_MISNAMED;
 }
 
+/* What a recorder has added. False: the member is the sender's. */
+static bool take_recorded(struct metric_decoder *self, struct text name, const struct wire_value *value,
+                          enum mistake *mistake_p)
+{
+    if (text_is(name, "received_at")) {
+        *mistake_p = rule_time(value, INFINITY, &self->message.received_s);
+        return true;
+    }
+    if (!text_is(name, "taken") || value->kind != WIRE_STRING)
+        return false;
+    self->message.taken = value->text;
+    *mistake_p = FINE;
+    return true;
+}
+
 static void read_member(struct metric_decoder *self, struct event_draft *draft, struct text name, bool may_be_columns)
 {
     struct wire_value value;
@@ -150,7 +165,9 @@ static void read_member(struct metric_decoder *self, struct event_draft *draft, 
             columns_read(self, member, name, &value, draft);
             return;
         }
-        mistake = take_member(self, draft, member, name, &value);
+        if (!self->options.recorded || !take_recorded(self, name, &value, &mistake)) {
+            mistake = take_member(self, draft, member, name, &value);
+        }
     }
     if (mistake != FINE) {
         spoil(self, draft, mistake, named, &value);

@@ -49,6 +49,8 @@ static void begin(struct metric_decoder *self, const struct model_id *model, dou
     self->message.node = self->message.boot = (struct text){.at = "", .len = 0};
     self->message.has_seq = false;
     self->message.seq = 0;
+    self->message.received_s = (double)NAN;
+    self->message.taken = (struct text){.at = "", .len = 0};
     self->events = memory_trim(self->events, &self->event_room, sizeof *self->events);
     columns->cells = memory_trim(columns->cells, &columns->cell_room, sizeof *columns->cells);
     columns->mistakes = memory_trim(columns->mistakes, &columns->mistake_room, sizeof *columns->mistakes);

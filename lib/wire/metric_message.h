@@ -13,6 +13,7 @@
 #ifndef DRIFT_LIB_WIRE_METRIC_MESSAGE_H
 #define DRIFT_LIB_WIRE_METRIC_MESSAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/model_id.h"
@@ -83,9 +84,13 @@ struct metric_message {
     uint32_t dropped[DROP_REASONS]; /* events, or 1 for the message as a whole */
     uint32_t ignored;               /* string and boolean members under unknown names */
     const char *detail[DROP_REASONS]; /* NULL, or a sentence about the last one of each reason; the decoder's */
+    /* Of an event that was recorded (lib/wire/recorded.h); NAN and empty where it does not say. */
+    double received_s;  /* seconds since the epoch */
+    struct text taken;
 };
 
 struct metric_options {
+    bool recorded;       /* `received_at` and `taken` are no metrics, but say when an event was received */
     double max_future_s; /* an event further ahead of now_s than this is dropped: DROP_FUTURE */
     struct siphash_key secret; /* random, so that no sender can choose names that collide; all zero works as well */
     bool careful; /* takes the long way through every event: the result is the same, and tests see to that */

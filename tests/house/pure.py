@@ -32,6 +32,7 @@ EXTRA = {
     "config/file": re.compile(r"^(fopen|fread|__fread_chk|ferror|fclose)$"),
     "wire/job": re.compile(r"^json_"),
     "wire/feedback": re.compile(r"^json_"),
+    "wire/recorded": re.compile(r"^json_"),
     "wire/cloud_event": re.compile(r"^json_"),
     "wire/json_write": re.compile(r"^json_"),
 }
