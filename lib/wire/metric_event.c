@@ -206,7 +206,7 @@ void event_read(struct metric_decoder *self, struct wire_value *map, uint32_t pl
         reader_no_memory(&self->reader);
         return;
     }
-    if (!self->options.careful && fast_read(self, map, &draft)) {
+    if (!self->options.careful && !self->options.recorded && fast_read(self, map, &draft)) {
         return;
     }
     columns_begin(&self->columns);

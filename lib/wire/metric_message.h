@@ -90,7 +90,7 @@ struct metric_message {
 };
 
 struct metric_options {
-    bool recorded;       /* `received_at` and `taken` are no metrics, but say when an event was received */
+    bool recorded;       /* `received_at` and `taken` are no metrics, but say when an event was received; read the long way */
     double max_future_s; /* an event further ahead of now_s than this is dropped: DROP_FUTURE */
     struct siphash_key secret; /* random, so that no sender can choose names that collide; all zero works as well */
     bool careful; /* takes the long way through every event: the result is the same, and tests see to that */
