@@ -25,13 +25,13 @@ enum letter_kind {
     LETTER_STOP,     /* NULL: finish what you hold, then end */
     LETTER_NOTICE,   /* struct retrain_notice, keeper of models -> keeper of requests */
     LETTER_UPDATE,   /* struct retrain_update, keeper of requests -> keeper of models */
-    LETTER_QUESTION, /* struct question, control -> anyone */
+    LETTER_QUESTION, /* struct question, control -> anyone, http -> control */
     LETTER_ANSWER,   /* the same, back */
     LETTER_EVENT,    /* struct cloud_event, anyone -> observe */
     LETTER_ALARM,    /* a station cannot go on: NULL; anyone -> engine */
 };
 
-/* A question of the control socket and, on its way back, its answer: JSON objects as text, owned. */
+/* A question of the control socket or of a browser and, on its way back, its answer: JSON objects as text, owned. */
 struct question {
     unsigned long long id;
     char *ask;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/model_order.h"
 #include "lib/model_id.h"
 #include "lib/monitor/monitor.h"
 
@@ -38,6 +39,26 @@ static bool state_known(const char *name)
     return false;
 }
 
+static json_t *check_order(const json_t *ask)
+{
+    json_t *refusal = NULL, *offset = json_object_get(ask, "offset");
+    const char *sort = argument(ask, "sort", &refusal);
+    if (refusal)
+        return refusal;
+    argument(ask, "contains", &refusal);
+    if (refusal)
+        return refusal;
+    if (sort && model_order_of(sort) == MODEL_ORDERS)
+        return command_refuse("bad_message",
+                              "\"sort\" must be worst, name, failures, silence, events or episodes");
+    if (offset && (!json_is_integer(offset) || json_integer_value(offset) < 0 ||
+                   json_integer_value(offset) > MODEL_LIST_OFFSET_MAX))
+        return command_refuse("bad_message", "\"offset\" must be a whole number from 0 to 1000000");
+    if (offset && !sort)
+        return command_refuse("bad_message", "\"offset\" goes with \"sort\": without it there is no order to go on in");
+    return NULL;
+}
+
 static json_t *begin_models(json_t *ask)
 {
     json_t *refusal = NULL;
@@ -50,6 +71,9 @@ static json_t *begin_models(json_t *ask)
         return command_refuse("bad_message",
                               "\"state\" must be warming, healthy, failing, drifting, retraining, stale, "
                               "silenced or unrecoverable");
+    refusal = check_order(ask);
+    if (refusal)
+        return refusal;
     json_t *limit = json_object_get(ask, "limit");
     if (!limit)
         json_object_set_new(ask, "limit", json_integer(MODELS_SHOWN));

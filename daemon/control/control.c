@@ -21,10 +21,16 @@
 #define FROM_REQUESTS -1
 #define ANSWERS_MAX (CONTROL_SHARDS_MAX + 1)
 
+/* Who asked: a client of the socket, or another station by letter. */
+struct asker {
+    struct envelope envelope;
+    struct question *question; /* NULL: the socket */
+};
+
 /* A question that waits for its answers. */
 struct pending {
     unsigned long long id; /* 0: free */
-    struct envelope envelope;
+    struct asker asker;
     const struct command *command;
     json_t *ask;
     json_t *answers[ANSWERS_MAX];
@@ -87,11 +93,25 @@ int control_new(struct control **self_p, char *const *bind, uint32_t bind_count,
 
 /* --- replies --- */
 
-static void reply(struct control *self, struct envelope *envelope, json_t *json)
+/* Without memory `text` is NULL, and so is the answer. */
+static void reply_by_letter(struct question *question, char *text)
+{
+    question->answer = text;
+    struct letter letter = {.kind = LETTER_ANSWER, .body = question, .drop = question_drop};
+    if (inbox_put(question->reply_to, letter) < 0)
+        question_drop(question);
+}
+
+static void reply(struct control *self, struct asker *asker, json_t *json)
 {
     char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(json);
-    envelope_reply(self->handle, envelope,
+    if (asker->question) {
+        reply_by_letter(asker->question, text);
+        asker->question = NULL;
+        return;
+    }
+    envelope_reply(self->handle, &asker->envelope,
                    text ? text : "{\"ok\":false,\"error\":\"no_memory\",\"message\":\"there is no memory to answer\"}");
     free(text);
 }
@@ -135,7 +155,7 @@ static void finish(struct control *self, struct pending *pending)
         json_object_set_new(json, "incomplete", missing(self, pending));
     if (json && (command->targets & ASK_REQUESTS) && (command->targets & ASK_SHARDS))
         self->ports.facts(self->ports.argument, json);
-    reply(self, &pending->envelope, json);
+    reply(self, &pending->asker, json);
     for (uint32_t i = 0; i < pending->answered; i++)
         json_decref(pending->answers[i]);
     json_decref(pending->ask);
@@ -181,8 +201,8 @@ static struct pending *free_place(struct control *self)
     return NULL;
 }
 
-/* Takes over the question and its envelope. */
-static void begin(struct control *self, struct envelope *envelope, json_t *ask, int64_t now_ns)
+/* Takes over the question and who asked it. */
+static void begin(struct control *self, struct asker *asker, json_t *ask, int64_t now_ns)
 {
     json_t *refusal = NULL;
     const struct command *command = command_find(ask, &refusal);
@@ -192,40 +212,53 @@ static void begin(struct control *self, struct envelope *envelope, json_t *ask, 
     if (!refusal && !pending)
         refusal = command_refuse("busy", "too many questions are under way; ask again");
     if (refusal || !pending) {
-        reply(self, envelope, refusal);
+        reply(self, asker, refusal);
         json_decref(ask);
         return;
     }
     *pending =
         (struct pending){.id = ++self->last_id, .command = command, .ask = ask, .until_ns = now_ns + PATIENCE_NS};
-    envelope_move(&pending->envelope, envelope);
+    envelope_move(&pending->asker.envelope, &asker->envelope);
+    pending->asker.question = asker->question;
     self->pending_count++;
     ask_all(self, pending);
 }
 
+static void take_question(struct control *self, struct asker *asker, const char *text, size_t bytes, int64_t now_ns)
+{
+    json_error_t error;
+    json_t *ask = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    if (ask) {
+        begin(self, asker, ask, now_ns);
+        return;
+    }
+    char sentence[JSON_ERROR_TEXT_LENGTH + 64];
+    snprintf(sentence, sizeof sentence, "not a JSON object: %s, at byte %d", error.text, error.position);
+    reply(self, asker, command_refuse("bad_message", sentence));
+}
+
+/* Takes the letter's body over. */
+static void take_letter_question(struct control *self, struct question *question, int64_t now_ns)
+{
+    struct asker asker = {.question = question};
+    take_question(self, &asker, question->ask, strlen(question->ask), now_ns);
+}
+
 static bool take_message(struct control *self, int64_t now_ns)
 {
-    struct envelope envelope;
+    struct asker asker = {.question = NULL};
     zmq_msg_t body;
-    int rc = envelope_receive(self->handle, &envelope, &body);
+    int rc = envelope_receive(self->handle, &asker.envelope, &body);
     if (rc == -EAGAIN)
         return false;
     if (rc == -EPROTO)
         return true;
     if (rc == -EBADMSG) {
-        reply(self, &envelope, command_refuse("bad_message", "a question is one frame behind the envelope"));
+        reply(self, &asker, command_refuse("bad_message", "a question is one frame behind the envelope"));
         return true;
     }
-    json_error_t error;
-    json_t *ask = json_loadb(zmq_msg_data(&body), zmq_msg_size(&body), JSON_REJECT_DUPLICATES, &error);
+    take_question(self, &asker, zmq_msg_data(&body), zmq_msg_size(&body), now_ns);
     zmq_msg_close(&body);
-    if (ask) {
-        begin(self, &envelope, ask, now_ns);
-        return true;
-    }
-    char sentence[JSON_ERROR_TEXT_LENGTH + 64];
-    snprintf(sentence, sizeof sentence, "not a JSON object: %s, at byte %d", error.text, error.position);
-    reply(self, &envelope, command_refuse("bad_message", sentence));
     return true;
 }
 
@@ -250,7 +283,7 @@ static void take_answer(struct control *self, const struct question *question)
     }
 }
 
-static bool take_letters(struct control *self)
+static bool take_letters(struct control *self, int64_t now_ns)
 {
     struct letter letter;
     bool stop = false;
@@ -258,7 +291,9 @@ static bool take_letters(struct control *self)
         stop = stop || letter.kind == LETTER_STOP;
         if (letter.kind == LETTER_ANSWER)
             take_answer(self, letter.body);
-        if (letter.drop)
+        if (letter.kind == LETTER_QUESTION)
+            take_letter_question(self, letter.body, now_ns);
+        else if (letter.drop)
             letter.drop(letter.body);
     }
     return !stop;
@@ -275,9 +310,10 @@ static void give_up_late(struct control *self, int64_t now_ns)
 static void *run(void *argument)
 {
     struct control *self = argument;
-    while (take_letters(self)) {
+    int64_t now_ns = clock_now().steady_ns;
+    while (take_letters(self, now_ns)) {
         heart_beat(&self->heart);
-        int64_t now_ns = clock_now().steady_ns;
+        now_ns = clock_now().steady_ns;
         give_up_late(self, now_ns);
         uint32_t taken = 0;
         while (taken < MESSAGES_A_TURN && take_message(self, now_ns))
@@ -317,6 +353,11 @@ const struct heart *control_heart(const struct control *self)
     return &self->heart;
 }
 
+struct inbox *control_inbox(struct control *self)
+{
+    return self->inbox;
+}
+
 void control_stop(struct control *self)
 {
     if (!self->started)
@@ -337,7 +378,9 @@ void control_destroy(struct control **self_p)
         struct pending *pending = &self->pending[i];
         if (!pending->id)
             continue;
-        envelope_clear(&pending->envelope);
+        envelope_clear(&pending->asker.envelope);
+        if (pending->asker.question)
+            question_drop(pending->asker.question);
         for (uint32_t j = 0; j < pending->answered; j++)
             json_decref(pending->answers[j]);
         json_decref(pending->ask);

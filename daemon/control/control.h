@@ -38,6 +38,10 @@ const char *control_endpoint(const struct control *self, uint32_t index);
 int control_start(struct control *self, const struct control_ports *ports);
 const struct heart *control_heart(const struct control *self);
 
+/* LETTER_QUESTION goes in here: what is asked as on the socket, by others in the daemon. It comes back as LETTER_ANSWER to
+ * its reply_to, always. */
+struct inbox *control_inbox(struct control *self);
+
 /* Ends the thread; questions that are under way get no answer. */
 void control_stop(struct control *self);
 

@@ -74,13 +74,28 @@ static int by_model(const void *a, const void *b)
     return strcmp(left ? left : "", right ? right : "");
 }
 
+/* The shards' own key, which stands in the list only where one was asked for. */
+static double key_of(const json_t *model)
+{
+    return json_number_value(json_object_get(model, "key"));
+}
+
+static int by_key(const void *a, const void *b)
+{
+    double left = key_of(*(json_t *const *)a), right = key_of(*(json_t *const *)b);
+    if (left != right)
+        return left > right ? -1 : 1;
+    return by_model(a, b);
+}
+
 json_t *merge_models(const json_t *ask, json_t *const *answers, uint32_t count)
 {
     size_t found = 0, filled = 0;
-    json_int_t matched = 0;
+    json_int_t matched = 0, skipped = 0, offset = json_integer_value(json_object_get(ask, "offset"));
     for (uint32_t i = 0; i < count; i++) {
         found += json_array_size(json_object_get(answers[i], "models"));
         matched += json_integer_value(json_object_get(answers[i], "matched"));
+        skipped += json_integer_value(json_object_get(answers[i], "skipped"));
     }
     json_t **all = calloc(found + 1, sizeof *all);
     if (!all)
@@ -91,14 +106,17 @@ json_t *merge_models(const json_t *ask, json_t *const *answers, uint32_t count)
         json_array_foreach (json_object_get(answers[i], "models"), j, model)
             all[filled++] = model;
     }
-    qsort(all, filled, sizeof *all, by_model);
+    qsort(all, filled, sizeof *all, by_key);
     size_t limit = (size_t)json_integer_value(json_object_get(ask, "limit"));
     json_t *models = json_array();
-    for (size_t i = 0; i < filled && i < limit; i++)
+    size_t first = offset > skipped ? (size_t)(offset - skipped) : 0;
+    for (size_t i = first; i < filled && i - first < limit; i++) {
+        json_object_del(all[i], "key");
         json_array_append(models, all[i]);
+    }
     free(all);
-    return json_pack("{s:b, s:I, s:o}", "ok", 1, "left_out", matched - (json_int_t)json_array_size(models), "models",
-                     models);
+    return json_pack("{s:b, s:I, s:I, s:o}", "ok", 1, "matched", matched, "left_out",
+                     matched - (json_int_t)json_array_size(models), "models", models);
 }
 
 json_t *merge_model(const json_t *ask, json_t *const *answers, uint32_t count)

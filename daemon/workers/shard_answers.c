@@ -6,7 +6,6 @@
 
 /* Models looked at in one turn, so that no answer holds the line up: some hundred microseconds each. */
 #define COUNT_SLICE 1024
-#define LIST_SLICE 32
 #define NODES_SHOWN 1000
 
 static void answer(struct shard *self, struct question *question, json_t *json)
@@ -131,27 +130,6 @@ static bool count_slice(struct shard *self, struct walk *walk, struct now now)
     return walk->at >= count;
 }
 
-/* Every model that matches is counted; the first `limit` are shown. */
-static bool list_slice(struct shard *self, struct walk *walk, struct now now)
-{
-    struct text pattern = ask_text(walk, "pattern"), state = ask_text(walk, "state");
-    json_int_t limit = json_integer_value(json_object_get(walk->ask, "limit"));
-    uint32_t count = models_count(self->models);
-    for (uint32_t shown = 0, seen = 0; walk->at < count && shown < LIST_SLICE && seen < COUNT_SLICE; seen++) {
-        const struct model *model = models_at(self->models, walk->at++);
-        if (pattern.len && !model_pattern_matches(pattern, &model->id))
-            continue;
-        if (state.len && !text_is(state, model_state_name(model_state(model, now.steady_ns))))
-            continue;
-        walk->matched++;
-        if (json_array_size(walk->found) >= (size_t)limit)
-            continue;
-        json_array_append_new(walk->found, model_json(model, now, false));
-        shown++;
-    }
-    return walk->at >= count;
-}
-
 void shard_ask(struct shard *self, struct question *question)
 {
     struct walk *walk = calloc(1, sizeof *walk);
@@ -173,6 +151,7 @@ static void walk_free(struct walk *walk)
 {
     json_decref(walk->ask);
     json_decref(walk->found);
+    free(walk->picks);
     free(walk);
 }
 
@@ -185,9 +164,10 @@ static bool walk_on(struct shard *self, struct walk *walk, struct now now, json_
             return false;
         *out = status_json(self, walk, now);
     } else if (text_is(what, "models")) {
-        if (!list_slice(self, walk, now))
+        if (!shard_list_models(self, walk, now))
             return false;
-        *out = json_pack("{s:b, s:O, s:I}", "ok", 1, "models", walk->found, "matched", (json_int_t)walk->matched);
+        *out = json_pack("{s:b, s:O, s:I, s:I}", "ok", 1, "models", walk->found, "matched", (json_int_t)walk->matched,
+                         "skipped", (json_int_t)walk->skip);
     } else if (text_is(what, "model")) {
         *out = one_model_json(self, ask_text(walk, "model"), now);
     } else if (text_is(what, "rejects")) {

@@ -14,6 +14,12 @@
 
 #define RATE_SAMPLES 6 /* events per second are those of the last five */
 
+/* A model that a sorted list shows: what it is sorted by, and where the model stands. */
+struct walk_pick {
+    double key;
+    uint32_t place;
+};
+
 /* A question that is being answered, a slice of the models each turn. */
 struct walk {
     struct walk *next;
@@ -22,6 +28,9 @@ struct walk {
     uint32_t at; /* the next model to look at */
     uint64_t matched;
     uint64_t states[MODEL_STATES];
+    struct walk_pick *picks; /* shard_models.c */
+    uint32_t pick_count, pick_room, written, skip;
+    bool picked;
 };
 
 struct shard {
@@ -75,6 +84,9 @@ double shard_rate(const struct shard *self, int64_t now_ns);
 void shard_ask(struct shard *self, struct question *question);
 bool shard_answers(struct shard *self, struct now now);
 void shard_forget_questions(struct shard *self);
+
+/* shard_models.c: goes on with the question "models"; true when it is answered. */
+bool shard_list_models(struct shard *self, struct walk *walk, struct now now);
 
 /* model_json.c: a model as the control socket shows it. NULL: no memory. */
 json_t *model_json(const struct model *model, struct now now, bool whole);

@@ -233,6 +233,17 @@ static int grow(struct config_budgets *self)
     return 0;
 }
 
+/* Whether a block calls models by their name, without a wildcard. */
+static bool is_named(const struct config_budgets *self, const uint32_t *blocks, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const char *pattern = self->blocks[blocks[i]].models;
+        if (strchr(pattern, '/') && !strpbrk(pattern, "*?"))
+            return true;
+    }
+    return false;
+}
+
 static int make_set(struct config_budgets *self, uint32_t count, uint64_t hash, struct budget_set **out_p)
 {
     uint32_t *blocks = arena_take(self->memory, count, sizeof(*blocks));
@@ -242,6 +253,7 @@ static int make_set(struct config_budgets *self, uint32_t count, uint64_t hash, 
     memcpy(blocks, self->matching, count * sizeof(*blocks));
     if (budgets_rules(self, set) != 0)
         return -ENOMEM;
+    set->settings.named = is_named(self, blocks, count);
     set->blocks = blocks;
     set->block_count = count;
     set->hash = hash;

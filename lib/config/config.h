@@ -57,6 +57,10 @@ struct config {
         int64_t retry_first_ns, retry_max_ns;
     } jobs;
     struct config_endpoints feedback, events, control;
+    struct {
+        char *listen; /* "host:port"; NULL: off */
+        struct config_endpoints hosts; /* names that browsers may ask for */
+    } http;
     int32_t workers; /* -1: auto */
     struct alarm_budget fleet_alarms; /* of all models together; all zero: not bounded */
     struct {

@@ -106,6 +106,32 @@ const char *endpoint_check(struct text endpoint, enum endpoint_use use)
     return "not an endpoint";
 }
 
+const char *endpoint_listen_check(struct text listen)
+{
+    size_t colon = listen.len;
+    while (colon > 0 && listen.at[colon - 1] != ':')
+        colon--;
+    if (colon < 2 || listen.at[listen.len - 1] == ']')
+        return "the port is missing, as in 127.0.0.1:9570";
+    struct text host = {.at = listen.at, .len = colon - 1}, port = {.at = listen.at + colon, .len = listen.len - colon};
+    const char *wrong = check_host(host, ENDPOINT_BIND);
+    if (wrong)
+        return wrong;
+    if (host.at[0] != '[' && !text_is(host, "*") && !text_is(host, "localhost") && !all_of(host, "0123456789."))
+        return "the host must be an address, localhost, or '*' for every interface";
+    if (text_is(port, "0"))
+        return NULL;
+    return text_is(port, "*") ? "the port must be 0 to 65535" : check_port(port, ENDPOINT_BIND);
+}
+
+const char *endpoint_name_check(struct text host)
+{
+    const char *wrong = check_host(host, ENDPOINT_CONNECT);
+    if (text_is(host, "*"))
+        return "name the hosts one by one: a page elsewhere could else read along";
+    return wrong ? "no host name and no address" : NULL;
+}
+
 bool endpoint_is_exclusive(struct text endpoint)
 {
     return endpoint.len > 0 && endpoint.at[endpoint.len - 1] != '*';

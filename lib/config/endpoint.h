@@ -18,6 +18,13 @@ enum endpoint_use {
 
 const char *endpoint_check(struct text endpoint, enum endpoint_use use);
 
+/* The same of "host:port", where a TCP listener of our own waits: an address, localhost or '*'; port 0: any that is free. */
+#define LISTEN_FORMS "an address and a port, as in 127.0.0.1:9570, [::1]:9570 or *:9570"
+const char *endpoint_listen_check(struct text listen);
+
+/* A host name or an address, without a port, as browsers send it. */
+const char *endpoint_name_check(struct text host);
+
 /* Whether two sockets cannot both bind it: it names no wildcard. */
 bool endpoint_is_exclusive(struct text endpoint);
 

@@ -47,8 +47,10 @@ bool read_pattern(struct reader *self, const struct schema_row *row, const struc
     return true;
 }
 
+typedef const char *check_fn(struct text text);
+
 static bool add_endpoint(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
-                         enum endpoint_use use, struct config_endpoints *into)
+                         check_fn *check, struct config_endpoints *into)
 {
     char quoted[MISTAKES_QUOTE_MAX];
     if (node->unknown)
@@ -56,7 +58,7 @@ static bool add_endpoint(struct reader *self, const struct schema_row *row, cons
     char *endpoint = keep_text(self, row, node, shown);
     if (!endpoint)
         return false;
-    const char *wrong = endpoint_check(node->text, use);
+    const char *wrong = check(node->text);
     if (wrong)
         return read_refuse(self, row, node, shown, "\"%s\": %s", mistakes_quote(node->written, quoted), wrong);
     for (uint32_t i = 0; i < into->count; i++)
@@ -69,40 +71,77 @@ static bool add_endpoint(struct reader *self, const struct schema_row *row, cons
 
 /* A list of endpoints, or one alone. */
 static bool read_endpoints(struct reader *self, const struct schema_row *row, const struct node *node,
-                           const char *shown, const struct target *into, enum endpoint_use use)
+                           const char *shown, const struct target *into, check_fn *check)
 {
     struct config_endpoints read = {.count = 0};
     bool good = true;
     if (node->kind == NODE_SCALAR) {
-        good = add_endpoint(self, row, node, shown, use, &read);
+        good = add_endpoint(self, row, node, shown, check, &read);
     } else {
         if (!read_expect(self, row, node, shown, NODE_LIST))
             return false;
         if (node->count > CONFIG_ENDPOINTS_MAX)
-            return read_refuse(self, row, node, shown, "more than %d endpoints", CONFIG_ENDPOINTS_MAX);
+            return read_refuse(self, row, node, shown, "more than %d of them", CONFIG_ENDPOINTS_MAX);
         for (const struct node *item = node->first; item; item = item->next)
-            good &= add_endpoint(self, row, item, shown, use, &read);
+            good &= add_endpoint(self, row, item, shown, check, &read);
     }
     memcpy(read_field(row, into), &read, sizeof(read));
     return good;
 }
 
+static const char *check_bind(struct text text)
+{
+    return endpoint_check(text, ENDPOINT_BIND);
+}
+
+static const char *check_connect(struct text text)
+{
+    return endpoint_check(text, ENDPOINT_CONNECT);
+}
+
+static const char *check_control(struct text text)
+{
+    return endpoint_check(text, ENDPOINT_CONTROL);
+}
+
 bool read_bind(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
                const struct target *into)
 {
-    return read_endpoints(self, row, node, shown, into, ENDPOINT_BIND);
+    return read_endpoints(self, row, node, shown, into, check_bind);
 }
 
 bool read_connect(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
                   const struct target *into)
 {
-    return read_endpoints(self, row, node, shown, into, ENDPOINT_CONNECT);
+    return read_endpoints(self, row, node, shown, into, check_connect);
 }
 
 bool read_control(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
                   const struct target *into)
 {
-    return read_endpoints(self, row, node, shown, into, ENDPOINT_CONTROL);
+    return read_endpoints(self, row, node, shown, into, check_control);
+}
+
+bool read_hosts(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
+                const struct target *into)
+{
+    return read_endpoints(self, row, node, shown, into, endpoint_name_check);
+}
+
+bool read_listen(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
+                 const struct target *into)
+{
+    char quoted[MISTAKES_QUOTE_MAX];
+    char *listen = keep_text(self, row, node, shown);
+    if (!listen)
+        return false;
+    const char *wrong = text_is(node->text, "off") ? NULL : endpoint_listen_check(node->text);
+    if (wrong)
+        return read_refuse(self, row, node, shown, "\"%s\": %s", mistakes_quote(node->written, quoted), wrong);
+    if (text_is(node->text, "off"))
+        listen = NULL;
+    memcpy(read_field(row, into), &listen, sizeof(listen));
+    return true;
 }
 
 /* Whether it names a strategy is seen when all strategies are known. */

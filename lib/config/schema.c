@@ -30,6 +30,7 @@ static const struct schema_word format_words[] = {{"auto", CONFIG_LOG_AUTO, NULL
                                                   {"logfmt", CONFIG_LOG_LOGFMT, NULL},
                                                   {"json", CONFIG_LOG_JSON, NULL},
                                                   {0}};
+static const struct schema_word listen_words[] = {{"off", 0, NULL}, {0}};
 static const struct schema_word limit_words[] = {{"none", 0, NULL}, {0}};
 static const struct schema_word over_words[] = {{"last", WINDOW_LAST, NULL},     {"mean", WINDOW_MEAN, NULL},
                                                 {"min", WINDOW_MIN, NULL},       {"max", WINDOW_MAX, NULL},
@@ -44,7 +45,6 @@ static const struct schema_word choose_words[] = {{"history", 0, NULL},
                                                   {"random", 0, NULL},
                                                   {0}};
 
-#define NO_HTTP "there is no HTTP server yet"
 #define NO_CURVE "there is no CURVE yet"
 
 const struct schema_row schema_rows[] = {
@@ -73,9 +73,9 @@ const struct schema_row schema_rows[] = {
     {"events.bind", SCHEMA_BIND, DEFAULT("[tcp://127.0.0.1:5573]"), IN_CONFIG(events)},
     {"control", SCHEMA_MAP, NOWHERE},
     {"control.bind", SCHEMA_CONTROL, DEFAULT("[ipc:///run/driftd/control.sock]"), IN_CONFIG(control)},
-    {"http", SCHEMA_MAP, NOWHERE, ABSENT(NO_HTTP)},
-    {"http.listen", SCHEMA_LATER, DEFAULT("127.0.0.1:9570"), NOWHERE, ABSENT(NO_HTTP)},
-    {"http.hosts", SCHEMA_LATER, DEFAULT("[localhost, 127.0.0.1]"), NOWHERE, ABSENT(NO_HTTP)},
+    {"http", SCHEMA_MAP, NOWHERE},
+    {"http.listen", SCHEMA_LISTEN, DEFAULT("127.0.0.1:9570"), IN_CONFIG(http.listen), WORDS(listen_words)},
+    {"http.hosts", SCHEMA_HOSTS, DEFAULT("[localhost, 127.0.0.1]"), IN_CONFIG(http.hosts)},
     {"workers", SCHEMA_COUNT, RANGE("0", "64"), DEFAULT("auto"), IN_CONFIG(workers), WORDS(workers_words)},
 
     {"state", SCHEMA_MAP, NOWHERE},

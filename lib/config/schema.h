@@ -29,6 +29,8 @@ enum schema_type {
     SCHEMA_BIND,     /* struct config_endpoints */
     SCHEMA_CONNECT,
     SCHEMA_CONTROL,
+    SCHEMA_LISTEN,     /* char *: "host:port"; NULL: off */
+    SCHEMA_HOSTS,      /* struct config_endpoints */
     SCHEMA_CHOICE,     /* char[STRATEGY_NAME_MAX + 1]: a word or the name of a strategy */
     SCHEMA_PATTERN,    /* char * */
     SCHEMA_PARAMETERS, /* char *: a map as the text of a JSON object */

@@ -167,6 +167,13 @@ const char *schema_allowed(const struct schema_row *row, char out[SCHEMA_ALLOWED
     case SCHEMA_CONTROL:
         say(w, "a list of endpoints: ipc://path, inproc://name or tcp://127.0.0.1:port");
         break;
+    case SCHEMA_LISTEN:
+        say_words(w, row->words, true);
+        say(w, LISTEN_FORMS);
+        break;
+    case SCHEMA_HOSTS:
+        say(w, "a list of host names or addresses, without a port");
+        break;
     case SCHEMA_PATTERN:
         say(w, "project, project/name or project/name/version, with * and ? within a segment");
         break;
@@ -221,6 +228,8 @@ const char *schema_type_name(enum schema_type type)
         [SCHEMA_BIND] = "endpoints",
         [SCHEMA_CONNECT] = "endpoints",
         [SCHEMA_CONTROL] = "endpoints",
+        [SCHEMA_LISTEN] = "address",
+        [SCHEMA_HOSTS] = "hosts",
         [SCHEMA_CHOICE] = "word",
         [SCHEMA_PATTERN] = "pattern",
         [SCHEMA_PARAMETERS] = "map",
@@ -260,12 +269,14 @@ size_t schema_width(enum schema_type type)
     case SCHEMA_RANGE:
         return 2 * sizeof(double);
     case SCHEMA_PATH:
+    case SCHEMA_LISTEN:
     case SCHEMA_PARAMETERS:
         return sizeof(char *);
     case SCHEMA_MAP:
     case SCHEMA_BIND:
     case SCHEMA_CONNECT:
     case SCHEMA_CONTROL:
+    case SCHEMA_HOSTS:
     case SCHEMA_CHOICE:
     case SCHEMA_PATTERN:
     case SCHEMA_BLOCKS:

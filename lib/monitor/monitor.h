@@ -58,6 +58,7 @@ struct monitor_settings {
     uint32_t rule_count;            /* at most MONITOR_RULES_MAX */
     struct alarm_budget alarms;     /* that the promises keep to */
     double event_rate;              /* values a second, as it was given; 0: measured */
+    bool named;                     /* the configuration calls the model by its name: nothing to judge by, but to be shown by */
 };
 
 /* What made a monitor ask for retraining: names and figures, by value. It names the first KPI, in the order of the

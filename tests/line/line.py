@@ -35,6 +35,7 @@ jobs: {{bind: [{jobs}]{jobs_more}}}
 feedback: {{bind: [{feedback}]}}
 events: {{bind: [{events}]}}
 control: {{bind: {control}}}
+http: {{listen: "{http}"}}
 workers: {workers}
 state: {{dir: {folder}/state}}
 log: {{level: debug, format: json}}
@@ -59,7 +60,7 @@ budgets:
 class Daemon:
     """A driftd of its own. `with Daemon(...) as daemon:` starts it and leaves nothing behind."""
 
-    def __init__(self, workers="0", metrics_more="", jobs_more="", backoff="1s", budgets=None, more="", **endpoints):
+    def __init__(self, workers="0", metrics_more="", jobs_more="", backoff="1s", budgets=None, more="", http="off", **endpoints):
         self.folder = tempfile.mkdtemp(prefix="driftd-line.")
         os.mkdir(os.path.join(self.folder, "state"))
         names = {name: f"ipc://{self.folder}/{name}" for name in ("metrics", "jobs", "feedback", "events", "control")}
@@ -69,7 +70,7 @@ class Daemon:
         self.write_config(CONFIG.format(folder=self.folder, workers=workers,
                                         metrics_more=", " + metrics_more if metrics_more else "",
                                         jobs_more=", " + jobs_more if jobs_more else "",
-                                        more=more,
+                                        more=more, http=http,
                                         budgets=BUDGETS.format(backoff=backoff) if budgets is None else budgets, **names))
         self.context = zmq.Context()
         self.process = None
@@ -101,6 +102,7 @@ class Daemon:
         for name in ("metrics", "jobs", "feedback", "events", "control"):
             if first.get(name):
                 self.endpoints[name] = first[name].split()[0]
+        self.http = first.get("http")
         return self
 
     def _read(self, process):

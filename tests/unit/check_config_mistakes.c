@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define TEXT_KEYS "metrics, jobs, feedback, events, control, workers, state, log, fleet_false_alarms, budgets, retraining"
+#define TEXT_KEYS "metrics, jobs, feedback, events, control, http, workers, state, log, fleet_false_alarms, budgets, retraining"
 
 START_TEST(five_mistakes_at_once)
 {
@@ -153,7 +153,7 @@ START_TEST(too_many_and_too_long)
     for (int i = 1; i <= 33; i++)
         sprintf(yaml + strlen(yaml), "'tcp://h:%d', ", i);
     strcat(yaml, "]}");
-    expect_first(yaml, "driftd.yaml:1:16: events.bind: more than 32 endpoints; allowed: ");
+    expect_first(yaml, "driftd.yaml:1:16: events.bind: more than 32 of them; allowed: ");
     strcpy(yaml, "retraining: {strategies: {");
     for (int i = 0; i < 65; i++)
         sprintf(yaml + strlen(yaml), "s%d: {}, ", i);
@@ -304,6 +304,26 @@ START_TEST(sockets_together)
 }
 END_TEST
 
+START_TEST(the_http_server)
+{
+    expect_told("http: {listen: 9570, hosts: [\"*\", a b, \"x:1\", localhost, localhost]}",
+                "1:16: http.listen: \"9570\": the port is missing, as in 127.0.0.1:9570; allowed: off or an address and a "
+                "port, as in 127.0.0.1:9570, [::1]:9570 or *:9570\n"
+                "1:30: http.hosts: \"*\": name the hosts one by one: a page elsewhere could else read along; allowed: a "
+                "list of host names or addresses, without a port\n"
+                "1:35: http.hosts: \"a b\": no host name and no address; allowed: a list of host names or addresses, without a port\n"
+                "1:40: http.hosts: \"x:1\": no host name and no address; allowed: a list of host names or addresses, without a port\n"
+                "1:58: http.hosts: \"localhost\" stands here twice; allowed: a list of host names or addresses, without "
+                "a port");
+    expect_told("http: {listen: example.org:80}",
+                "1:16: http.listen: \"example.org:80\": the host must be an address, localhost, or '*' for every "
+                "interface; allowed: off or an address and a port, as in 127.0.0.1:9570, [::1]:9570 or *:9570");
+    expect_told("http: {listen: 127.0.0.1:70000}",
+                "1:16: http.listen: \"127.0.0.1:70000\": the port must be 1 to 65535; allowed: off or an address and a "
+                "port, as in 127.0.0.1:9570, [::1]:9570 or *:9570");
+}
+END_TEST
+
 START_TEST(patterns)
 {
     struct config *config = NULL;
@@ -389,13 +409,11 @@ END_TEST
 START_TEST(not_in_this_release)
 {
     expect_told(
-        "http: {listen: 127.0.0.1:9570}\n"
         "security:\n  curve: off\n"
         "state: {checkpoint: 30s, keep: 90d}\n",
-        "1:1: http: not in this release (there is no HTTP server yet); remove the key\n"
-        "2:1: security: not in this release (there is no CURVE yet); remove the key\n"
-        "4:9: state.checkpoint: not in this release (monitors are not checkpointed yet); remove the key\n"
-        "4:26: state.keep: not in this release (ended requests are not cleared away yet); remove the key");
+        "1:1: security: not in this release (there is no CURVE yet); remove the key\n"
+        "3:9: state.checkpoint: not in this release (monitors are not checkpointed yet); remove the key\n"
+        "3:26: state.keep: not in this release (ended requests are not cleared away yet); remove the key");
 }
 END_TEST
 
@@ -413,6 +431,7 @@ int main(void)
     tcase_add_test(cases, durations_and_sizes);
     tcase_add_test(cases, endpoints);
     tcase_add_test(cases, sockets_together);
+    tcase_add_test(cases, the_http_server);
     tcase_add_test(cases, patterns);
     tcase_add_test(cases, retry_times);
     tcase_add_test(cases, strategies);
