@@ -10,7 +10,7 @@ CC      := gcc
 endif
 
 # What a machine needs, by purpose. `make deps` installs what is missing of all of it.
-DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev libmsgpack-dev
+DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev libmsgpack-dev libmicrohttpd-dev
 DEPS_CHECK := check python3 python3-zmq python3-msgpack python3-numpy python3-scipy python3-sklearn
 DEPS_DEMO  := python3 python3-zmq python3-numpy python3-scipy python3-sklearn dataset-fashion-mnist
 DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang libclang-rt-14-dev
@@ -24,7 +24,7 @@ HARDEN   ?= -fstack-protector-strong -fPIE
 LDHARDEN ?= -pie -Wl,-z,relro,-z,now
 
 PKGS_LIB    := yaml-0.1 jansson
-PKGS_DAEMON := libczmq libzmq sqlite3 libsystemd
+PKGS_DAEMON := libczmq libzmq sqlite3 libsystemd libmicrohttpd
 PKGS_CLI    := libzmq msgpack
 pkg_flags    = $(shell pkg-config $(1) $(2) 2>/dev/null)
 
@@ -88,6 +88,9 @@ deps-demo:
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) $(call pkg_flags,--cflags,$(PKGS_LIB) $(PKGS_DAEMON)) $(CFLAGS) $(HARDEN) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
+
+# The status page is taken into the program as it stands.
+$(BUILD)/obj/daemon/observe/page.o: $(wildcard daemon/observe/page/*)
 
 $(BUILD)/libdrift.a: $(LIB_OBJ)
 	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $(LIB_OBJ)

@@ -105,6 +105,25 @@ static int prepare_folders(const struct config *config)
     return EXIT_STOPPED;
 }
 
+/* An address that somebody wrote down has to be had; the one that stands where nobody did is worth a warning only. */
+static int open_http(struct engine *self)
+{
+    char why[ENDPOINT_WHY_MAX];
+    struct config_place place;
+    struct http_options options = engine_http_options(self->config);
+    if (!options.listen)
+        return EXIT_STOPPED;
+    int rc = http_new(&self->http, &options, why);
+    if (rc == 0)
+        return EXIT_STOPPED;
+    if (config_place_of(self->config, "http.listen", &place))
+        return fail(exit_of(rc), why);
+    log_warning("no status page and no metrics: their address is not to be had; set http.listen to another one, or to "
+                "off",
+                LOG_TEXT("why", why));
+    return EXIT_STOPPED;
+}
+
 /* But those of dispatch: they are made in the thread that uses them, when the requests station starts. */
 static int open_sockets(struct engine *self)
 {
@@ -120,7 +139,7 @@ static int open_sockets(struct engine *self)
         struct dispatch_options dispatch = engine_dispatch_options(config);
         rc = dispatch_new(&self->dispatch, &dispatch);
     }
-    return rc == 0 ? EXIT_STOPPED : fail(exit_of(rc), why);
+    return rc == 0 ? open_http(self) : fail(exit_of(rc), why);
 }
 
 static int make_shards(struct engine *self)
@@ -167,6 +186,8 @@ static int start_threads(struct engine *self)
         rc = ingest_start(self->ingest, &sink);
     if (rc == 0)
         rc = control_start(self->control, &control);
+    if (rc == 0 && self->http)
+        rc = http_start(self->http, control_inbox(self->control));
     return rc == 0 ? EXIT_STOPPED : fail(EXIT_OUR_BUG, "a thread could not be started");
 }
 
@@ -194,6 +215,7 @@ static void say_what_runs(const struct engine *self)
     log_info("driftd runs", LOG_TEXT("version", DRIFT_VERSION), LOG_TEXT("config", self->config_file),
              LOG_TEXT("metrics", metrics), LOG_TEXT("jobs", jobs), LOG_TEXT("feedback", feedback),
              LOG_TEXT("events", events), LOG_TEXT("control", control),
+             LOG_TEXT("http", self->http ? http_address(self->http) : "off"),
              LOG_NUMBER("budgets", engine_budget_count(self->config)), LOG_NUMBER("models_restored", self->restored),
              LOG_NUMBER("workers", workers_threads(self->workers)));
     if (!self->config->has_budgets)
@@ -270,6 +292,8 @@ static void stop_all(struct engine *self, int status)
 {
     uint32_t live = 0;
     notify_stopping();
+    if (self->http)
+        http_stop(self->http);
     if (self->control)
         control_stop(self->control);
     if (self->ingest)
@@ -290,6 +314,7 @@ static void stop_all(struct engine *self, int status)
 
 static void close_all(struct engine *self)
 {
+    http_destroy(&self->http);
     control_destroy(&self->control);
     ingest_destroy(&self->ingest);
     workers_destroy(&self->workers);

@@ -112,6 +112,13 @@ struct dispatch_options engine_dispatch_options(const struct config *config)
                                      .feedback_required = config->jobs.feedback == CONFIG_FEEDBACK_REQUIRED};
 }
 
+struct http_options engine_http_options(const struct config *config)
+{
+    return (struct http_options){.listen = config->http.listen,
+                                 .hosts = const_list(&config->http.hosts),
+                                 .host_count = config->http.hosts.count};
+}
+
 static struct requests_project limits_of(const char *project, const struct config_limits *limits)
 {
     return (struct requests_project){.project = project,

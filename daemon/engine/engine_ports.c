@@ -80,6 +80,11 @@ static const char *feedback_at(const void *station, uint32_t index)
     return dispatch_feedback_endpoint(station, index);
 }
 
+static const char *http_at(const void *station, uint32_t index)
+{
+    return station && index == 0 ? http_address(station) : NULL;
+}
+
 static json_t *list_endpoints(endpoint_at *at, const void *station)
 {
     json_t *list = json_array();
@@ -90,10 +95,10 @@ static json_t *list_endpoints(endpoint_at *at, const void *station)
 
 static json_t *all_endpoints(const struct engine *self)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "metrics", list_endpoints(metrics_at, self->ingest), "jobs",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "metrics", list_endpoints(metrics_at, self->ingest), "jobs",
                      list_endpoints(jobs_at, self->dispatch), "feedback", list_endpoints(feedback_at, self->dispatch),
                      "events", list_endpoints(events_at, self->observe), "control",
-                     list_endpoints(control_at, self->control));
+                     list_endpoints(control_at, self->control), "http", list_endpoints(http_at, self->http));
 }
 
 /* What it reads does not change while the daemon runs, or is atomic. */
@@ -111,6 +116,8 @@ static void add_facts(void *argument, json_t *status)
                         json_pack("{s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe), "dropped",
                                   (json_int_t)observe_dropped(self->observe)));
     json_object_set_new(status, "log_lost", json_integer((json_int_t)log_lost()));
+    if (self->http)
+        json_object_set_new(status, "http", http_facts(self->http));
     json_object_set_new(status, "endpoints", all_endpoints(self));
     json_object_set_new(status, "reload", json_pack("{s:b, s:n, s:[]}", "ok", 1, "at", "errors"));
 }

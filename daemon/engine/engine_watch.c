@@ -25,6 +25,8 @@ void engine_watch_begin(struct engine *self, int64_t now_ns)
     pulse_add(self, "ingest", ingest_heart(self->ingest), now_ns);
     pulse_add(self, "observe", observe_heart(self->observe), now_ns);
     pulse_add(self, "control", control_heart(self->control), now_ns);
+    if (self->http)
+        pulse_add(self, "http", http_heart(self->http), now_ns);
     for (uint32_t i = 0; i < workers_threads(self->workers); i++)
         pulse_add(self, "worker", workers_heart(self->workers, i), now_ns);
 }

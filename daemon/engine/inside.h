@@ -12,13 +12,14 @@
 #include "daemon/dispatch/dispatch.h"
 #include "daemon/engine/engine.h"
 #include "daemon/ingest/ingest.h"
+#include "daemon/observe/http.h"
 #include "daemon/observe/observe.h"
 #include "daemon/requests/requests.h"
 #include "daemon/workers/workers.h"
 #include "lib/config/config.h"
 
 #define HOST_MAX 256
-#define HEARTS_MAX (WORKERS_MAX + 4)
+#define HEARTS_MAX (WORKERS_MAX + 8)
 
 /* When a heart was last seen to beat. */
 struct pulse {
@@ -42,6 +43,7 @@ struct engine {
     struct dispatch *dispatch;
     struct observe *observe;
     struct control *control;
+    struct http *http; /* NULL: switched off, or its address was not to be had */
 
     pthread_mutex_t settings_mutex; /* config_settings_for() is for one thread at a time */
     atomic_uint restored;           /* models that the store knew at the start */
@@ -59,6 +61,7 @@ uint32_t engine_budget_count(const struct config *config);
 void engine_open_log(const struct config *config);
 struct ingest_options engine_ingest_options(const struct config *config);
 struct dispatch_options engine_dispatch_options(const struct config *config);
+struct http_options engine_http_options(const struct config *config);
 /* `projects` must hold config->retraining.project_count of them. */
 struct requests_options engine_requests_options(const struct engine *self, struct requests_project *projects);
 

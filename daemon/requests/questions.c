@@ -11,6 +11,7 @@
 
 #define LIST_DEFAULT 1000
 #define LIST_MAX 100000
+#define WAITING_LOOKED_AT 1000 /* pending requests, so that a status costs no more however many wait */
 
 struct page {
     struct core *core;
@@ -242,6 +243,40 @@ static char *answer_request(struct core *self, json_t *asked)
     return close_page(&page, rc);
 }
 
+/* What pending requests wait for, and how long the one has waited that waits longest for a trainer. */
+static void put_queue(struct page *page)
+{
+    struct core *self = page->core;
+    int64_t retry = 0, limit = 0, trainer = 0;
+    double longest_s = 0, due_in_s;
+    char held_by[192];
+    for (size_t i = 0; i <= self->by_id.mask && retry + limit + trainer < WAITING_LOOKED_AT; i++) {
+        for (struct map_link *link = self->by_id.slots[i]; link; link = link->next) {
+            const struct live *live = MAP_THING(link, struct live, by_id);
+            if (live->now.state != REQUEST_PENDING)
+                continue;
+            const char *reason = waits_for(self, live, held_by, &due_in_s);
+            double waited_s = (double)(self->now.steady_ns - live->now.not_before.steady_ns) / 1e9;
+            retry += strcmp(reason, "retry") == 0;
+            limit += strcmp(reason, "limit") == 0;
+            if (strcmp(reason, "trainer") != 0)
+                continue;
+            trainer++;
+            longest_s = waited_s > longest_s ? waited_s : longest_s;
+        }
+    }
+    json_write_key(&page->out, "queue");
+    json_write_bracket(&page->out, '{');
+    json_write_key(&page->out, "retry");
+    json_write_integer(&page->out, retry);
+    json_write_key(&page->out, "limit");
+    json_write_integer(&page->out, limit);
+    json_write_key(&page->out, "trainer");
+    json_write_integer(&page->out, trainer);
+    put_number(&page->out, "trainer_wait_s", round(longest_s * 1e3) / 1e3);
+    json_write_bracket(&page->out, '}');
+}
+
 static char *answer_status(struct core *self)
 {
     struct page page = {.core = self};
@@ -253,6 +288,7 @@ static char *answer_status(struct core *self)
         json_write_integer(&page.out, (int64_t)self->counts[i]);
     }
     json_write_bracket(&page.out, '}');
+    put_queue(&page);
     json_write_key(&page.out, "store_full");
     json_write_bool(&page.out, self->full);
     return close_page(&page, 0);

@@ -1,0 +1,386 @@
+/* What is under which address, and how it is sent. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/observe/exposition.h"
+#include "daemon/observe/http_inside.h"
+#include "daemon/observe/http_listen.h"
+#include "daemon/observe/page.h"
+#include "lib/siphash.h"
+
+#define JSON_TYPE "application/json"
+#define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
+#define OPEN_METRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+/* A page of ours loads nothing from elsewhere, and stands in no frame. */
+static const char policy[] =
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/* One request on its way. */
+struct serving {
+    struct http *http;
+    struct http_exchange *exchange;
+    struct MHD_Connection *connection;
+    const char *rest; /* of the address, behind the route's own */
+    enum MHD_Result result;
+};
+
+/* --- sending --- */
+
+static void count(atomic_uint_fast64_t *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response,
+                             const char *type)
+{
+    if (!response)
+        return MHD_NO;
+    MHD_add_response_header(response, "Content-Security-Policy", policy);
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
+    MHD_add_response_header(response, "Cache-Control", "no-cache");
+    if (type)
+        MHD_add_response_header(response, "Content-Type", type);
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        MHD_add_response_header(response, "Allow", "GET, HEAD");
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        MHD_add_response_header(response, "Retry-After", "1");
+    enum MHD_Result result = MHD_queue_response(connection, status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* A text that is sent as it stands, or not at all when the reader has it already. */
+static enum MHD_Result send_tagged(struct MHD_Connection *connection, uint64_t tag, struct MHD_Response *response,
+                                   const char *type)
+{
+    char etag[24];
+    snprintf(etag, sizeof etag, "\"%016llx\"", (unsigned long long)tag);
+    const char *known = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "If-None-Match");
+    unsigned status = MHD_HTTP_OK;
+    if (response && known && strstr(known, etag)) {
+        MHD_destroy_response(response);
+        response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
+        status = MHD_HTTP_NOT_MODIFIED;
+        type = NULL;
+    }
+    if (response)
+        MHD_add_response_header(response, "ETag", etag);
+    return queue(connection, status, response, type);
+}
+
+/* Takes `text` over. */
+static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, char *text, const char *type)
+{
+    if (!text)
+        return MHD_NO;
+    return queue(connection, status, MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE), type);
+}
+
+static enum MHD_Result refuse(struct http *self, struct MHD_Connection *connection, unsigned status, const char *code,
+                              const char *sentence)
+{
+    json_t *json = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", code, "message", sentence);
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_decref(json);
+    count(&self->refused);
+    return send_text(connection, status, text, JSON_TYPE);
+}
+
+/* --- asking --- */
+
+/* Takes `ask` over. NULL: the request waits, or was refused; its result is set. */
+static const struct answer *ask_for(struct serving *serving, json_t *ask)
+{
+    struct http *self = serving->http;
+    const struct answer *answer = NULL;
+    char *text = json_dumps(ask, JSON_COMPACT);
+    json_decref(ask);
+    enum answers_state state = ANSWERS_BUSY;
+    if (text && !self->stopping)
+        state = answers_get(self->answers, text, serving->exchange->since_ns, self->now_ns, &answer);
+    free(text);
+    if (state == ANSWERS_READY && answer_body(answer))
+        return answer;
+    if (state == ANSWERS_WAIT) {
+        http_wait(self, serving->exchange);
+        serving->result = MHD_YES;
+    } else {
+        serving->result = refuse(self, serving->connection, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+                                 self->stopping ? "the daemon is stopping" : "too many questions are under way; ask again");
+    }
+    return NULL;
+}
+
+/* A refusal of the control station begins with its "ok": so much of a reply need not be read for all the others. */
+static unsigned status_of(const struct body *body)
+{
+    static const char refused[] = "{\"ok\":false";
+    static const struct {
+        const char *code;
+        unsigned status;
+    } known[] = {{"unknown_model", MHD_HTTP_NOT_FOUND},
+                 {"unknown_request", MHD_HTTP_NOT_FOUND},
+                 {"bad_message", MHD_HTTP_BAD_REQUEST},
+                 {"not_built", MHD_HTTP_NOT_IMPLEMENTED},
+                 {"unknown_command", MHD_HTTP_NOT_IMPLEMENTED}};
+    if (strncmp(body->text, refused, sizeof refused - 1) != 0)
+        return MHD_HTTP_OK;
+    json_t *json = json_loads(body->text, 0, NULL);
+    const char *code = json_string_value(json_object_get(json, "error"));
+    unsigned status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    for (size_t i = 0; code && i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].code, code) == 0)
+            status = known[i].status;
+    }
+    json_decref(json);
+    return status;
+}
+
+/* The reply of the control station, as it stands. */
+static void send_reply(struct serving *serving, json_t *ask)
+{
+    const struct answer *answer = ask_for(serving, ask);
+    if (!answer)
+        return;
+    const struct body *body = answer_body(answer);
+    unsigned status = status_of(body);
+    if (status != MHD_HTTP_OK)
+        count(&serving->http->refused);
+    body_hold((struct body *)(uintptr_t)body);
+    struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
+        body->len, body->text, body_release, (void *)(uintptr_t)body);
+    if (!response)
+        body_release((void *)(uintptr_t)body);
+    serving->result = status == MHD_HTTP_OK ? send_tagged(serving->connection, body->tag, response, JSON_TYPE)
+                                            : queue(serving->connection, status, response, JSON_TYPE);
+}
+
+/* --- parameters --- */
+
+static const char *parameter(const struct serving *serving, const char *name)
+{
+    return MHD_lookup_connection_value(serving->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static void put_text(const struct serving *serving, json_t *ask, const char *parameter_name, const char *member)
+{
+    const char *value = parameter(serving, parameter_name);
+    if (value && *value)
+        json_object_set_new(ask, member, json_string(value));
+}
+
+/* What is no whole number goes on as -1, which nobody takes: the refusal says what is allowed. */
+static void put_number(const struct serving *serving, json_t *ask, const char *parameter_name, const char *member)
+{
+    const char *value = parameter(serving, parameter_name);
+    char *end;
+    if (!value)
+        return;
+    long long read = strtoll(value, &end, 10);
+    json_object_set_new(ask, member, json_integer(*value && !*end ? (json_int_t)read : -1));
+}
+
+/* --- routes --- */
+
+static void serve_status(struct serving *serving)
+{
+    send_reply(serving, json_pack("{s:s}", "do", "status"));
+}
+
+static void serve_rejects(struct serving *serving)
+{
+    send_reply(serving, json_pack("{s:s}", "do", "rejects"));
+}
+
+static void serve_models(struct serving *serving)
+{
+    json_t *ask = json_pack("{s:s, s:s}", "do", "models", "sort", "name");
+    put_text(serving, ask, "sort", "sort");
+    put_text(serving, ask, "pattern", "pattern");
+    put_text(serving, ask, "state", "state");
+    put_text(serving, ask, "contains", "contains");
+    put_number(serving, ask, "offset", "offset");
+    put_number(serving, ask, "limit", "limit");
+    send_reply(serving, ask);
+}
+
+/* An address that is no UTF-8 names nothing. */
+static void serve_one(struct serving *serving, const char *command, const char *member)
+{
+    json_t *name = json_string(serving->rest);
+    send_reply(serving, json_pack("{s:s, s:o}", "do", command, member, name ? name : json_string("")));
+}
+
+static void serve_model(struct serving *serving)
+{
+    serve_one(serving, "model", "model");
+}
+
+static void serve_explain(struct serving *serving)
+{
+    serve_one(serving, "explain", "model");
+}
+
+static void serve_requests(struct serving *serving)
+{
+    json_t *ask = json_pack("{s:s}", "do", "requests");
+    put_text(serving, ask, "state", "state");
+    put_number(serving, ask, "most", "most");
+    put_number(serving, ask, "limit", "most");
+    send_reply(serving, ask);
+}
+
+static void serve_request(struct serving *serving)
+{
+    serve_one(serving, "request", "request");
+}
+
+static void serve_metrics(struct serving *serving)
+{
+    const char *accept = MHD_lookup_connection_value(serving->connection, MHD_HEADER_KIND, "Accept");
+    bool open_metrics = accept && strstr(accept, "application/openmetrics-text");
+    const struct answer *answer = ask_for(serving, json_pack("{s:s}", "do", "status"));
+    if (!answer)
+        return;
+    json_t *status = json_loads(answer_body(answer)->text, 0, NULL), *models = NULL;
+    answer = ask_for(serving, json_pack("{s:s, s:b, s:s, s:i}", "do", "models", "named", 1, "sort", "name", "limit",
+                                        EXPOSITION_MODELS_MAX));
+    if (answer) {
+        models = json_loads(answer_body(answer)->text, 0, NULL);
+        serving->result = send_text(serving->connection, MHD_HTTP_OK, exposition_text(status, models, open_metrics),
+                                    open_metrics ? OPEN_METRICS_TYPE : TEXT_TYPE);
+    }
+    json_decref(status);
+    json_decref(models);
+}
+
+static void serve_health(struct serving *serving)
+{
+    serving->result = send_text(serving->connection, MHD_HTTP_OK, strdup("ok\n"), "text/plain; charset=utf-8");
+}
+
+/* Ready: it takes events, and what follows from them is kept. What is wrong beside that is told, and is no reason. */
+static void serve_ready(struct serving *serving)
+{
+    size_t i;
+    json_t *who;
+    const struct answer *answer = ask_for(serving, json_pack("{s:s}", "do", "status"));
+    if (!answer)
+        return;
+    json_t *status = json_loads(answer_body(answer)->text, 0, NULL), *reasons = json_array(), *warnings = json_array();
+    if (!status || json_is_false(json_object_get(status, "ok")))
+        json_array_append_new(reasons, json_string("the stations of the daemon do not answer in time"));
+    json_array_foreach (json_object_get(status, "incomplete"), i, who) {
+        char sentence[96];
+        snprintf(sentence, sizeof sentence, "%.32s does not answer in time", json_string_value(who));
+        json_array_append_new(reasons, json_string(sentence));
+    }
+    if (json_is_true(json_object_get(status, "store_full")))
+        json_array_append_new(reasons, json_string("the store cannot be written, mostly since its disk is full: no "
+                                                   "retraining is asked for until there is room"));
+    if (json_is_false(json_object_get(json_object_get(status, "reload"), "ok")))
+        json_array_append_new(warnings, json_string("the last reload failed: the configuration before it is in force"));
+    bool ready = json_array_size(reasons) == 0;
+    json_t *json = json_pack("{s:b, s:b, s:o, s:o}", "ok", (int)ready, "ready", (int)ready, "reasons", reasons,
+                             "warnings", warnings);
+    serving->result = send_text(serving->connection, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                                json_dumps(json, JSON_COMPACT), JSON_TYPE);
+    json_decref(json);
+    json_decref(status);
+}
+
+static const struct route {
+    const char *path; /* ends with '/': and what follows it */
+    void (*serve)(struct serving *serving);
+} routes[] = {{"/metrics", serve_metrics},
+              {"/healthz", serve_health},
+              {"/readyz", serve_ready},
+              {"/api/v1/status", serve_status},
+              {"/api/v1/models", serve_models},
+              {"/api/v1/models/", serve_model},
+              {"/api/v1/explain/", serve_explain},
+              {"/api/v1/requests", serve_requests},
+              {"/api/v1/requests/", serve_request},
+              {"/api/v1/rejects", serve_rejects}};
+
+static const struct route *route_of(const char *url, const char **rest_p)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++) {
+        size_t len = strlen(routes[i].path);
+        bool open = routes[i].path[len - 1] == '/';
+        if (open ? strncmp(url, routes[i].path, len) == 0 && url[len] : strcmp(url, routes[i].path) == 0) {
+            *rest_p = url + len;
+            return &routes[i];
+        }
+    }
+    return NULL;
+}
+
+static enum MHD_Result send_file(struct MHD_Connection *connection, const struct page_file *file)
+{
+    size_t len = (size_t)(file->end - file->at);
+    struct siphash_key key = {0, 0};
+    return send_tagged(connection, siphash13(&key, file->at, len),
+                       MHD_create_response_from_buffer(len, (void *)(uintptr_t)file->at, MHD_RESPMEM_PERSISTENT),
+                       file->type);
+}
+
+static enum MHD_Result answer_request(struct http *self, struct http_exchange *exchange, const char *url)
+{
+    struct serving serving = {
+        .http = self, .exchange = exchange, .connection = exchange->connection, .result = MHD_NO};
+    const char *host = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Host");
+    const struct page_file *file = page_find(url);
+    const struct route *route = file ? NULL : route_of(url, &serving.rest);
+    if (!http_host_allowed(self, host))
+        return refuse(self, exchange->connection, MHD_HTTP_MISDIRECTED_REQUEST, "unknown_host",
+                      "the daemon does not answer under this host name; if it should, add it to http.hosts");
+    if (file)
+        return send_file(exchange->connection, file);
+    if (!route)
+        return refuse(self, exchange->connection, MHD_HTTP_NOT_FOUND, "not_found", "there is nothing at this address");
+    route->serve(&serving);
+    return serving.result;
+}
+
+enum MHD_Result http_serve(void *argument, struct MHD_Connection *connection, const char *url, const char *method,
+                           const char *version, const char *upload, size_t *upload_bytes, void **exchange_p)
+{
+    (void)version;
+    (void)upload;
+    struct http *self = argument;
+    struct http_exchange *exchange = *exchange_p;
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+        *upload_bytes = 0;
+        return refuse(self, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed",
+                      "nothing can be changed here: GET and HEAD only; commands go to the control socket");
+    }
+    if (!exchange) {
+        exchange = calloc(1, sizeof *exchange);
+        if (!exchange)
+            return MHD_NO;
+        *exchange = (struct http_exchange){.connection = connection, .since_ns = self->now_ns};
+        *exchange_p = exchange;
+        count(&self->requests);
+        return MHD_YES;
+    }
+    *upload_bytes = 0; /* a GET may bring something along: it is passed over */
+    return answer_request(self, exchange, url);
+}
+
+void http_served(void *argument, struct MHD_Connection *connection, void **exchange_p,
+                 enum MHD_RequestTerminationCode code)
+{
+    (void)code;
+    http_request_ended(argument, connection);
+    free(*exchange_p);
+    *exchange_p = NULL;
+}
