@@ -88,6 +88,31 @@ static void wake_all(struct http *self)
     }
 }
 
+/* --- what charts are drawn of --- */
+
+static const char *const looked_at[] = {NULL, "{\"do\":\"models\",\"sort\":\"worst\",\"limit\":60}",
+                                        "{\"do\":\"models\",\"named\":true,\"sort\":\"name\",\"limit\":60}"};
+#define LOOKED_AT (sizeof looked_at / sizeof *looked_at)
+
+/* Asks for one list after the other, every ten seconds. */
+static void look_at_models(struct http *self)
+{
+    const struct answer *answer;
+    if (!self->looking && self->now_ns - self->looked_ns >= HISTORY_EVERY_NS) {
+        self->looked_ns = self->now_ns;
+        self->looking = 1;
+    }
+    while (self->looking && answers_get(self->answers, looked_at[self->looking], self->looked_ns, self->now_ns,
+                                        &answer) == ANSWERS_READY) {
+        json_t *list = answer_body(answer) ? json_loads(answer_body(answer)->text, 0, NULL) : NULL, *model;
+        size_t i;
+        json_array_foreach (json_object_get(list, "models"), i, model)
+            history_add(self->history, model, self->now_ns, self->wall_s);
+        json_decref(list);
+        self->looking = (self->looking + 1) % LOOKED_AT;
+    }
+}
+
 /* --- the thread --- */
 
 static bool take_letters(struct http *self)
@@ -120,7 +145,10 @@ static void *run(void *argument)
     int events = MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
     while (take_letters(self)) {
         heart_beat(&self->heart);
-        self->now_ns = clock_now().steady_ns;
+        struct now now = clock_now();
+        self->now_ns = now.steady_ns;
+        self->wall_s = now.wall_s;
+        look_at_models(self);
         if (answers_give_up(self->answers, self->now_ns))
             wake_all(self);
         end_slow_requests(self);
@@ -165,6 +193,8 @@ const char *http_address(const struct http *self)
 int http_start(struct http *self, struct inbox *control)
 {
     int rc = answers_new(&self->answers, control, self->inbox);
+    if (rc == 0)
+        rc = history_new(&self->history);
     if (rc < 0)
         return rc;
     self->now_ns = clock_now().steady_ns;
@@ -219,6 +249,7 @@ void http_destroy(struct http **self_p)
     if (self->socket >= 0)
         close(self->socket);
     answers_destroy(&self->answers);
+    history_destroy(&self->history);
     inbox_destroy(&self->inbox);
     free(self);
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "daemon/observe/answers.h"
+#include "daemon/observe/history.h"
 #include "daemon/observe/http.h"
 
 #define HTTP_HOSTS_MAX 34 /* those of the configuration, the address itself, and one more */
@@ -37,10 +38,14 @@ struct http {
     uint32_t host_count;
     struct inbox *inbox;
     struct answers *answers;
+    struct history *history;
+    int64_t looked_ns;   /* when the models that have a history were last asked for */
+    uint32_t looking;    /* at which of the lists; 0: at none now */
     struct MHD_Daemon *daemon;
     struct http_slot slots[HTTP_CONNECTIONS_MAX];
     struct http_exchange *waiting;
     int64_t now_ns; /* of this turn */
+    double wall_s;
     bool stopping;
     pthread_t thread;
     bool started;

@@ -26,6 +26,7 @@ struct serving {
     struct http_exchange *exchange;
     struct MHD_Connection *connection;
     const char *rest; /* of the address, behind the route's own */
+    bool one_model;   /* the reply is a model */
     enum MHD_Result result;
 };
 
@@ -144,6 +145,14 @@ static unsigned status_of(const struct body *body)
     return status;
 }
 
+/* Who is looked at gets a history. */
+static void note_model(struct http *self, const struct body *body)
+{
+    json_t *model = json_loads(body->text, 0, NULL);
+    history_add(self->history, model, self->now_ns, self->wall_s);
+    json_decref(model);
+}
+
 /* The reply of the control station, as it stands. */
 static void send_reply(struct serving *serving, json_t *ask)
 {
@@ -154,6 +163,8 @@ static void send_reply(struct serving *serving, json_t *ask)
     unsigned status = status_of(body);
     if (status != MHD_HTTP_OK)
         count(&serving->http->refused);
+    else if (serving->one_model)
+        note_model(serving->http, body);
     body_hold((struct body *)(uintptr_t)body);
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
         body->len, body->text, body_release, (void *)(uintptr_t)body);
@@ -221,7 +232,16 @@ static void serve_one(struct serving *serving, const char *command, const char *
 
 static void serve_model(struct serving *serving)
 {
+    serving->one_model = true;
     serve_one(serving, "model", "model");
+}
+
+static void serve_history(struct serving *serving)
+{
+    char *text = history_text(serving->http->history, serving->rest);
+    serving->result = text ? send_text(serving->connection, MHD_HTTP_OK, text, JSON_TYPE)
+                           : refuse(serving->http, serving->connection, MHD_HTTP_NOT_FOUND, "unknown_model",
+                                    "nothing was noted of this model yet; it begins with the next look at it");
 }
 
 static void serve_explain(struct serving *serving)
@@ -307,6 +327,7 @@ static const struct route {
               {"/api/v1/models", serve_models},
               {"/api/v1/models/", serve_model},
               {"/api/v1/explain/", serve_explain},
+              {"/api/v1/history/", serve_history},
               {"/api/v1/requests", serve_requests},
               {"/api/v1/requests/", serve_request},
               {"/api/v1/rejects", serve_rejects}};

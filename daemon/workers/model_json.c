@@ -83,6 +83,24 @@ static json_t *metrics_json(const struct model *model)
     return list;
 }
 
+/* Each rule's statistic against its threshold; null where it does not judge yet. */
+static json_t *rules_json(const struct model *model)
+{
+    json_t *list = json_array();
+    uint32_t count = monitor_rule_count(model->monitor);
+    for (uint32_t i = 0; i < count; i++) {
+        struct monitor_rule rule;
+        monitor_rule_at(model->monitor, i, &rule);
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:b, s:o, s:I, s:I}", "rule", rule.text, "detector",
+                            rule.detector, "statistic", figure(rule.statistic), "threshold", figure(rule.threshold),
+                            "promise", figure(rule.promise), "approximate", (int)rule.approximate, "reference",
+                            figure(rule.reference), "taken", (json_int_t)rule.taken, "refused",
+                            (json_int_t)rule.refused));
+    }
+    return list;
+}
+
 static json_t *settings_json(const struct monitor_settings *settings)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:f, s:f}", "window", (json_int_t)settings->window, "min_events",
@@ -117,6 +135,7 @@ json_t *model_json(const struct model *model, struct now now, bool whole)
         return json;
     json_object_set_new(json, "metrics", metrics_json(model));
     json_object_set_new(json, "metrics_left_out", json_integer((json_int_t)monitor_metrics_left_out(monitor)));
+    json_object_set_new(json, "rules", rules_json(model));
     json_object_set_new(json, "settings", settings_json(monitor_settings_of(monitor)));
     return json;
 }
