@@ -26,7 +26,10 @@ LDHARDEN ?= -pie -Wl,-z,relro,-z,now
 PKGS_LIB    := yaml-0.1 jansson
 PKGS_DAEMON := libczmq libzmq sqlite3 libsystemd libmicrohttpd
 PKGS_CLI    := libzmq msgpack
-pkg_flags    = $(shell pkg-config $(1) $(2) 2>/dev/null)
+# Each question is asked of pkg-config once, and only when something is built.
+empty :=
+pkg_memo     = pkg_memo_$(subst $(empty) $(empty),_,$(1) $(strip $(2)))
+pkg_flags    = $(if $(filter undefined,$(origin $(pkg_memo))),$(eval $(pkg_memo) := $(shell pkg-config $(1) $(2) 2>/dev/null)))$($(pkg_memo))
 
 CPPFLAGS += -I. -I$(BUILD) -D_GNU_SOURCE -DDRIFT_VERSION='"$(VERSION)"'
 CFLAGS   += -std=c11 -ffp-contract=off $(WARNINGS) $(OPTIMIZE) $(SANITIZE)

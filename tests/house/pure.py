@@ -40,9 +40,13 @@ LIBRARIES = ["jansson", "zmq", "czmq", "sqlite3", "yaml"]
 SANITIZER = re.compile(r"^(__asan|__ubsan|__tsan|__sanitizer|__gcov|__llvm|_Unwind)")
 
 
-def undefined(path):
-    out = subprocess.run(["nm", "-u", "-P", path], check=True, capture_output=True, text=True).stdout
-    return {line.split()[0] for line in out.splitlines() if line.strip()}
+def symbols(option, objects):
+    """{object: its undefined or defined symbols}"""
+    out = subprocess.run(["nm", option, "-P", "-A", *objects], check=True, capture_output=True, text=True).stdout
+    found = {path: set() for path in objects}
+    for path, _, rest in (line.partition(": ") for line in out.splitlines() if line.strip()):
+        found[pathlib.Path(path)].add(rest.split()[0])
+    return found
 
 
 def exported(library):
@@ -58,15 +62,12 @@ def main(build):
     objects = sorted(root.rglob("*.o"))
     if not objects:
         sys.exit("pure: no objects; run make first")
-    own = set()
-    for path in objects:
-        out = subprocess.run(["nm", "--defined-only", "-P", path], check=True, capture_output=True, text=True).stdout
-        own |= {line.split()[0] for line in out.splitlines() if line.strip()}
+    own = set().union(*symbols("--defined-only", objects).values())
     faults = []
-    for path in objects:
+    for path, undefined in symbols("-u", objects).items():
         name = path.relative_to(root).with_suffix("").as_posix()
         extras = [EXTRA[key] for key in (name, name.split("/")[0]) if key in EXTRA]
-        for symbol in sorted(undefined(path) - own - CORE - MATH):
+        for symbol in sorted(undefined - own - CORE - MATH):
             if SANITIZER.match(symbol) or any(extra.match(symbol) for extra in extras):
                 continue
             faults.append(f"{path}: calls {symbol}")
