@@ -59,8 +59,7 @@ static inline bool model_records(const struct model *model)
 /* And what the next event of a model needs. */
 static inline void model_prefetch(const struct model *model)
 {
-    __builtin_prefetch(model->monitor);
-    __builtin_prefetch((const char *)model->monitor + 64);
+    monitor_prefetch(model->monitor, 0);
     for (uint32_t i = 0; i < model->recorder.count; i++)
         __builtin_prefetch(&model->recorder.tracks[i][model->recorder.next[i] % RECORDER_VALUES], 1);
 }

@@ -265,6 +265,12 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
         if (found[i])
             model_prefetch(found[i]);
     }
+    for (unsigned step = 1; step < MONITOR_PREFETCH_STEPS; step++) {
+        for (uint32_t i = 0; i < count; i++) {
+            if (found[i])
+                monitor_prefetch(found[i]->monitor, step);
+        }
+    }
     for (uint32_t i = 0; i < count; i++)
         take_frame(self, &frames[i], payload[i], found[i], now);
     atomic_store_explicit(&self->events_seen, self->events, memory_order_relaxed);

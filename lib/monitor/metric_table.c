@@ -5,13 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-struct metric_row {
-    struct window *window;
-    float *gaps; /* NULL: not timed; seconds from the value before to this one, a ring beside the window's */
-    double newest_s;
-    uint32_t gaps_next;
-    uint32_t name_at, name_len;
-};
+#define LINE 64 /* bytes */
 
 static const char *name_of(const struct metric_table *self, uint32_t row)
 {
@@ -22,51 +16,88 @@ uint32_t metric_table_find(const struct metric_table *self, struct text name, ui
 {
     uint32_t row = first < self->count ? first : 0;
     for (uint32_t tried = 0; tried < self->count; tried++) {
-        if (self->rows[row].name_len == name.len && memcmp(name_of(self, row), name.at, name.len) == 0) {
-            window_prefetch_head(self->rows[row].window);
+        if (self->rows[row].name_len == name.len && memcmp(name_of(self, row), name.at, name.len) == 0)
             return row;
-        }
         row = row + 1 == self->count ? 0 : row + 1;
     }
     return METRIC_TABLE_NONE;
 }
 
-/* Room for one more row and its name. What has grown when the rest fails is used later. */
-static int grow(struct metric_table *self, size_t name_bytes)
+/* --- rows and columns --- */
+
+static void point(const struct metric_table *self, struct metric_row *row)
+{
+    row->window.values = self->ring + row->column;
+    row->window.stride = self->stride;
+    row->gaps = row->timed ? row->window.values + 1 : NULL;
+}
+
+static void copy_column(const struct metric_table *self, const struct metric_row *row, uint32_t column, float *ring,
+                        uint32_t stride)
+{
+    for (uint32_t place = 0, held = window_held(&row->window); place < held; place++)
+        ring[(size_t)place * stride + column] = self->ring[(size_t)place * self->stride + column];
+}
+
+/* Lays the ring out anew, with room for more columns. */
+static int widen(struct metric_table *self, uint32_t stride, uint32_t values)
+{
+    const size_t bytes = ((size_t)values * stride * sizeof(float) + LINE - 1) / LINE * LINE;
+    float *ring = aligned_alloc(LINE, bytes);
+    if (!ring)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < self->count; i++) {
+        const struct metric_row *row = &self->rows[i];
+        copy_column(self, row, row->column, ring, stride);
+        if (row->timed)
+            copy_column(self, row, row->column + 1, ring, stride);
+    }
+    free(self->ring);
+    self->ring = ring;
+    self->stride = stride;
+    for (uint32_t i = 0; i < self->count; i++)
+        point(self, &self->rows[i]);
+    return 0;
+}
+
+int metric_table_expect(struct metric_table *self, uint32_t metrics, uint32_t timed, uint32_t values)
+{
+    const uint32_t columns = self->columns + metrics + timed;
+    if (self->count + metrics > self->room) {
+        struct metric_row *rows = realloc(self->rows, (self->count + metrics) * sizeof *rows);
+        if (!rows)
+            return -ENOMEM;
+        self->rows = rows;
+        self->room = self->count + metrics;
+    }
+    return columns > self->stride ? widen(self, columns, values) : 0;
+}
+
+/* What has grown when the rest fails is used later. */
+static int grow(struct metric_table *self, size_t name_bytes, const struct metric_keep *keep)
 {
     char *names = realloc(self->names, self->names_bytes + name_bytes);
     if (!names)
         return -ENOMEM;
     self->names = names;
-    if (self->count < self->room)
-        return 0;
-    uint32_t room = self->room + (self->room < 8 ? 4 : self->room);
-    struct metric_row *rows = realloc(self->rows, room * sizeof *rows);
-    if (!rows)
-        return -ENOMEM;
-    self->rows = rows;
-    self->room = room;
-    return 0;
+    return metric_table_expect(self, 1, keep->timed, keep->values);
 }
 
 int metric_table_put(struct metric_table *self, struct text name, const struct metric_keep *keep)
 {
-    struct metric_row row = {.newest_s = NAN, .name_at = self->names_bytes, .name_len = (uint32_t)name.len};
-    if (grow(self, name.len + 1) != 0)
+    struct metric_row row = {.newest_s = NAN,
+                             .name_at = self->names_bytes,
+                             .name_len = (uint32_t)name.len,
+                             .column = self->columns,
+                             .timed = keep->timed};
+    assert(self->count == 0 || self->rows[0].window.capacity == keep->values);
+    if (grow(self, name.len + 1, keep) != 0 || window_init(&row.window, keep->values, &keep->use) != 0)
         return -ENOMEM;
-    int error = window_new_for(&row.window, keep->values, &keep->use);
-    assert(error != -EINVAL);
-    if (error == 0 && keep->timed) {
-        row.gaps = malloc(keep->values * sizeof *row.gaps);
-        error = row.gaps ? 0 : -ENOMEM;
-    }
-    if (error) {
-        window_destroy(&row.window);
-        return error;
-    }
+    point(self, &row);
     memcpy(self->names + self->names_bytes, name.at, name.len);
     self->names[self->names_bytes + name.len] = '\0';
     self->names_bytes += row.name_len + 1;
+    self->columns += 1 + keep->timed;
     self->rows[self->count++] = row;
     return 0;
 }
@@ -75,34 +106,37 @@ void metric_table_cut(struct metric_table *self, uint32_t count)
 {
     while (self->count > count) {
         struct metric_row *row = &self->rows[--self->count];
-        window_destroy(&row->window);
-        free(row->gaps);
+        window_clear(&row->window);
         self->names_bytes = row->name_at;
+        self->columns = row->column;
     }
 }
 
 int metric_table_reserve_weights(struct metric_table *self, uint32_t row)
 {
-    return window_reserve_weights(self->rows[row].window);
+    return window_reserve_weights(&self->rows[row].window);
 }
 
-void metric_table_prefetch(const struct metric_table *self, uint32_t row)
+void metric_table_prefetch(const struct metric_table *self)
 {
-    const struct metric_row *at = &self->rows[row];
-    window_prefetch(at->window);
-    if (at->gaps)
-        __builtin_prefetch(at->gaps + at->gaps_next, 1);
+    for (size_t at = 0; at < self->count * sizeof *self->rows; at += LINE)
+        __builtin_prefetch((const char *)self->rows + at, 1);
+}
+
+void metric_table_prefetch_places(const struct metric_table *self)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        window_prefetch(&self->rows[i].window);
 }
 
 void metric_table_add(struct metric_table *self, uint32_t index, double value, uint64_t weight, double at_s)
 {
     struct metric_row *row = &self->rows[index];
     if (row->gaps) {
-        row->gaps[row->gaps_next++] = window_count(row->window) ? (float)(at_s - row->newest_s) : 0.0F;
-        row->gaps_next = row->gaps_next == window_capacity(row->window) ? 0 : row->gaps_next;
+        row->gaps[(size_t)row->window.next * self->stride] = row->window.total ? (float)(at_s - row->newest_s) : 0.0F;
         row->newest_s = at_s;
     }
-    window_add(row->window, value, weight);
+    window_add(&row->window, value, weight);
 }
 
 const char *metric_table_name(const struct metric_table *self, uint32_t row)
@@ -114,7 +148,7 @@ const char *metric_table_name(const struct metric_table *self, uint32_t row)
 const struct window *metric_table_window(const struct metric_table *self, uint32_t row)
 {
     assert(row < self->count);
-    return self->rows[row].window;
+    return &self->rows[row].window;
 }
 
 double metric_table_start_s(const struct metric_table *self, uint32_t index)
@@ -122,10 +156,10 @@ double metric_table_start_s(const struct metric_table *self, uint32_t index)
     const struct metric_row *row = &self->rows[index];
     assert(row->gaps);
     double at_s = row->newest_s;
-    uint32_t gap = row->gaps_next;
-    for (uint32_t back = 1; back < window_count(row->window); back++) {
-        gap = gap ? gap - 1 : window_capacity(row->window) - 1;
-        at_s -= (double)row->gaps[gap];
+    uint32_t gap = row->window.next;
+    for (uint32_t back = 1; back < window_held(&row->window); back++) {
+        gap = gap ? gap - 1 : row->window.capacity - 1;
+        at_s -= (double)row->gaps[(size_t)gap * self->stride];
     }
     return at_s;
 }
@@ -139,18 +173,18 @@ double metric_table_end_s(const struct metric_table *self, uint32_t row)
  * loaded, as the window's is. */
 static void walk_gaps(struct metric_row *row, struct codec *codec)
 {
-    const uint32_t count = window_count(row->window), capacity = window_capacity(row->window);
-    const uint32_t oldest = !codec_loads(codec) && count == capacity ? row->gaps_next : 0;
-    codec_f32s(codec, row->gaps + oldest, count - oldest);
-    codec_f32s(codec, row->gaps, oldest);
-    if (codec_loads(codec))
-        row->gaps_next = count == capacity ? 0 : count;
+    const uint32_t held = window_held(&row->window), capacity = row->window.capacity;
+    uint32_t place = !codec_loads(codec) && held == capacity ? row->window.next : 0;
+    for (uint32_t i = 0; i < held; i++) {
+        codec_f32s(codec, row->gaps + (size_t)place * row->window.stride, 1);
+        place = place + 1 == capacity ? 0 : place + 1;
+    }
 }
 
 bool metric_table_walk(struct metric_table *self, uint32_t index, struct codec *codec)
 {
     struct metric_row *row = index == METRIC_TABLE_NONE ? NULL : &self->rows[index];
-    bool loaded = window_walk(row ? row->window : NULL, codec);
+    bool loaded = window_walk(row ? &row->window : NULL, codec);
     bool timed = row && row->gaps;
     double newest_s = row ? row->newest_s : (double)NAN;
     codec_flag(codec, &timed);
@@ -163,7 +197,7 @@ bool metric_table_walk(struct metric_table *self, uint32_t index, struct codec *
         return true;
     }
     loaded = loaded && (timed || !row->gaps);
-    if (loaded && row->gaps && gaps == window_count(row->window) * sizeof *row->gaps)
+    if (loaded && row->gaps && gaps == window_held(&row->window) * sizeof *row->gaps)
         walk_gaps(row, codec);
     else if (loaded && row->gaps)
         codec->failed = true;
@@ -174,8 +208,7 @@ bool metric_table_walk(struct metric_table *self, uint32_t index, struct codec *
     if (row && loaded) {
         row->newest_s = newest_s;
     } else if (row) {
-        window_reset(row->window);
-        row->gaps_next = 0;
+        window_reset(&row->window);
     }
     return loaded;
 }
@@ -184,6 +217,7 @@ void metric_table_clear(struct metric_table *self)
 {
     metric_table_cut(self, 0);
     free(self->rows);
+    free(self->ring);
     free(self->names);
     *self = (struct metric_table){0};
 }

@@ -1,7 +1,9 @@
 /* metric_table.h - the metrics of one model: a name, a window of values and their times for each.
  *
  * Made for a handful of metrics that come in the same order again and again: a search begins where the last one should
- * have led to, so that it mostly is one comparison of names.
+ * have led to, so that it mostly is one comparison of keys. All values that come together, and the times from the values
+ * before to them, stand side by side in one ring: an event of five metrics touches one or two lines of it, and a line and
+ * a half of each row.
  *
  * Threads: a table belongs to one thread. Memory: metric_table_put() and metric_table_reserve_weights() take it;
  * metric_table_add() cannot fail. Names are the table's, until the next metric_table_put().
@@ -11,18 +13,28 @@
 
 #include <stdint.h>
 
-#include "lib/stats/window.h"
+#include "lib/stats/window_inside.h"
 
 #define METRIC_TABLE_NONE UINT32_MAX
 
-struct metric_row;
+struct metric_row {
+    struct window window; /* its ring is a column of the table's */
+    uint64_t key;         /* of the name, as the last event had it (struct metric); 0: not known yet */
+    double newest_s;
+    float *gaps; /* the next column; NULL: not timed; seconds from the value before to this one */
+    uint32_t name_at, name_len;
+    uint32_t column;
+    bool timed;
+};
 
 /* All zero: an empty table. */
 struct metric_table {
     struct metric_row *rows;
+    float *ring; /* as many places as a window has values, each with `stride` floats */
     char *names; /* one behind the other, each with its NUL */
     uint32_t count, room;
     uint32_t names_bytes;
+    uint32_t columns, stride; /* used; and there */
 };
 
 /* What is kept of a metric. */
@@ -35,7 +47,23 @@ struct metric_keep {
 /* The row of a name, looked for from row `first` on and around; METRIC_TABLE_NONE when there is none. */
 uint32_t metric_table_find(const struct metric_table *self, struct text name, uint32_t first);
 
-/* Adds a row for a new name at the end. Returns 0 or -ENOMEM: nothing has changed then. */
+/* The same for a name with a key (struct metric); 0: it has none. */
+static inline uint32_t metric_table_find_key(struct metric_table *self, uint64_t key, struct text name,
+                                             uint32_t first)
+{
+    if (first < self->count && key && self->rows[first].key == key)
+        return first;
+    const uint32_t row = metric_table_find(self, name, first);
+    if (row != METRIC_TABLE_NONE && key)
+        self->rows[row].key = key;
+    return row;
+}
+
+/* Makes room at once for so many metrics that will be put, some of them timed. Returns 0 or -ENOMEM. */
+int metric_table_expect(struct metric_table *self, uint32_t metrics, uint32_t timed, uint32_t values);
+
+/* Adds a row for a new name at the end; all rows keep the same number of values. Returns 0 or -ENOMEM: nothing has changed
+ * then. Windows move. */
 int metric_table_put(struct metric_table *self, struct text name, const struct metric_keep *keep);
 
 /* Takes the newest rows away again, down to `count`. */
@@ -44,9 +72,10 @@ void metric_table_cut(struct metric_table *self, uint32_t count);
 /* See window_reserve_weights(). */
 int metric_table_reserve_weights(struct metric_table *self, uint32_t row);
 
-/* Begins to load what metric_table_add() will touch, once metric_table_find() has found the row. A model whose turn it
- * is has mostly left the cache: an event's metrics are best found first, then loaded together, then added. */
-void metric_table_prefetch(const struct metric_table *self, uint32_t row);
+/* Begin to load what an event will touch: the rows, and once they are there the places in the ring that are next. A model
+ * whose turn it is has mostly left the cache. */
+void metric_table_prefetch(const struct metric_table *self);
+void metric_table_prefetch_places(const struct metric_table *self);
 
 /* Adds a value that was measured at `at_s`, seconds since the epoch. */
 void metric_table_add(struct metric_table *self, uint32_t row, double value, uint64_t weight, double at_s);

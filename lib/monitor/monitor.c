@@ -138,16 +138,31 @@ void monitor_find_kpis(struct monitor *self)
         self->kpis[k].row = metric_table_find(&self->metrics, text_of(self->settings->kpis[k].metric), 0);
 }
 
+/* Room for what the first event shows, at once. */
+static int expect(struct monitor *self, const struct metric_event *event)
+{
+    uint32_t metrics = 0, timed = 0;
+    for (uint32_t i = 0; i < event->metric_count && metrics < MONITOR_METRICS_MAX; i++) {
+        if (event->metrics[i].kind != METRIC_NUMBER)
+            continue;
+        metrics++;
+        timed += monitor_kpi_of(self->settings, event->metrics[i].name) != NO_KPI;
+    }
+    return metrics ? metric_table_expect(&self->metrics, metrics, timed, self->settings->window) : 0;
+}
+
 /* Finds a row for each number of the event; histograms and categories have none: no rule asks for them. */
 static int place(struct monitor *self, const struct metric_event *event, struct placing *out)
 {
     uint32_t guess = 0;
+    if (self->metrics.count == 0 && expect(self, event) != 0)
+        return -ENOMEM;
     for (uint32_t i = 0; i < event->metric_count; i++) {
         const struct metric *metric = &event->metrics[i];
         out->row[i] = METRIC_TABLE_NONE;
         if (metric->kind != METRIC_NUMBER)
             continue;
-        uint32_t row = metric_table_find(&self->metrics, metric->name, guess);
+        uint32_t row = metric_table_find_key(&self->metrics, metric->key, metric->name, guess);
         if (row == METRIC_TABLE_NONE && monitor_place_new(self, metric->name, &row) != 0)
             return -ENOMEM;
         if (row == METRIC_TABLE_NONE) {
@@ -335,9 +350,6 @@ static int take(struct monitor *self, const struct metric_event *event, int64_t 
     if (error)
         return error;
 
-    for (uint32_t i = 0; i < event->metric_count; i++)
-        if (placing.row[i] != METRIC_TABLE_NONE)
-            metric_table_prefetch(&self->metrics, placing.row[i]);
     const double at_s = measured_at(event, now_s);
     for (uint32_t i = 0; i < event->metric_count; i++)
         if (placing.row[i] != METRIC_TABLE_NONE)
@@ -366,6 +378,22 @@ int monitor_add(struct monitor *self, const struct metric_event *event, int64_t 
             return take(self, &extended, now_ns, now_s, out);
     }
     return take(self, event, now_ns, now_s, out);
+}
+
+void monitor_prefetch(const struct monitor *self, unsigned step)
+{
+    switch (step) {
+    case 0:
+        for (size_t at = 0; at < sizeof *self; at += 64)
+            __builtin_prefetch((const char *)self + at, 1);
+        break;
+    case 1:
+        metric_table_prefetch(&self->metrics);
+        break;
+    default:
+        metric_table_prefetch_places(&self->metrics);
+        break;
+    }
 }
 
 const struct trigger *monitor_trigger(const struct monitor *self)

@@ -1,14 +1,8 @@
-#include "lib/stats/window.h"
-
-#include <assert.h>
 #include <errno.h>
 #include <float.h>
-#include <math.h>
 #include <stdlib.h>
 
 #include "lib/stats/window_inside.h"
-
-
 
 static const char *const stat_names[WINDOW_STATS] = {
     [WINDOW_LAST] = "last", [WINDOW_MEAN] = "mean",     [WINDOW_MIN] = "min",
@@ -16,9 +10,39 @@ static const char *const stat_names[WINDOW_STATS] = {
     [WINDOW_P95] = "p95",   [WINDOW_P99] = "p99",       [WINDOW_EWMA] = "ewma",
 };
 
-static size_t slots_of(const struct window *self)
+static struct window_more *more_of(struct window *self)
 {
-    return (size_t)self->capacity * (self->ordered ? 2 : 1);
+    if (!self->more)
+        self->more = calloc(1, sizeof *self->more);
+    return self->more;
+}
+
+static struct watch watch_for(const struct window_use *use)
+{
+    return (struct watch){.stat = use->rank,
+                          .min = use->min,
+                          .max = use->max,
+                          .below = isnan(use->min) ? -INFINITY : use->min - window_blur(use->min),
+                          .above = isnan(use->max) ? INFINITY : use->max + window_blur(use->max)};
+}
+
+int window_init(struct window *self, uint32_t capacity, const struct window_use *use)
+{
+    *self = (struct window){.capacity = capacity, .stride = 1, .sums = use->sum, .averages = use->ewma, .exact = true};
+    if (use->ranks == 0)
+        return 0;
+    if (!more_of(self))
+        return -ENOMEM;
+    if (use->ranks == 1 && capacity <= WINDOW_ORDER_ABOVE) {
+        self->more->watches = true;
+        self->more->watch = watch_for(use);
+        return 0;
+    }
+    self->more->order = malloc(capacity * sizeof *self->more->order);
+    if (self->more->order)
+        return 0;
+    window_clear(self);
+    return -ENOMEM;
 }
 
 int window_new_for(struct window **self_p, uint32_t capacity, const struct window_use *use)
@@ -26,23 +50,14 @@ int window_new_for(struct window **self_p, uint32_t capacity, const struct windo
     *self_p = NULL;
     if (capacity < 1 || capacity > WINDOW_CAPACITY_MAX)
         return -EINVAL;
-    const bool ordered = use->ranks > 1 || (use->ranks == 1 && capacity > WINDOW_ORDER_ABOVE);
-    const bool watched = use->ranks == 1 && !ordered;
-    size_t bytes = sizeof(struct window) + (size_t)capacity * (ordered ? 2 : 1) * sizeof(float);
-    const size_t watch_at = (bytes + 7) & ~(size_t)7;
-    bytes = watched ? watch_at + sizeof(struct watch) : bytes;
-    struct window *self = malloc(bytes);
+    struct window *self = malloc(sizeof *self + capacity * sizeof *self->values);
     if (!self)
         return -ENOMEM;
-    *self = (struct window){.capacity = capacity, .ordered = ordered, .sums = use->sum, .averages = use->ewma, .exact = true};
-    if (watched) {
-        self->watch = (struct watch *)(void *)((char *)self + watch_at);
-        *self->watch = (struct watch){.stat = use->rank,
-                                      .min = use->min,
-                                      .max = use->max,
-                                      .below = isnan(use->min) ? -INFINITY : use->min - window_blur(use->min),
-                                      .above = isnan(use->max) ? INFINITY : use->max + window_blur(use->max)};
+    if (window_init(self, capacity, use) != 0) {
+        free(self);
+        return -ENOMEM;
     }
+    self->values = (float *)(self + 1);
     *self_p = self;
     return 0;
 }
@@ -54,14 +69,18 @@ int window_new(struct window **self_p, uint32_t capacity, bool ordered)
 
 int window_reserve_weights(struct window *self)
 {
-    if (self->weights)
+    if (window_weighted(self))
         return 0;
-    float *weights = malloc(slots_of(self) * sizeof(float));
+    if (!more_of(self))
+        return -ENOMEM;
+    size_t slots = (size_t)self->capacity * (self->more->order ? 2 : 1);
+    float *weights = malloc(slots * sizeof *weights);
     if (!weights)
         return -ENOMEM;
-    for (size_t i = 0; i < slots_of(self); i++)
+    for (size_t i = 0; i < slots; i++)
         weights[i] = 1;
-    self->weights = weights;
+    self->more->weights = weights;
+    self->more->weight = window_held(self);
     return 0;
 }
 
@@ -80,8 +99,8 @@ static struct exact_sum sum_up(const struct window *self)
 {
     struct exact_sum sum;
     exact_sum_clear(&sum);
-    for (uint32_t i = 0; i < self->count; i++)
-        exact_sum_add(&sum, self->values[i], self->weights ? (uint64_t)self->weights[i] : 1);
+    for (uint32_t i = 0, held = window_held(self); i < held; i++)
+        exact_sum_add(&sum, *window_place(self, i), (uint64_t)window_weight_at(self, i));
     return sum;
 }
 
@@ -94,24 +113,28 @@ static inline bool add_exactly(double *sum, double term)
     return lost == 0.0;
 }
 
+static struct exact_sum *wide_of(const struct window *self)
+{
+    return self->more ? self->more->wide : NULL;
+}
+
+/* Without memory the sum is added up each time it is asked for. */
 static void widen(struct window *self)
 {
     self->exact = false;
-    if (!self->wide)
-        self->wide = malloc(sizeof *self->wide);
-    if (self->wide)
-        *self->wide = sum_up(self);
+    if (more_of(self) && !self->more->wide)
+        self->more->wide = malloc(sizeof *self->more->wide);
+    if (wide_of(self))
+        *self->more->wide = sum_up(self);
 }
 
 /* Once a round: perhaps what needed so much room has left. */
 static void narrow(struct window *self)
 {
-    double sum = 0;
-    bool exact = true;
-    for (uint32_t i = 0; i < self->count && exact; i++)
-        exact = add_exactly(&sum, (double)self->values[i] * (self->weights ? (double)self->weights[i] : 1));
-    self->exact = exact;
-    self->sum = sum;
+    self->sum = 0;
+    self->exact = true;
+    for (uint32_t i = 0, held = window_held(self); i < held && self->exact; i++)
+        self->exact = add_exactly(&self->sum, (double)*window_place(self, i) * (double)window_weight_at(self, i));
 }
 
 void window_sum_again(struct window *self)
@@ -126,88 +149,107 @@ static void sum_wide(struct window *self, float x, uint64_t w, float out, uint64
 {
     if (self->next == 0)
         narrow(self);
-    if (self->exact || !self->wide)
+    if (self->exact || !wide_of(self))
         return;
     if (out_weight)
-        exact_sum_take(self->wide, out, out_weight);
-    exact_sum_add(self->wide, x, w);
+        exact_sum_take(self->more->wide, out, out_weight);
+    exact_sum_add(self->more->wide, x, w);
 }
 
-void window_add(struct window *self, double value, uint64_t weight)
+/* --- taking a value --- */
+
+static inline void take_place(struct window *self, float x)
 {
-    assert(isfinite(value) && weight >= 1 && (weight == 1 || self->weights));
-    const float x = single(value);
-    const float w = weight == 1 ? 1 : (float)(weight < EXACT_SUM_WEIGHT_MAX ? weight : EXACT_SUM_WEIGHT_MAX);
-    float out = 0, out_weight = 0;
-    if (self->ordered)
-        window_order_take(self, x, w);
-    if (self->count == self->capacity) {
-        out = self->values[self->next];
-        out_weight = self->weights ? self->weights[self->next] : 1;
-    } else {
-        self->count++;
-    }
-    self->weight += (uint64_t)w - (uint64_t)out_weight;
-    self->values[self->next] = x;
-    if (self->weights)
-        self->weights[self->next] = w;
+    *window_place(self, self->next) = x;
     self->next = self->next + 1 == self->capacity ? 0 : self->next + 1;
-    if (self->watch)
-        watch_take(self->watch, (double)x, (uint64_t)w, (double)out, (uint64_t)out_weight);
-    if (self->sums) {
-        if (!self->exact)
-            sum_wide(self, x, (uint64_t)w, out, (uint64_t)out_weight);
-        else if (!add_exactly(&self->sum, -(double)out * (double)out_weight) ||
-                 !add_exactly(&self->sum, (double)x * (double)w))
-            widen(self);
-    }
     if (self->averages) {
         /* Written so that a rate of 1 gives x itself, whatever came before. */
-        double rate = 2.0 / (self->capacity + 1.0);
+        const double rate = 2.0 / (self->capacity + 1.0);
         self->ewma = self->total ? (1.0 - rate) * self->ewma + rate * (double)x : (double)x;
     }
     self->total++;
 }
 
-void window_prefetch_head(const struct window *self)
+/* With weights or an order. */
+static void add_more(struct window *self, float x, uint64_t weight)
 {
-    __builtin_prefetch(self, 1);
-    __builtin_prefetch((const char *)self + 64, 1);
+    struct window_more *more = self->more;
+    const uint32_t place = self->next;
+    const bool full = self->total >= self->capacity;
+    const float w = (float)(weight < EXACT_SUM_WEIGHT_MAX ? weight : EXACT_SUM_WEIGHT_MAX);
+    const float out = full ? *window_place(self, place) : 0, out_weight = full ? window_weight_at(self, place) : 0;
+    if (more->order)
+        window_order_take(self, x, w);
+    if (more->weights) {
+        more->weights[place] = w;
+        more->weight += (uint64_t)w - (uint64_t)out_weight;
+    }
+    take_place(self, x);
+    if (more->watches)
+        window_watch(&more->watch, (double)x, (uint64_t)w, (double)out, (uint64_t)out_weight);
+    if (!self->sums)
+        return;
+    if (!self->exact)
+        sum_wide(self, x, (uint64_t)w, out, (uint64_t)out_weight);
+    else if (!add_exactly(&self->sum, -(double)out * (double)out_weight) ||
+             !add_exactly(&self->sum, (double)x * (double)w))
+        widen(self);
 }
 
-/* A short order is loaded whole; in a long one the search finds its own way. */
+void window_add(struct window *self, double value, uint64_t weight)
+{
+    assert(isfinite(value) && weight >= 1 && (weight == 1 || window_weighted(self)));
+    const float x = single(value);
+    struct window_more *more = self->more;
+    if (more && (more->weights || more->order)) {
+        add_more(self, x, weight);
+        return;
+    }
+    const bool full = self->total >= self->capacity;
+    const float out = full ? *window_place(self, self->next) : 0;
+    take_place(self, x);
+    if (more && more->watches)
+        window_watch(&more->watch, (double)x, 1, (double)out, full);
+    if (!self->sums)
+        return;
+    if (!self->exact)
+        sum_wide(self, x, 1, out, full);
+    else if (!add_exactly(&self->sum, -(double)out) || !add_exactly(&self->sum, (double)x))
+        widen(self);
+}
+
+/* What window_add() touches besides the window itself. A short order is loaded whole; in a long one the search finds its
+ * own way. */
 void window_prefetch(const struct window *self)
 {
-    const float *order = self->values + self->capacity;
-    __builtin_prefetch(self->values + self->next, 1);
-    if (self->watch)
-        __builtin_prefetch(self->watch, 1);
-    if (self->weights)
-        __builtin_prefetch(self->weights + self->next, 1);
-    if (self->ordered)
-        for (uint32_t i = 0; i < self->count && i < 128; i += 16)
-            __builtin_prefetch(order + i, 1);
+    const struct window_more *more = self->more;
+    __builtin_prefetch(window_place(self, self->next), 1);
+    if (!more)
+        return;
+    __builtin_prefetch(more, 1);
+    __builtin_prefetch(&more->order, 1);
 }
 
 static double mean(const struct window *self)
 {
+    const double weight = (double)window_weight(self);
     if (self->sums && self->exact)
-        return self->sum / (double)self->weight;
-    if (self->sums && self->wide)
-        return exact_sum_get(self->wide) / (double)self->weight;
+        return self->sum / weight;
+    if (self->sums && wide_of(self))
+        return exact_sum_get(self->more->wide) / weight;
     const struct exact_sum sum = sum_up(self);
-    return exact_sum_get(&sum) / (double)self->weight;
+    return exact_sum_get(&sum) / weight;
 }
 
 double window_get(const struct window *self, enum window_stat stat)
 {
-    if (self->count == 0 || (stat == WINDOW_EWMA && !self->averages))
+    if (self->total == 0 || (stat == WINDOW_EWMA && !self->averages))
         return NAN;
     if (window_by_rank(stat))
         return window_rank(self, stat);
     switch (stat) {
     case WINDOW_LAST:
-        return (double)self->values[self->next ? self->next - 1 : self->capacity - 1];
+        return (double)*window_place(self, self->next ? self->next - 1 : self->capacity - 1);
     case WINDOW_MEAN:
         return mean(self);
     case WINDOW_EWMA:
@@ -226,7 +268,7 @@ double window_get(const struct window *self, enum window_stat stat)
 
 uint32_t window_count(const struct window *self)
 {
-    return self->count;
+    return window_held(self);
 }
 
 uint64_t window_total(const struct window *self)
@@ -241,11 +283,12 @@ uint32_t window_capacity(const struct window *self)
 
 uint32_t window_recent(const struct window *self, float *out, uint32_t most)
 {
-    uint32_t count = most < self->count ? most : self->count;
-    uint32_t from_start = count < self->next ? count : self->next; /* those before `next`; older ones end the ring */
-    uint32_t from_end = count - from_start;
-    memcpy(out, self->values + self->capacity - from_end, from_end * sizeof *out);
-    memcpy(out + from_end, self->values + self->next - from_start, from_start * sizeof *out);
+    const uint32_t held = window_held(self), count = most < held ? most : held;
+    uint32_t place = self->next >= count ? self->next - count : self->next + self->capacity - count;
+    for (uint32_t i = 0; i < count; i++) {
+        out[i] = *window_place(self, place);
+        place = place + 1 == self->capacity ? 0 : place + 1;
+    }
     return count;
 }
 
@@ -278,20 +321,32 @@ const char *window_stat_name(enum window_stat stat)
 
 void window_reset(struct window *self)
 {
-    self->count = self->next = 0;
-    self->total = self->weight = 0;
+    self->next = 0;
+    self->total = 0;
     self->exact = true;
     self->sum = self->ewma = 0;
-    if (self->watch)
-        self->watch->below_weight = self->watch->above_weight = 0;
+    if (self->more) {
+        self->more->weight = 0;
+        self->more->watch.below_weight = self->more->watch.above_weight = 0;
+    }
+}
+
+void window_clear(struct window *self)
+{
+    if (!self->more)
+        return;
+    free(self->more->order);
+    free(self->more->weights);
+    free(self->more->wide);
+    free(self->more);
+    self->more = NULL;
 }
 
 void window_destroy(struct window **self_p)
 {
     if (!*self_p)
         return;
-    free((*self_p)->weights);
-    free((*self_p)->wide);
+    window_clear(*self_p);
     free(*self_p);
     *self_p = NULL;
 }

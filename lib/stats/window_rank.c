@@ -1,10 +1,5 @@
 #include "lib/stats/window_inside.h"
 
-float *window_order(struct window *self)
-{
-    return self->values + self->capacity;
-}
-
 /* How many of the order stand before (value, weight). */
 static uint32_t order_find(const float *values, const float *weights, uint32_t count, float value, float weight)
 {
@@ -30,16 +25,14 @@ static void order_move(float *at, uint32_t out, uint32_t in, float item)
     at[in] = item;
 }
 
-/* Brings (value, weight) into the order; in a full window the pair that `next` points at leaves it. */
 void window_order_take(struct window *self, float value, float weight)
 {
-    float *values = window_order(self), *weights = self->weights ? self->weights + self->capacity : NULL;
-    uint32_t out = self->count;
-    if (self->count == self->capacity) {
-        float leaving = weights ? self->weights[self->next] : 1;
-        out = order_find(values, weights, self->count, self->values[self->next], leaving);
-    }
-    uint32_t in = order_find(values, weights, self->count, value, weight);
+    const uint32_t held = window_held(self);
+    float *values = self->more->order, *weights = self->more->weights ? self->more->weights + self->capacity : NULL;
+    uint32_t out = held;
+    if (held == self->capacity)
+        out = order_find(values, weights, held, *window_place(self, self->next), window_weight_at(self, self->next));
+    uint32_t in = order_find(values, weights, held, value, weight);
     order_move(values, out, in, value);
     if (weights)
         order_move(weights, out, in, weight);
@@ -71,13 +64,14 @@ static uint32_t percent_of(enum window_stat stat)
 /* The smallest value whose cumulative weight reaches `percent` of the whole, in whole numbers: no rounding decides. */
 static double quantile(const struct window *self, uint32_t percent)
 {
-    const float *values = self->values + self->capacity;
-    if (!self->weights)
-        return (double)values[((uint64_t)self->count * percent + 99) / 100 - 1];
-    const float *weights = self->weights + self->capacity;
-    const uint64_t needed = self->weight * percent; /* in hundredths: below 2^63 */
-    uint32_t at = self->count - 1;
-    uint64_t below = self->weight - (uint64_t)weights[at]; /* cumulative weight of the next lower one */
+    const uint32_t held = window_held(self);
+    const float *values = self->more->order;
+    if (!self->more->weights)
+        return (double)values[((uint64_t)held * percent + 99) / 100 - 1];
+    const float *weights = self->more->weights + self->capacity;
+    const uint64_t needed = self->more->weight * percent; /* in hundredths: below 2^63 */
+    uint32_t at = held - 1;
+    uint64_t below = self->more->weight - (uint64_t)weights[at]; /* cumulative weight of the next lower one */
     while (at > 0 && below * 100 >= needed)
         below -= (uint64_t)weights[--at];
     return (double)values[at];
@@ -104,11 +98,12 @@ static float value_of(uint32_t key)
 static double search(const struct window *self, uint32_t percent)
 {
     uint32_t key = 0;
-    const uint64_t needed = self->weight * percent;
+    const uint32_t held = window_held(self);
+    const uint64_t needed = window_weight(self) * percent;
     for (uint32_t bit = 1u << 31; bit; bit >>= 1) {
         uint64_t below = 0; /* of what is less than key + bit */
-        for (uint32_t i = 0; i < self->count; i++)
-            below += key_of(self->values[i]) < key + bit ? (self->weights ? (uint64_t)self->weights[i] : 1) : 0;
+        for (uint32_t i = 0; i < held; i++)
+            below += key_of(*window_place(self, i)) < key + bit ? (uint64_t)window_weight_at(self, i) : 0;
         if (below * 100 < needed || below == 0)
             key += bit;
     }
@@ -146,25 +141,26 @@ static float select_rank(float *at, uint32_t count, uint32_t rank)
 
 double window_rank(const struct window *self, enum window_stat stat)
 {
-    const uint32_t percent = percent_of(stat);
-    if (self->ordered)
-        return stat == WINDOW_MIN ? (double)self->values[self->capacity] : quantile(self, percent);
-    if (self->weights || self->count > WINDOW_ORDER_ABOVE)
+    const uint32_t percent = percent_of(stat), held = window_held(self);
+    if (self->more && self->more->order)
+        return stat == WINDOW_MIN ? (double)self->more->order[0] : quantile(self, percent);
+    if (window_weighted(self) || held > WINDOW_ORDER_ABOVE)
         return search(self, percent);
     float copy[WINDOW_ORDER_ABOVE];
-    memcpy(copy, self->values, self->count * sizeof *copy);
-    const uint64_t reached = ((uint64_t)self->count * percent + 99) / 100;
-    return (double)select_rank(copy, self->count, reached ? (uint32_t)reached - 1 : 0);
+    for (uint32_t i = 0; i < held; i++)
+        copy[i] = *window_place(self, i);
+    const uint64_t reached = ((uint64_t)held * percent + 99) / 100;
+    return (double)select_rank(copy, held, reached ? (uint32_t)reached - 1 : 0);
 }
 
 /* Whether the watched statistic is beyond a limit, by the weight of what is. */
 static int watch_side(const struct window *self)
 {
-    const struct watch *watch = self->watch;
-    const uint64_t needed = self->weight * percent_of(watch->stat); /* in hundredths: below 2^63 */
+    const struct watch *watch = &self->more->watch;
+    const uint64_t weight = window_weight(self), needed = weight * percent_of(watch->stat); /* in hundredths: below 2^63 */
     if (watch->below_weight > 0 && watch->below_weight * 100 >= needed)
         return -1;
-    const uint64_t within = self->weight - watch->above_weight;
+    const uint64_t within = weight - watch->above_weight;
     return within == 0 || within * 100 < needed ? 1 : 0;
 }
 
@@ -175,9 +171,9 @@ static bool same_limit(double a, double b)
 
 int window_judge(const struct window *self, enum window_stat stat, double min, double max, double *observed)
 {
-    const struct watch *watch = self->watch;
+    const struct watch *watch = self->more && self->more->watches ? &self->more->watch : NULL;
     *observed = NAN;
-    if (watch && self->count && watch->stat == stat && same_limit(watch->min, min) && same_limit(watch->max, max)) {
+    if (watch && self->total && watch->stat == stat && same_limit(watch->min, min) && same_limit(watch->max, max)) {
         const int side = watch_side(self);
         if (side)
             *observed = window_get(self, stat);
@@ -186,4 +182,3 @@ int window_judge(const struct window *self, enum window_stat stat, double min, d
     *observed = window_get(self, stat);
     return !isnan(min) && window_below(*observed, min) ? -1 : !isnan(max) && window_above(*observed, max) ? 1 : 0;
 }
-

@@ -41,6 +41,7 @@ static struct metric *next_metric(struct metric_decoder *self, struct event_draf
         return NULL;
     }
     metric->name = name;
+    metric->key = 0;
     return metric;
 }
 

@@ -42,6 +42,7 @@ static inline bool fast_number(struct fast_event *out, const struct known_name *
                                      : name->member == MEMBER_NOT_NEGATIVE && !(number >= 0))
         return false;
     metric->name = text;
+    metric->key = name->key;
     metric->kind = METRIC_NUMBER;
     metric->number = number;
     out->event->metric_count++;

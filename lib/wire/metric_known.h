@@ -26,6 +26,7 @@
 struct known_name {
     uint64_t word[KNOWN_WORDS]; /* the name, with zeros behind */
     uint64_t mask;              /* of its last word */
+    uint64_t key;               /* its keyed hash, never 0 */
     uint64_t stamp;             /* the last event that had it */
     uint16_t next;              /* the name that followed it */
     uint8_t len, last;          /* bytes; index of its last word */

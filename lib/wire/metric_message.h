@@ -51,6 +51,7 @@ struct metric_category {
 
 struct metric {
     struct text name;
+    uint64_t key; /* stands for the name among all metrics of decoders with the same secret, up to one in 2^64; 0: none */
     enum metric_kind kind;
     union {
         double number; /* finite */
