@@ -50,7 +50,7 @@ TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 
 quiet = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
 
-.PHONY: all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench fuzz fault system install uninstall clean test-bins check-run demo-run
+.PHONY: all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate fuzz fault system install uninstall clean test-bins check-run demo-run
 
 all: $(BUILD)/driftd $(BUILD)/driftc $(BUILD)/libdrift.a $(BUILD)/libdrift.so
 
@@ -74,6 +74,7 @@ help:
 #>   make fault       kill -9, dead trainers, restarts: nothing is lost
 #>   make system      the unit under a real systemd (skipped where there is none)
 #>   make bench       ratios against a bare libzmq receive loop, to build/bench.json
+#>   make bench-gate  instructions an event on the hot path, against what was reached
 #>   make install     to DESTDIR and prefix (make uninstall takes it away)
 #>   make clean       remove build/
 #>
@@ -194,6 +195,10 @@ $(BUILD)/bench/%: bench/%.c bench/traffic.h $(BUILD)/libdrift.a $(BUILD)/libstat
 
 bench: all $(BENCH)
 	@BUILD=$(BUILD) /usr/bin/python3 bench/run.py
+
+bench-gate: $(BUILD)/bench/hotpath
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) valgrind)
+	@BUILD=$(BUILD) SET=$(SET) /usr/bin/python3 bench/gate.py
 
 install: all
 	@tests/house/install.sh install "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"

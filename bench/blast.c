@@ -1,6 +1,6 @@
 /* blast.c - a serving fleet that never waits for itself: replays pre-encoded ZMTP 3.0 traffic over TCP.
  *
- *   blast HOST PORT MODELS MESSAGES [json|msgpack] [ROWS]
+ *   blast HOST PORT MODELS MESSAGES [json|msgpack] [ROWS] [MESSAGES_PER_S]
  *
  * Connects as a PUB to a bound SUB, encodes some laps (a message for each model) once, and writes them until MESSAGES are
  * sent, with `seq` patched in place. TCP holds it back when the receiver is slower, so nothing is ever dropped and the
@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/traffic.h"
@@ -127,6 +128,25 @@ static void send_all(int fd, const unsigned char *data, size_t len)
     }
 }
 
+/* So many messages a second, a few in each millisecond: a node that serves, not one that floods. */
+static void pace(int fd, struct lap *lap, uint64_t models, uint64_t messages, uint64_t rate)
+{
+    struct timespec start, until;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    for (uint64_t sent = 0, tick = 1; sent < messages; tick++) {
+        uint64_t due = tick * rate / 1000 < messages ? tick * rate / 1000 : messages;
+        for (; sent < due; sent++) {
+            size_t at = (size_t)(sent % lap->count);
+            patch_seq(lap, at, at + 1, sent / models);
+            size_t from = at ? lap->end_at[at - 1] : 0;
+            send_all(fd, lap->bytes + from, lap->end_at[at] - from);
+        }
+        uint64_t ns = (uint64_t)start.tv_nsec + tick * 1000000;
+        until = (struct timespec){.tv_sec = start.tv_sec + (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    }
+}
+
 /* Before the traffic begins every byte of the peer is read in its turn. */
 static void send_exact(int fd, const void *data, size_t bytes)
 {
@@ -175,7 +195,11 @@ int main(int argc, char **argv)
     struct lap lap = {.msgpack = argc > 5 && strcmp(argv[5], "msgpack") == 0};
     encode_laps(&lap, models, argc > 6 ? (unsigned)atoi(argv[6]) : 1);
     int fd = shake_hands(argv[1], argv[2]);
-    uint64_t sent = 0;
+    uint64_t sent = 0, rate = argc > 7 ? strtoull(argv[7], NULL, 10) : 0;
+    if (rate) {
+        pace(fd, &lap, models, messages, rate);
+        sent = messages;
+    }
     for (uint64_t seq = 0; sent < messages; seq++) {
         size_t first = (size_t)(seq * models % lap.count), now = (size_t)(messages - sent < models ? messages - sent : models);
         patch_seq(&lap, first, first + now, seq);

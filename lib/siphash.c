@@ -25,8 +25,14 @@ static inline void round_of(uint64_t v[4])
 /* The last word: what is left of the data, and the length's low byte on top. Nothing beyond the data is read. */
 static inline uint64_t tail_of(const unsigned char *at, size_t bytes)
 {
+    const size_t left = bytes & 7;
     uint64_t word = (uint64_t)(bytes & 0xff) << 56;
-    for (size_t i = 0; i < (bytes & 7); i++)
+    if (left && bytes >= 8) { /* the last eight bytes, without those that are hashed already */
+        uint64_t eight;
+        memcpy(&eight, at + left - 8, sizeof eight);
+        return word | le64toh(eight) >> (64 - 8 * left);
+    }
+    for (size_t i = 0; i < left; i++)
         word |= (uint64_t)at[i] << (8 * i);
     return word;
 }
