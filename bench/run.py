@@ -113,7 +113,7 @@ def wait_for(control, want):
     started = time.monotonic()
     while True:
         status = ask(control, {"do": "status"})
-        if status["events"] >= want:
+        if status.get("events", 0) >= want:
             return status
         assert time.monotonic() - started < 300, status
         time.sleep(0.01)
@@ -133,7 +133,7 @@ def run_driftd(load):
                 assert daemon.poll() is None, "driftd did not start"
             ask(control, {"do": "status"})
             want = 0
-            if load.get("known"):  # the models are there already: what is measured is events, not their making
+            if load.get("known", True):  # the models are there already: what is measured is events, not their making
                 first = dict(load, messages=load["models"], per_s=0)
                 sources = blast(port, first)
                 want += load["models"] * load["rows"]
