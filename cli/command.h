@@ -56,6 +56,7 @@ int check_run(const struct command *self, struct common *common, int argc, char 
 int status_run(const struct command *self, struct common *common, int argc, char **argv);
 int models_run(const struct command *self, struct common *common, int argc, char **argv);
 int model_run(const struct command *self, struct common *common, int argc, char **argv);
+int explain_run(const struct command *self, struct common *common, int argc, char **argv);
 int requests_run(const struct command *self, struct common *common, int argc, char **argv);
 int request_run(const struct command *self, struct common *common, int argc, char **argv);
 int rejects_run(const struct command *self, struct common *common, int argc, char **argv);

@@ -124,6 +124,7 @@ static const struct command commands[] = {
     {"status", ASK_SHARDS | ASK_REQUESTS, true, merge_status, NULL},
     {"models", ASK_SHARDS, true, merge_models, begin_models},
     {"model", ASK_SHARDS, false, merge_model, begin_model},
+    {"explain", ASK_SHARDS | ASK_ENGINE, false, merge_model, begin_model},
     {"requests", ASK_REQUESTS, false, merge_only, NULL},
     {"request", ASK_REQUESTS, false, merge_only, begin_request},
     {"retrain", ASK_REQUESTS, false, merge_only, begin_model},
@@ -135,7 +136,7 @@ static const struct command commands[] = {
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* Commands of the protocol that this release does not have. */
-static const char *const not_built[] = {"explain", "reload", "silence", "unsilence", "checkpoint"};
+static const char *const not_built[] = {"reload", "silence", "unsilence", "checkpoint"};
 #define NOT_BUILT (sizeof not_built / sizeof *not_built)
 
 static json_t *refuse_unknown(const char *name)

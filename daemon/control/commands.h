@@ -12,7 +12,8 @@
 enum command_target {
     ASK_NOBODY = 0, /* answered here */
     ASK_SHARDS = 1,
-    ASK_REQUESTS = 2
+    ASK_REQUESTS = 2,
+    ASK_ENGINE = 4 /* makes the reply of what the others have answered */
 };
 
 struct command {

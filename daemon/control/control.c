@@ -153,6 +153,8 @@ static void finish(struct control *self, struct pending *pending)
         json = command->merge(pending->ask, pending->answers, pending->answered);
     if (json && !whole && command->partial)
         json_object_set_new(json, "incomplete", missing(self, pending));
+    if (json && whole && (command->targets & ASK_ENGINE))
+        json = self->ports.answer(self->ports.argument, pending->ask, json);
     if (json && (command->targets & ASK_REQUESTS) && (command->targets & ASK_SHARDS))
         self->ports.facts(self->ports.argument, json);
     reply(self, &pending->asker, json);

@@ -3,7 +3,7 @@
  * Questions go to the shards and to the keeper of requests as letters, and their answers are put together here. Whoever
  * does not answer in time is named in the reply; nobody who asks waits for ever.
  *
- * Threads: everything by the engine; `facts` is called in the station's thread. Memory: bounded: so many questions at a
+ * Threads: everything by the engine; `facts` and `answer` are called in the station's thread. Memory: bounded: so many questions at a
  * time, so many bytes each. Failure: control_new() says in a sentence which endpoint could not be had.
  */
 #ifndef DRIFTD_CONTROL_CONTROL_H
@@ -25,6 +25,9 @@ struct control_ports {
     struct inbox *requests;
     /* Adds to `status` what the engine knows: version, up_s, and the like. */
     void (*facts)(void *argument, json_t *status);
+    /* Makes the reply to a question that only the configuration can answer; takes over the answer of the others, which
+     * may be a refusal. */
+    json_t *(*answer)(void *argument, const json_t *ask, json_t *answer);
     void *argument;
 };
 

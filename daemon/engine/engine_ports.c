@@ -142,6 +142,7 @@ struct control_ports engine_control_ports(struct engine *self)
     struct control_ports ports = {.shard_count = workers_shards(self->workers),
                                   .requests = requests_inbox(self->requests),
                                   .facts = add_facts,
+                                  .answer = engine_answer,
                                   .argument = self};
     for (uint32_t i = 0; i < ports.shard_count; i++)
         ports.shards[i] = workers_inbox(self->workers, i);

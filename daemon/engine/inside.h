@@ -70,6 +70,9 @@ struct shard_ports engine_shard_ports(struct engine *self);
 struct requests_ports engine_requests_ports(struct engine *self);
 struct control_ports engine_control_ports(struct engine *self);
 
+/* engine_explain.c: the control station's port for what only the configuration can answer. */
+json_t *engine_answer(void *argument, const json_t *ask, json_t *answer);
+
 /* engine_watch.c: whether the stations are alive, and what the service manager is told. */
 void engine_watch_begin(struct engine *self, int64_t now_ns);
 void engine_watch(struct engine *self, int64_t now_ns);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/workers/shard_inside.h"
+#include "lib/explain/live.h"
 
 /* Models looked at in one turn, so that no answer holds the line up: some hundred microseconds each. */
 #define COUNT_SLICE 1024
@@ -121,6 +122,19 @@ static json_t *one_model_json(const struct shard *self, struct text name, struct
     return json;
 }
 
+/* How a model's rules stand; what they are judged by is for the engine to add. */
+static json_t *live_json(const struct shard *self, struct text name)
+{
+    uint64_t hash = siphash13(&self->options.key, name.at, name.len);
+    const struct model *model = models_find(self->models, hash, name);
+    char *live = model ? explain_live_json(model->monitor) : NULL;
+    json_t *json = model ? json_pack("{s:b, s:s}", "ok", live != NULL, "live", live ? live : "")
+                         : json_pack("{s:b, s:s, s:s}", "ok", 0, "error", "unknown_model", "message",
+                                     "no such model has been heard of");
+    free(live);
+    return json;
+}
+
 /* The next slice of the census; true when all models have been counted. */
 static bool count_slice(struct shard *self, struct walk *walk, struct now now)
 {
@@ -170,6 +184,8 @@ static bool walk_on(struct shard *self, struct walk *walk, struct now now, json_
                          "skipped", (json_int_t)walk->skip);
     } else if (text_is(what, "model")) {
         *out = one_model_json(self, ask_text(walk, "model"), now);
+    } else if (text_is(what, "explain")) {
+        *out = live_json(self, ask_text(walk, "model"));
     } else if (text_is(what, "rejects")) {
         *out = rejects_json(self);
     } else {

@@ -28,6 +28,7 @@ struct budget_kpi {
 /* The list `drift`. */
 struct budget_drift {
     struct drift_rule *rules; /* without promises */
+    struct mark *marks;       /* where each of them stands */
     uint32_t count;
     bool given;               /* it replaces what earlier blocks set */
 };

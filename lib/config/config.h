@@ -126,6 +126,17 @@ bool config_place_of(const struct config *self, const char *key, struct config_p
 bool config_settings_place(const struct config *self, const struct monitor_settings *settings, const char *key,
                            struct config_place *out);
 
+/* Where rule `index` of such settings was set: an item of `drift`, or the limit of a KPI with `test: evidence`. */
+bool config_rule_place(const struct config *self, const struct monitor_settings *settings, uint32_t index,
+                       struct config_place *out);
+
+/* Every key that counts for a model, by its path below `budgets` or in the file ("window", "kpis.accuracy.min",
+ * "retraining.limits.concurrent"), its value as a person would write it, and where it was set: no place where the default
+ * stands. `settings` are those of config_settings_for(), or NULL: no block matches. */
+typedef void config_effective_fn(void *argument, const char *key, const char *value, const struct config_place *place);
+void config_effective(const struct config *self, const struct model_id *model, const struct monitor_settings *settings,
+                      config_effective_fn *tell, void *argument);
+
 /* Where the control socket is when no file says so, for tools that look for it. Returns 0, or -ENAMETOOLONG. */
 #define CONFIG_ENDPOINT_MAX 256
 int config_control_default(char out[CONFIG_ENDPOINT_MAX], const struct config_options *options);

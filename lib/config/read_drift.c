@@ -233,12 +233,13 @@ bool read_drift(struct reader *self, const struct schema_row *row, const struct 
     if (node->count > MONITOR_DRIFT_MAX)
         return read_refuse(self, row, node, shown, "more than %d rules", MONITOR_DRIFT_MAX);
     drift->rules = arena_take(&self->box->memory, node->count, sizeof(*drift->rules));
-    if (!drift->rules)
+    drift->marks = arena_take(&self->box->memory, node->count, sizeof(*drift->marks));
+    if (!drift->rules || !drift->marks)
         return false;
     snprintf(name, sizeof(name), "%s[]", shown);
     for (const struct node *item = node->first; item; item = item->next)
         if (read_rule(self, item, name, &drift->rules[drift->count]))
-            drift->count++;
+            drift->marks[drift->count++] = item->mark;
         else
             good = false;
     return good;

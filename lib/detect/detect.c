@@ -207,8 +207,17 @@ int detect_reference(const struct detect *self, struct detect_reference *out)
                                      .level = reference->centre / (1 - reference->phi),
                                      .sd = reference->sd,
                                      .limit = reference_limit(reference),
-                                     .slack = reference_slack(reference)};
+                                     .slack = reference_slack(reference),
+                                     .cut = reference_cut(reference),
+                                     .scale = {reference->scale[0], reference->scale[1]}};
     return 0;
+}
+
+int detect_moments(const struct detect *self, struct detect_moments *out)
+{
+    if (!self->type->moments)
+        return -ENOTSUP;
+    return self->type->moments(self->state, out) ? 0 : -EAGAIN;
 }
 
 const char *detect_name_of(const struct detect *self)

@@ -160,10 +160,22 @@ struct detect_reference {
     double phi;                 /* the fitted lag-1 autocorrelation, 0 unless prewhitened */
     double level, sd;           /* the metric's mean; deviation of what the AR(1) leaves */
     double limit, slack;        /* in force; `slack` NAN but for a CUSUM */
+    double cut;                 /* residuals are cut off at +-cut; INFINITY: never */
+    double scale[2];            /* rising, falling: what a residual counts for on that side, at most 1 */
 };
 
 /* -ENOTSUP: the detector has no such reference. */
 int detect_reference(const struct detect *self, struct detect_reference *out);
+
+/* What a detector without a reference has seen since it began. */
+struct detect_moments {
+    uint64_t n;
+    double mean, sd;        /* in the metric's unit */
+    double autocorrelation; /* lag 1 */
+};
+
+/* -ENOTSUP: the detector keeps no such figures; -EAGAIN: fewer than two values. *out is untouched on failure. */
+int detect_moments(const struct detect *self, struct detect_moments *out);
 
 const char *detect_name_of(const struct detect *self);
 

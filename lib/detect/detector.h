@@ -46,6 +46,7 @@ struct detector {
     int (*add_categories)(void *state, uint64_t index, const struct detect_category *categories, uint32_t count,
                           struct detect_verdict *out);
     uint64_t (*clipped)(const void *state);
+    bool (*moments)(const void *state, struct detect_moments *out); /* false: too few values */
     size_t (*more_bytes)(const void *state); /* beside the state itself */
     void (*release)(void *state);
 };

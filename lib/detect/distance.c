@@ -34,6 +34,19 @@ void distance_retune(void *state, const struct detect_params *params)
         self->alpha = fmin(self->window / params->promise, PERMUTATION_ALPHA_MOST);
 }
 
+/* Of the reference, where it is one of values. */
+bool distance_moments(const void *state, struct detect_moments *out)
+{
+    const struct distance *self = state;
+    if (self->input != INPUT_VALUES || self->collected < 2)
+        return false;
+    *out = (struct detect_moments){.n = self->collected,
+                                   .mean = self->mean[0],
+                                   .sd = sqrt(self->squares[0] / (self->collected - 1)),
+                                   .autocorrelation = NAN};
+    return true;
+}
+
 int distance_promise(struct detect_params *params, double events)
 {
     if (!isnan(detect_params_get(params, "threshold")))

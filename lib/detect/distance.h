@@ -72,6 +72,7 @@ void distance_init(struct distance *self, const struct detect_params *params, co
 int distance_promise(struct detect_params *params, double events);
 /* Holds for the next reference that is settled: one that is, stands. */
 void distance_retune(void *state, const struct detect_params *params);
+bool distance_moments(const void *state, struct detect_moments *out);
 void distance_restart(void *state);
 void distance_add(void *state, uint64_t index, double value, struct detect_verdict *out);
 int distance_add_histogram(void *state, uint64_t index, const double *edges, const uint64_t *counts, uint32_t bins,

@@ -12,9 +12,9 @@
 #include <math.h>
 
 #include "lib/detect/detector.h"
+#include "lib/detect/evidence.h"
 
-#define BETS 8
-#define LARGEST_BET 0.9 /* of 1 / m: a perfect value leaves a tenth of the evidence */
+#define BETS EVIDENCE_BETS
 
 struct bet {
     double evidence;     /* M_k */
@@ -29,6 +29,7 @@ struct evidence {
     uint64_t clipped;
     uint64_t n;
     double sum, squares; /* of x */
+    double previous, along; /* the x before; sum of each x times the one before */
     struct bet bet[BETS];
 };
 
@@ -88,7 +89,7 @@ static void restart(void *state)
 {
     struct evidence *self = state;
     self->n = 0;
-    self->sum = self->squares = 0;
+    self->sum = self->squares = self->previous = self->along = 0;
     for (int k = 0; k < BETS; k++)
         self->bet[k] = (struct bet){0};
 }
@@ -118,7 +119,7 @@ static void tell(const struct evidence *self, uint64_t index, struct detect_verd
 static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
 {
     struct evidence *self = state;
-    double x = bounded(self, value), over = x - self->budget, total = 0, largest = LARGEST_BET / self->budget;
+    double x = bounded(self, value), over = x - self->budget, total = 0, largest = EVIDENCE_LARGEST_BET / self->budget;
     for (int k = 0; k < BETS; k++, largest /= 2) {
         struct bet *bet = &self->bet[k];
         double factor = 1 + largest * over;
@@ -135,6 +136,8 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     self->n++;
     self->sum += x;
     self->squares += x * x;
+    self->along += x * self->previous;
+    self->previous = x;
     out->statistic = total / BETS;
     out->threshold = 1 / self->alpha;
     if (out->statistic >= out->threshold)
@@ -148,6 +151,8 @@ static void walk(void *state, struct codec *codec)
     codec_u64(codec, &self->n);
     codec_f64(codec, &self->sum);
     codec_f64(codec, &self->squares);
+    codec_f64(codec, &self->previous);
+    codec_f64(codec, &self->along);
     for (int k = 0; k < BETS; k++) {
         codec_f64(codec, &self->bet[k].evidence);
         codec_f64(codec, &self->bet[k].run);
@@ -161,6 +166,23 @@ static uint64_t clipped(const void *state)
 {
     const struct evidence *self = state;
     return self->clipped;
+}
+
+static bool moments(const void *state, struct detect_moments *out)
+{
+    const struct evidence *self = state;
+    double n = (double)self->n, mean = self->sum / n, variance = fmax(0, self->squares / n - mean * mean);
+    if (self->n < 2)
+        return false;
+    double unit = self->high - self->low;
+    *out = (struct detect_moments){
+        .n = self->n,
+        .mean = self->direction == DETECT_DOWN ? self->high - unit * mean : self->low + unit * mean,
+        .sd = unit * sqrt(variance),
+        .autocorrelation = variance > DETECT_ROUNDING ? (self->along / (n - 1) - mean * mean) / variance : 0,
+    };
+    out->autocorrelation = fmax(-1, fmin(out->autocorrelation, 1));
+    return true;
 }
 
 static int promise(struct detect_params *given, double events)
@@ -183,4 +205,5 @@ const struct detector detector_evidence = {
     .promise = promise,
     .retune = retune,
     .clipped = clipped,
+    .moments = moments,
 };

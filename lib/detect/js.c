@@ -43,6 +43,7 @@ const struct detector detector_js = {
     .walk = distance_walk,
     .promise = distance_promise,
     .retune = distance_retune,
+    .moments = distance_moments,
     .add_histogram = distance_add_histogram,
     .add_categories = distance_add_categories,
     .more_bytes = distance_more_bytes,

@@ -38,6 +38,7 @@ const struct detector detector_ks = {
     .walk = distance_walk,
     .promise = distance_promise,
     .retune = distance_retune,
+    .moments = distance_moments,
     .add_histogram = distance_add_histogram,
     .more_bytes = distance_more_bytes,
     .release = distance_release,

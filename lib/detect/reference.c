@@ -109,6 +109,11 @@ double reference_slack(const struct reference *self)
     return stage_of(self)->slack[self->chosen];
 }
 
+double reference_cut(const struct reference *self)
+{
+    return stage_of(self)->cut;
+}
+
 /* Taking values --------------------------------------------------------------------------------------------------- */
 
 static double transformed(const struct reference *self, double value)

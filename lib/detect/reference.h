@@ -91,6 +91,7 @@ static inline double reference_log(double value)
 /* The limit, and a CUSUM's allowance, in force. */
 double reference_limit(const struct reference *self);
 double reference_slack(const struct reference *self);
+double reference_cut(const struct reference *self);
 
 /* What a mean residual of `shift` +- `half` means for the metric itself. */
 void reference_size(const struct reference *self, double shift, double half, struct detect_verdict *out);

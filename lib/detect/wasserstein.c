@@ -41,6 +41,7 @@ const struct detector detector_wasserstein = {
     .walk = distance_walk,
     .promise = distance_promise,
     .retune = distance_retune,
+    .moments = distance_moments,
     .add_histogram = distance_add_histogram,
     .more_bytes = distance_more_bytes,
     .release = distance_release,

@@ -486,6 +486,7 @@ void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_
         .statistic = state->statistic,
         .threshold = state->threshold,
         .promise = rule_state_promise(state, rule),
+        .step = state->step,
         .approximate = rule->step_count && rule->steps[state->step].approximate,
         .rate_known = rule->step_count < 2 || state->rate > 0,
         .rate = state->rate,
@@ -495,6 +496,12 @@ void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_
         .refused = state->refused,
     };
     drift_rule_text(rule, out->text);
+}
+
+const struct detect *monitor_rule_detect(const struct monitor *self, uint32_t index)
+{
+    assert(index < self->rules.count);
+    return self->rules.states[index].detect;
 }
 
 const struct monitor_settings *monitor_settings_of(const struct monitor *self)

@@ -146,6 +146,7 @@ struct monitor_rule {
     const char *detector;
     double statistic, threshold; /* NAN: it does not judge yet, or not now */
     double promise;              /* values for each false alarm; 0: this rule promises nothing */
+    uint32_t step;               /* of the rule's steps, in force */
     bool approximate;            /* the promise rests on an extrapolated tail */
     bool rate_known;             /* given, not needed, or measured: `promise` is the one that was asked for */
     double rate;                 /* values a second, measured; 0: not */
@@ -155,6 +156,9 @@ struct monitor_rule {
 };
 uint32_t monitor_rule_count(const struct monitor *self);
 void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_rule *out);
+
+/* Its detector, to be looked at; borrowed, until the next event. */
+const struct detect *monitor_rule_detect(const struct monitor *self, uint32_t index);
 
 const struct monitor_settings *monitor_settings_of(const struct monitor *self);
 

@@ -11,7 +11,7 @@ import sys
 # folder -> folders it may include besides itself. "lib" stands for the files that lie in lib/ itself.
 GROUND = ["lib"]
 FLOOR_2 = GROUND + ["lib/stats"]
-LIBRARY = ["lib", "lib/stats", "lib/wire", "lib/detect", "lib/calibrate", "lib/retrain", "lib/monitor"]
+LIBRARY = ["lib", "lib/stats", "lib/wire", "lib/detect", "lib/calibrate", "lib/retrain", "lib/monitor", "lib/explain"]
 STATION = LIBRARY + ["daemon/base"]
 FLOORS = {
     "lib": [],
@@ -21,6 +21,7 @@ FLOORS = {
     "lib/detect": FLOOR_2 + ["lib/calibrate"],
     "lib/monitor": FLOOR_2 + ["lib/wire", "lib/detect", "lib/calibrate"],
     "lib/retrain": FLOOR_2 + ["lib/monitor", "lib/wire"],
+    "lib/explain": FLOOR_2 + ["lib/wire", "lib/detect", "lib/calibrate", "lib/monitor"],
     "lib/config": LIBRARY,
     "lib/backtest": LIBRARY + ["lib/config"],
     "daemon/base": [],

@@ -34,6 +34,7 @@ EXTRA = {
     "wire/feedback": re.compile(r"^json_"),
     "wire/recorded": re.compile(r"^json_"),
     "wire/cloud_event": re.compile(r"^json_"),
+    "explain/live": re.compile(r"^json_"),
     "wire/json_write": re.compile(r"^json_"),
 }
 LIBRARIES = ["jansson", "zmq", "czmq", "sqlite3", "yaml"]

@@ -222,7 +222,7 @@ class Failing(Case):
 class Helping(Case):
     def test_every_command_has_help_with_an_example(self):
         listed = re.findall(r"^  ([a-z]+) ", run("help").stdout.decode(), re.M)
-        self.assertEqual(set(listed), {"detect", "arl", "check", "status", "models", "model", "requests", "request", "rejects", "retrain", "cancel",
+        self.assertEqual(set(listed), {"detect", "arl", "check", "status", "models", "model", "explain", "requests", "request", "rejects", "retrain", "cancel",
                                        "requeue", "publish", "trainer", "help"})
         for command in listed:
             for words in (["help", command], [command, "--help"]):
