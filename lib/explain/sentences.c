@@ -155,8 +155,10 @@ void sentence_threshold(const struct explain_rule *rule, struct sentence *out)
 {
     double threshold = explain_threshold(rule);
     const char *unit = unit_of(rule);
-    if (isnan(threshold)) {
-        words_say(out, is_distance(rule) ? "worked out from the reference, by dealing it out again and again, once it is full"
+    if (!isfinite(threshold)) {
+        words_say(out, rule->live.has_reference && rule->live.reference.judging
+                           ? "none yet: so few values of reference cannot keep the promise"
+                       : is_distance(rule) ? "worked out from the reference, by dealing it out again and again, once it is full"
                                    : "moves with the values");
         return;
     }
