@@ -68,6 +68,7 @@ int trainer_run(const struct command *self, struct common *common, int argc, cha
 int detect_run(const struct command *self, struct common *common, int argc, char **argv);
 int arl_run(const struct command *self, struct common *common, int argc, char **argv);
 int backtest_run(const struct command *self, struct common *common, int argc, char **argv);
+int record_run(const struct command *self, struct common *common, int argc, char **argv);
 int help_run(const struct command *self, struct common *common, int argc, char **argv);
 
 #endif

@@ -46,6 +46,12 @@ const struct command commands[] = {
      "version, artifact, metrics and gpu_hours. Status 75: to be tried again. Any other: failed, with the last line of "
      "its standard error. What it leaves running in its group is killed.",
      "driftc trainer --exec './retrain.sh'", trainer_run},
+    {"record", "Writes what the daemon takes to a file that backtest and publish read", "FILE",
+     "Each event is a line of JSON with its `model` and `received_at`, in the order in which the daemon took it; what "
+     "its requests came to stands between them, so that a backtest under the same configuration decides as the daemon "
+     "did. A FILE that is there is gone on with; - is standard output. It goes on through a restart of the daemon, until "
+     "a signal ends it.",
+     "driftc record week.jsonl", record_run},
     {"backtest", "What would have been triggered on recorded events, when and why", "METRICS...",
      "METRICS are JSON lines as on the wire, each with `model` and a time (`received_at`, else `timestamp`), CSV with a "
      "header of the same names, or what `driftc record` wrote; - is standard input. The very same code as the daemon's "

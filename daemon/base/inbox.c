@@ -140,3 +140,12 @@ void cloud_event_drop(void *cloud_event)
     free(self->json);
     free(self);
 }
+
+void tape_drop(void *tape)
+{
+    struct tape *self = tape;
+    if (!self)
+        return;
+    free(self->text);
+    free(self);
+}

@@ -28,6 +28,7 @@ enum letter_kind {
     LETTER_QUESTION, /* struct question, control -> anyone, http -> control */
     LETTER_ANSWER,   /* the same, back */
     LETTER_EVENT,    /* struct cloud_event, anyone -> observe */
+    LETTER_TAPE,     /* struct tape, anyone -> observe */
     LETTER_ALARM,    /* a station cannot go on: NULL; anyone -> engine */
 };
 
@@ -47,6 +48,14 @@ struct cloud_event {
     char *json;
 };
 void cloud_event_drop(void *cloud_event);
+
+/* Lines of a recording, each with its end; owned. */
+struct tape {
+    char *text; /* `len` bytes, without a NUL */
+    size_t len;
+    unsigned long long events;
+};
+void tape_drop(void *tape);
 
 int inbox_new(struct inbox **self_p);
 

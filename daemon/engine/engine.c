@@ -139,7 +139,12 @@ static int open_sockets(struct engine *self)
         struct dispatch_options dispatch = engine_dispatch_options(config);
         rc = dispatch_new(&self->dispatch, &dispatch);
     }
-    return rc == 0 ? open_http(self) : fail(exit_of(rc), why);
+    if (rc < 0)
+        return fail(exit_of(rc), why);
+    /* Without it the daemon does all that it is there for. */
+    if (tap_new(&self->tap, config->control.at[0], why) < 0)
+        log_warning("`driftc record` will not work", LOG_TEXT("why", why));
+    return open_http(self);
 }
 
 static int make_shards(struct engine *self)
@@ -180,6 +185,8 @@ static int start_threads(struct engine *self)
     struct ingest_sink sink = {
         .argument = self->workers, .take = workers_take, .turn = workers_turn, .fd = workers_fd(self->workers)};
     int rc = observe_start(self->observe);
+    if (rc == 0 && self->tap)
+        rc = tap_start(self->tap);
     if (rc == 0)
         rc = workers_start(self->workers);
     if (rc == 0)
@@ -305,6 +312,8 @@ static void stop_all(struct engine *self, int status)
         requests_stop(&self->requests, &live);
     if (self->observe)
         observe_stop(self->observe);
+    if (self->tap)
+        tap_stop(self->tap);
     if (!ran)
         return;
     struct workers_sums sums = workers_sums(self->workers);
@@ -320,6 +329,7 @@ static void close_all(struct engine *self)
     workers_destroy(&self->workers);
     dispatch_destroy(&self->dispatch);
     observe_destroy(&self->observe);
+    tap_destroy(&self->tap);
     inbox_destroy(&self->inbox);
     config_destroy(&self->config);
     pthread_mutex_destroy(&self->settings_mutex);

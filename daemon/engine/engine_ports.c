@@ -36,9 +36,17 @@ static void put_notice(void *argument, struct retrain_notice *notice)
 
 /* --- called by shards and by the requests station --- */
 
+static void put_tape(void *argument, struct tape *tape)
+{
+    struct engine *self = argument;
+    tap_put(self->tap, tape);
+}
+
 static void put_event(void *argument, struct cloud_event *event)
 {
     struct engine *self = argument;
+    if (self->tap)
+        tap_event(self->tap, event, clock_now().wall_s);
     observe_put(self->observe, event);
 }
 
@@ -93,12 +101,25 @@ static json_t *list_endpoints(endpoint_at *at, const void *station)
     return list;
 }
 
+static const char *record_at(const void *station, uint32_t index)
+{
+    return station && index == 0 ? tap_endpoint(station) : NULL;
+}
+
+static json_t *recording(const struct engine *self)
+{
+    const struct tap *tap = self->tap;
+    return json_pack("{s:b, s:I, s:I}", "on", tap && atomic_load(tap_session(tap)) != 0, "sent",
+                     (json_int_t)(tap ? tap_sent(tap) : 0), "lost", (json_int_t)(tap ? tap_lost(tap) : 0));
+}
+
 static json_t *all_endpoints(const struct engine *self)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "metrics", list_endpoints(metrics_at, self->ingest), "jobs",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "metrics", list_endpoints(metrics_at, self->ingest), "jobs",
                      list_endpoints(jobs_at, self->dispatch), "feedback", list_endpoints(feedback_at, self->dispatch),
                      "events", list_endpoints(events_at, self->observe), "control",
-                     list_endpoints(control_at, self->control), "http", list_endpoints(http_at, self->http));
+                     list_endpoints(control_at, self->control), "http", list_endpoints(http_at, self->http), "record",
+                     list_endpoints(record_at, self->tap));
 }
 
 /* What it reads does not change while the daemon runs, or is atomic. */
@@ -115,6 +136,7 @@ static void add_facts(void *argument, json_t *status)
     json_object_set_new(status, "observers",
                         json_pack("{s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe), "dropped",
                                   (json_int_t)observe_dropped(self->observe)));
+    json_object_set_new(status, "recording", recording(self));
     json_object_set_new(status, "log_lost", json_integer((json_int_t)log_lost()));
     if (self->http)
         json_object_set_new(status, "http", http_facts(self->http));
@@ -124,8 +146,13 @@ static void add_facts(void *argument, json_t *status)
 
 struct shard_ports engine_shard_ports(struct engine *self)
 {
-    return (struct shard_ports){
-        .argument = self, .settings = settings_for, .notice = put_notice, .event = put_event, .source = self->source};
+    return (struct shard_ports){.argument = self,
+                                .settings = settings_for,
+                                .notice = put_notice,
+                                .event = put_event,
+                                .tape = put_tape,
+                                .tape_session = self->tap ? tap_session(self->tap) : NULL,
+                                .source = self->source};
 }
 
 struct requests_ports engine_requests_ports(struct engine *self)

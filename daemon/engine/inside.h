@@ -14,12 +14,13 @@
 #include "daemon/ingest/ingest.h"
 #include "daemon/observe/http.h"
 #include "daemon/observe/observe.h"
+#include "daemon/observe/tap.h"
 #include "daemon/requests/requests.h"
 #include "daemon/workers/workers.h"
 #include "lib/config/config.h"
 
 #define HOST_MAX 256
-#define HEARTS_MAX (WORKERS_MAX + 8)
+#define HEARTS_MAX (WORKERS_MAX + 9)
 
 /* When a heart was last seen to beat. */
 struct pulse {
@@ -42,6 +43,7 @@ struct engine {
     struct requests *requests;
     struct dispatch *dispatch;
     struct observe *observe;
+    struct tap *tap; /* NULL: nothing can be recorded */
     struct control *control;
     struct http *http; /* NULL: switched off, or its address was not to be had */
 

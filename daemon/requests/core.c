@@ -92,6 +92,7 @@ static bool take_letter(struct core *self, struct letter letter, bool writable)
     case LETTER_UPDATE:
     case LETTER_ANSWER:
     case LETTER_EVENT:
+    case LETTER_TAPE:
     case LETTER_ALARM:
         break;
     }

@@ -25,7 +25,10 @@ struct model {
     uint64_t episode;      /* the latest of its requests; 0: none */
     bool heard;            /* it has sent an event since the start */
     bool serving_told, silent_told;
-    bool live, unrecoverable; /* how its requests stand */
+    bool live, unrecoverable; /* how its requests stand, as of the last update: */
+    bool told;                /* there was one */
+    unsigned tape_session;    /* of recording, that knows of it */
+    int64_t triggered_ns, ended_ns;
     char text[];
 };
 

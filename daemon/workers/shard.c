@@ -106,6 +106,7 @@ static void take_letter(struct shard *self, struct letter *letter, struct now no
     case LETTER_NOTICE:
     case LETTER_ANSWER:
     case LETTER_EVENT:
+    case LETTER_TAPE:
     case LETTER_ALARM:
         break;
     }
@@ -117,10 +118,12 @@ bool shard_turn(struct shard *self, struct now now)
 {
     struct letter letter;
     uint32_t taken = 0;
+    tape_begin(self);
     while (taken < LETTERS_A_TURN && inbox_take(self->inbox, &letter)) {
         take_letter(self, &letter, now);
         taken++;
     }
+    tape_flush(self);
     bool round = shard_timers(self, now);
     bool asked = shard_answers(self, now);
     return taken == LETTERS_A_TURN || round || asked;
@@ -134,6 +137,7 @@ void shard_destroy(struct shard **self_p)
         return;
     shard_forget_questions(self);
     free(self->asks);
+    tape_free(self);
     models_destroy(&self->models);
     ledger_destroy(&self->ledger);
     metric_decoder_destroy(&self->decoder);

@@ -39,6 +39,10 @@ struct shard_ports {
     /* To the keeper of requests, and to observers; both take over what they are given. */
     void (*notice)(void *argument, struct retrain_notice *notice);
     void (*event)(void *argument, struct cloud_event *event);
+    /* Lines of a recording, which are taken over; and whether anybody wants them: 0, or the number of a session. Both
+     * may be NULL. */
+    void (*tape)(void *argument, struct tape *tape);
+    const atomic_uint *tape_session;
     const char *source; /* of cloud events: "driftd/<host>" */
 };
 

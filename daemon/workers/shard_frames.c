@@ -58,6 +58,8 @@ static void take_event(struct shard *self, struct model *model, const struct met
     self->events++;
     for (size_t i = 0; i < sizeof observers / sizeof *observers; i++)
         observers[i].event(self, model, event, &verdict, now);
+    if (self->tape.session)
+        tape_event(self, model, event, now);
 }
 
 /* --- one message --- */
@@ -247,6 +249,7 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
 {
     struct model *found[FRAME_BATCH_MAX] = {0};
     struct text payload[FRAME_BATCH_MAX];
+    tape_begin(self);
     for (uint32_t i = 0; i < count; i++) {
         payload[i] = text_of_message(&frames[i].payload);
         if (frames[i].kind == FRAME_METRICS)
@@ -273,5 +276,6 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
     }
     for (uint32_t i = 0; i < count; i++)
         take_frame(self, &frames[i], payload[i], found[i], now);
+    tape_flush(self);
     atomic_store_explicit(&self->events_seen, self->events, memory_order_relaxed);
 }

@@ -11,6 +11,7 @@
 #include "daemon/workers/models.h"
 #include "daemon/workers/rejects.h"
 #include "daemon/workers/shard.h"
+#include "lib/wire/recorded.h"
 
 #define RATE_SAMPLES 6 /* events per second are those of the last five */
 
@@ -31,6 +32,15 @@ struct walk {
     struct walk_pick *picks; /* shard_models.c */
     uint32_t pick_count, pick_room, written, skip;
     bool picked;
+};
+
+/* Lines of a recording that are not handed over yet. */
+struct shard_tape {
+    unsigned session; /* of recording, as the turn began; 0: nobody records */
+    struct json_write line;
+    char *text;
+    size_t len, room;
+    unsigned long long events;
 };
 
 struct shard {
@@ -61,6 +71,7 @@ struct shard {
     const char *silent_example;
 
     struct walk *walks, *walks_last;
+    struct shard_tape tape;
 
     struct ask *asks; /* shard_asks.c */
     uint32_t ask_count, ask_room;
@@ -91,6 +102,13 @@ bool shard_list_models(struct shard *self, struct walk *walk, struct now now);
 /* model_json.c: a model as the control socket shows it. NULL: no memory. */
 json_t *model_json(const struct model *model, struct now now, bool whole);
 enum model_state model_state(const struct model *model, int64_t now_ns);
+
+/* tape.c: writes down what is taken, while somebody records; begins a turn and ends it. */
+void tape_begin(struct shard *self);
+void tape_event(struct shard *self, struct model *model, const struct metric_event *event, struct now now);
+void tape_update(struct shard *self, struct model *model, struct now now);
+void tape_flush(struct shard *self);
+void tape_free(struct shard *self);
 
 /* herald.c: tells others. */
 void herald_verdict(struct shard *self, struct model *model, const struct verdict *verdict, struct now now);

@@ -25,7 +25,11 @@ void shard_update(struct shard *self, const struct retrain_update *update, struc
     model->live = update->live;
     model->unrecoverable = update->unrecoverable;
     model->episode = update->episode;
+    model->told = true;
+    model->triggered_ns = update->triggered_ns;
+    model->ended_ns = update->ended_ns;
     if (update->triggered_ns != retrain_never_ns())
         monitor_triggered_at(model->monitor, update->triggered_ns);
     monitor_request_live(model->monitor, update->live, update->live ? update->triggered_ns : update->ended_ns);
+    tape_update(self, model, now);
 }

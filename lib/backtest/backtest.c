@@ -63,6 +63,7 @@ int past_model_get(struct backtest *self, const struct model_id *id, struct past
         model_id_parse(&model->id, text_of(model->text));
         model->family = family;
         model->served_ns = INT64_MIN;
+        model->fate = BACKTEST_FATES;
         map_put(&self->models, &model->link, model->id.whole);
         link = &model->link;
     }

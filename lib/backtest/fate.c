@@ -7,6 +7,10 @@
 #include "lib/backtest/inside.h"
 #include "lib/retrain/patience.h"
 
+#define ASSUMED_NS INT64_C(5000000000) /* the daemon's monitors hear of a request within that */
+
+#define SAME_NS INT64_C(1000000000)
+
 struct strategies {
     const struct strategy *at;
     uint32_t count;
@@ -19,11 +23,12 @@ static struct strategies strategies_of(const struct config *config)
     return (struct strategies){config->retraining.strategies, config->retraining.strategy_count};
 }
 
+/* The keeper of requests dates a trigger by its own look at the clock where that is the earlier one. */
 static bool own_trigger(const struct past_model *model, int64_t at_ns)
 {
     uint32_t known = model->trigger_count < TRIGGERS_KNOWN ? model->trigger_count : TRIGGERS_KNOWN;
     for (uint32_t i = 0; i < known; i++)
-        if (model->triggers[i] == at_ns)
+        if (model->triggers[i] >= at_ns && model->triggers[i] - at_ns < SAME_NS)
             return true;
     return false;
 }
@@ -51,6 +56,7 @@ static void request(struct backtest *self, struct past_model *model, struct back
     family->ended_ns = model->now_ns;
     family->of = model;
     family->recovered = family->unrecoverable = false;
+    family->assumed = model->steady;
     model->joined = ++family->requests;
     out->fate = BACKTEST_REQUESTED;
     out->request = family->request;
@@ -78,6 +84,13 @@ static enum patience_verdict patience(const struct backtest *self, const struct 
                           &family->fruitless);
 }
 
+/* A request that the daemon has just made is live although its monitors have not heard of it: another version may trigger
+ * meanwhile. Where the recording stays silent it was done at once. */
+static bool live(const struct family *family, const struct past_model *model)
+{
+    return family->live || (family->assumed && model->steady && model->now_ns - family->ended_ns < ASSUMED_NS);
+}
+
 static void triggered(struct backtest *self, struct past_model *model)
 {
     struct family *family = model->family;
@@ -90,7 +103,7 @@ static void triggered(struct backtest *self, struct past_model *model)
                                    .strategy_reason = ""};
     model->triggers[model->trigger_count++ % TRIGGERS_KNOWN] = model->now_ns;
     model->following = false;
-    if (family->live) {
+    if (live(family, model)) {
         out.fate = BACKTEST_JOINED;
         out.request = family->request;
         model->episode += model->joined != family->requests;
@@ -101,6 +114,9 @@ static void triggered(struct backtest *self, struct past_model *model)
         out.fate = BACKTEST_GIVEN_UP;
         family->unrecoverable = true;
     }
+    model->fate = out.fate;
+    model->cost = out.gpu_hours;
+    model->asked = false;
     out.labelled = labels_trigger(model);
     self->sums.triggers++;
     self->sums.false_alarms += !out.labelled;
@@ -149,12 +165,25 @@ static void tell_monitor(struct past_model *model)
     monitor_request_live(model->monitor, stands->live, stands->live ? stands->triggered_ns : stands->ended_ns);
 }
 
+/* What became of the last trigger, which was a guess: the daemon's keeper of requests is another thread. */
+static void correct(struct backtest *self, struct past_model *model, enum backtest_fate fate, double cost)
+{
+    if (model->fate == fate || model->fate == BACKTEST_FATES)
+        return;
+    self->sums.fates[model->fate]--;
+    self->sums.fates[fate]++;
+    self->sums.gpu_hours += cost - model->cost;
+    model->fate = fate;
+    model->cost = cost;
+}
+
 /* The latest request of a family is this one of `model`. */
 static void follow(struct past_model *model)
 {
     struct family *family = model->family;
     const struct recorded_standing *stands = &model->standing;
     const bool news = model->episode != stands->episode;
+    family->assumed = false;
     model->episode = stands->episode;
     family->unrecoverable = stands->unrecoverable;
     if (stands->live) {
@@ -197,6 +226,9 @@ static int stands(struct backtest *self, struct past_model *model, const struct 
         model->following = false;
         return 0;
     }
+    if (own_trigger(model, standing.triggered_ns) && self->transitions && !model->asked &&
+        (standing.live || standing.unrecoverable))
+        correct(self, model, standing.live ? BACKTEST_JOINED : BACKTEST_GIVEN_UP, 0);
     self->sums.followed += standing.live && !(model->following && model->standing.episode == standing.episode);
     model->standing = standing;
     model->stands = model->following = true;
@@ -206,25 +238,41 @@ static int stands(struct backtest *self, struct past_model *model, const struct 
     return 0;
 }
 
+static double cost_of(const struct backtest *self, const char *strategy)
+{
+    const struct strategies strategies = strategies_of(self->options.config);
+    for (uint32_t i = 0; i < strategies.count; i++)
+        if (strcmp(strategies.at[i].name, strategy) == 0)
+            return strategies.at[i].gpu_hours;
+    return 0;
+}
+
+static void requested(struct backtest *self, struct past_model *model, const struct recorded_line *line)
+{
+    if (strcmp(line->by, "monitor") != 0) {
+        model->by_hand = true;
+    } else if (model->trigger_count > 0 && model->now_ns - model->triggers[(model->trigger_count - 1) % TRIGGERS_KNOWN] < ASSUMED_NS) {
+        model->asked = true;
+        correct(self, model, BACKTEST_REQUESTED, cost_of(self, line->strategy));
+    }
+}
+
 /* A step of a request that this run follows, or will once its monitor hears of it. */
 static void transition(struct backtest *self, struct past_model *model, const struct recorded_line *line)
 {
     struct family *family = model->family;
     enum request_state state;
+    self->transitions = true;
     if (request_state_of(text_of(line->state), &state) < 0)
         return;
-    if (strcmp(line->type, "driftd.retraining.requested") == 0 && strcmp(line->by, "monitor") != 0)
-        model->by_hand = true;
+    if (strcmp(line->type, "driftd.retraining.requested") == 0)
+        requested(self, model, line);
     if (!family->any || strcmp(line->request, family->request) != 0)
         return;
     if (request_state_final(state) || family->live)
         family->state = state;
-    if (strcmp(line->type, "driftd.retraining.failed") != 0)
-        return;
-    const struct strategies strategies = strategies_of(self->options.config);
-    for (uint32_t i = 0; i < strategies.count; i++)
-        if (strcmp(strategies.at[i].name, line->strategy) == 0)
-            self->sums.gpu_hours += strategies.at[i].gpu_hours;
+    if (strcmp(line->type, "driftd.retraining.failed") == 0)
+        self->sums.gpu_hours += cost_of(self, line->strategy);
 }
 
 int fate_recorded(struct backtest *self, const struct recorded_line *line)

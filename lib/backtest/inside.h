@@ -22,6 +22,7 @@ struct label {
 struct family {
     struct map_link link;
     bool any, live, recovered, unrecoverable;
+    bool assumed; /* its request was made by a recorded trigger, and the recording has yet to say how it goes */
     enum request_state state;
     int64_t ended_ns;
     const struct past_model *of; /* whose request it is */
@@ -47,6 +48,9 @@ struct past_model {
     int64_t served_ns;
     int64_t triggers[TRIGGERS_KNOWN]; /* its own, of this run */
     uint32_t trigger_count;
+    enum backtest_fate fate; /* of the last one, BACKTEST_FATES before it */
+    double cost;             /* GPU-hours that it asked for */
+    bool asked;              /* and the recording says that it made a request */
     bool by_hand;  /* a person has made a request, of which the monitor has yet to hear */
     bool following; /* the recording says how its request goes */
     bool stands;   /* `standing` is what its monitor heard last */
@@ -61,6 +65,7 @@ struct backtest {
     struct backtest_sums sums;
     struct label *labels, **labels_end;
     double last_s;
+    bool transitions; /* the recording tells of requests */
     struct past_model *only; /* the latest: files are mostly of one model, or of few */
 };
 
