@@ -8,7 +8,7 @@
 #define OUTLIER_MADS 4.0 /* of a normal distribution 6 in 100,000 lie beyond */
 #define ABSURD 1e9       /* times the level: not even a plain mean takes it */
 #define MAD_TO_SD 1.482602218505602
-#define SKEW_FOR_LOGS 0.1 /* of (q90 + q10 - 2 median) / (q90 - q10); a normal one has 0 */
+#define SKEW_FOR_LOGS 2.0 /* standard errors of a normal sample's skewness */
 #define PHI_MOST 0.99
 #define LOCATION_STEPS 60
 #define RESIDUAL_BINS 64
@@ -109,25 +109,54 @@ static bool absurd(double value, const struct bulk *bulk)
     return fabs(value - bulk->median) > reach;
 }
 
-/* Whether a metric is positive and skewed as logarithms would mend. */
-static bool wants_logs(const struct reference *self)
+/* Skewness of values of which `mean` and the sums of squares and cubes around it are known. */
+static double skewness(double n, double squares, double cubes)
 {
-    if (select_rank(self, value_at, 0, 0, NAN) <= 0)
-        return false;
-    double low = quantile(self, value_at, 0, 0.1, NAN), middle = quantile(self, value_at, 0, 0.5, NAN),
-           high = quantile(self, value_at, 0, 0.9, NAN);
-    if (!(high > low))
-        return false;
-    double skew = (high + low - 2 * middle) / (high - low);
-    double skew_of_logs = log(high * low / (middle * middle)) / log(high / low);
-    return skew > SKEW_FOR_LOGS && fabs(skew_of_logs) < skew;
+    double spread = sqrt(squares / n);
+    return spread > 0 ? cubes / n / (spread * spread * spread) : 0;
 }
 
-static void take_logs(struct reference *self)
+/* Skewness of the metric as it comes and of its logarithms, outliers cut off. */
+static void skews(const struct reference *self, const struct bulk *bulk, double *plain, double *logs)
+{
+    double n = self->count, mean[2] = {0, 0}, squares[2] = {0, 0}, cubes[2] = {0, 0};
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = 0; i < self->count; i++) {
+            double value = clip(value_at(self, i), bulk), x[2];
+            x[0] = self->logs ? exp(value) : value;
+            x[1] = self->logs ? value : reference_log(value);
+            for (int k = 0; k < 2; k++) {
+                double apart = x[k] - mean[k];
+                if (pass == 1) {
+                    squares[k] += apart * apart;
+                    cubes[k] += apart * apart * apart;
+                }
+            }
+            if (pass == 0) {
+                mean[0] += (x[0] - mean[0]) / (i + 1);
+                mean[1] += (x[1] - mean[1]) / (i + 1);
+            }
+        }
+    }
+    *plain = skewness(n, squares[0], cubes[0]);
+    *logs = skewness(n, squares[1], cubes[1]);
+}
+
+/* Whether a metric is positive, and skewed as logarithms would mend. */
+static bool wants_logs(const struct reference *self, const struct bulk *bulk)
+{
+    double plain, logs;
+    if (!self->logs && select_rank(self, value_at, 0, 0, NAN) <= 0)
+        return false;
+    skews(self, bulk, &plain, &logs);
+    return plain > SKEW_FOR_LOGS * sqrt(6.0 / self->count) && fabs(logs) < plain;
+}
+
+static void take_logs(struct reference *self, bool logs)
 {
     for (uint32_t i = 0; i < self->count; i++)
-        self->buffer[i] = reference_log(self->buffer[i]);
-    self->logs = true;
+        self->buffer[i] = logs ? reference_log(self->buffer[i]) : exp(self->buffer[i]);
+    self->logs = logs;
 }
 
 /* The AR(1) by the lag-1 autocorrelation, its small-sample bias of -(1 + 3 phi) / n mended (Kendall 1954). */
@@ -184,9 +213,11 @@ static double location(const struct reference *self, uint32_t from, const struct
 
 static void estimate(struct reference *self)
 {
-    if (self->log == REFERENCE_LOG_AUTO && !self->logs && self->judged == 0 && wants_logs(self))
-        take_logs(self);
     struct bulk bulk = bulk_of(self, value_at, 0);
+    if (self->log == REFERENCE_LOG_AUTO && wants_logs(self, &bulk) != self->logs) {
+        take_logs(self, !self->logs);
+        bulk = bulk_of(self, value_at, 0);
+    }
     double mean, sd;
     self->phi = 0;
     moments(self, value_at, 0, &bulk, &mean, &sd);

@@ -221,6 +221,45 @@ START_TEST(zeros_and_negatives_have_logarithms_too)
 }
 END_TEST
 
+/* How often a fitted chart takes a metric in logarithms: of 40 references of 500 values. */
+static int taken_in_logarithms(draw_fn *draw)
+{
+    struct detect *detector = make("shewhart", fitted, 1e6);
+    int logs = 0;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        struct source source = {.state = 300 + seed};
+        struct detect_reference reference;
+        detect_reset(detector);
+        for (int i = 0; i < 500; i++)
+            detect_add(detector, draw(&source));
+        ck_assert_int_eq(detect_reference(detector, &reference), 0);
+        ck_assert_uint_eq(reference.collected, 500);
+        logs += reference.logs;
+    }
+    detect_destroy(&detector);
+    return logs;
+}
+
+static double draw_skewed_a_little(struct source *source)
+{
+    return 20 * exp(0.2 * source_normal(source));
+}
+
+static double draw_wide(struct source *source)
+{
+    return 100 + 20 * source_normal(source);
+}
+
+/* A chart that lives on the far tail cannot afford to take a little skew for none. */
+START_TEST(skew_decides_on_logarithms)
+{
+    ck_assert_int_ge(taken_in_logarithms(draw_skewed_a_little), 38);
+    ck_assert_int_ge(taken_in_logarithms(draw_latency), 38);
+    ck_assert_int_le(taken_in_logarithms(draw_wide), 3);
+    ck_assert_int_eq(taken_in_logarithms(draw_dependent), 0); /* it is not positive */
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("detect_reference");
@@ -233,6 +272,7 @@ int main(void)
     tcase_add_test(all, outliers_do_not_own_the_reference);
     tcase_add_test(all, single_residuals_are_cut_off);
     tcase_add_test(all, zeros_and_negatives_have_logarithms_too);
+    tcase_add_test(all, skew_decides_on_logarithms);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
