@@ -50,7 +50,7 @@ TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 
 quiet = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
 
-.PHONY: all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate fuzz fault system install uninstall clean test-bins check-run demo-run
+.PHONY: all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-detection fuzz fault system install uninstall clean test-bins check-run demo-run
 
 all: $(BUILD)/driftd $(BUILD)/driftc $(BUILD)/libdrift.a $(BUILD)/libdrift.so
 
@@ -75,6 +75,7 @@ help:
 #>   make system      the unit under a real systemd (skipped where there is none)
 #>   make bench       ratios against a bare libzmq receive loop, to build/bench.json
 #>   make bench-gate  instructions an event on the hot path, against what was reached
+#>   make bench-detection  false alarms and delays of every detector; a healthy fleet for a month (minutes)
 #>   make install     to DESTDIR and prefix (make uninstall takes it away)
 #>   make clean       remove build/
 #>
@@ -199,6 +200,12 @@ bench: all $(BENCH)
 bench-gate: $(BUILD)/bench/hotpath
 	@tests/house/deps.sh $(sort $(DEPS_BUILD) valgrind)
 	@BUILD=$(BUILD) SET=$(SET) /usr/bin/python3 bench/gate.py
+
+bench-detection: $(BUILD)/bench/detection $(BUILD)/bench/detection_fleet
+	@$(BUILD)/bench/detection >$(BUILD)/detection.tsv
+	@python3 bench/detection_report.py $(BUILD)/detection.tsv $(BUILD)/detection.svg
+	@$(BUILD)/bench/detection_fleet
+	@echo "figures: $(BUILD)/detection.tsv, $(BUILD)/detection.svg"
 
 install: all
 	@tests/house/install.sh install "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"
