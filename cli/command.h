@@ -63,6 +63,8 @@ int rejects_run(const struct command *self, struct common *common, int argc, cha
 int retrain_run(const struct command *self, struct common *common, int argc, char **argv);
 int cancel_run(const struct command *self, struct common *common, int argc, char **argv);
 int requeue_run(const struct command *self, struct common *common, int argc, char **argv);
+int silence_run(const struct command *self, struct common *common, int argc, char **argv);
+int unsilence_run(const struct command *self, struct common *common, int argc, char **argv);
 int publish_run(const struct command *self, struct common *common, int argc, char **argv);
 int trainer_run(const struct command *self, struct common *common, int argc, char **argv);
 int detect_run(const struct command *self, struct common *common, int argc, char **argv);

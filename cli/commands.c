@@ -29,6 +29,12 @@ const struct command commands[] = {
      PREFIX " " REASON, "driftc cancel 968a64de --reason 'wrong data'", cancel_run},
     {"requeue", "Makes a new request of one that has ended", "REQUEST", PREFIX " " REASON,
      "driftc requeue 968a64de --reason 'disk replaced'", requeue_run},
+    {"silence", "Keeps models from triggering for a time: they are judged and shown", "PATTERN --for TIME",
+     "PATTERN is project, project/name or project/name/version; * and ? stand for anything within a segment. It lasts "
+     "through restarts of the daemon, and `driftc status` lists it.",
+     "driftc silence 'shop/*' --for 2h --reason 'cameras are moved'", silence_run},
+    {"unsilence", "Ends a silence before its time", "[PATTERN]",
+     "PATTERN as it was silenced; without one all silences end.", "driftc unsilence 'shop/*'", unsilence_run},
     {"check", "Reads configuration files as driftd would, and says everything that is wrong", "FILE...",
      "Asks no daemon. Ends with status 78 where a file has mistakes.", "driftc check /etc/driftd/driftd.yaml",
      check_run},

@@ -93,6 +93,17 @@ static void show_trigger(const json_t *trigger)
                figure_count(member_count(trigger, "failures")).text);
 }
 
+static void show_held(struct text by, struct text until)
+{
+    if (!by.len)
+        return;
+    printf("%-10s ", "Held by");
+    visible_put(stdout, by);
+    if (until.len)
+        printf(", until %s", figure_stamp(until).text);
+    putchar('\n');
+}
+
 static void show_standing(const json_t *request)
 {
     double fraction = member_number(request, "fraction", NAN), lease_s = member_number(request, "lease_left_s", NAN);
@@ -111,7 +122,7 @@ static void show_standing(const json_t *request)
     line("Waits for", member_text(request, "waiting_for"));
     if (!isnan(due_s))
         printf("%-10s in %s\n", "Due", figure_span(due_s).text);
-    line("Held by", member_text(request, "held_by"));
+    show_held(member_text(request, "held_by"), member_text(request, "held_until"));
     if (member_true(request, "cancel_asked"))
         printf("%-10s asked for; the trainer is told with its next progress\n", "Cancel");
 }

@@ -106,6 +106,23 @@ static void put_reload(const json_t *reload)
     }
 }
 
+/* Nothing where there is none: it is the exception. */
+static void put_silences(const json_t *silences)
+{
+    const json_t *silence;
+    size_t index;
+    json_array_foreach(silences, index, silence)
+    {
+        label("Silenced");
+        put(member_text(silence, "pattern"));
+        printf(" until %s", figure_stamp(member_text(silence, "until")).text);
+        struct text reason = member_text(silence, "reason");
+        fputs(reason.len ? ": " : "", stdout);
+        put(reason);
+        putchar('\n');
+    }
+}
+
 static void show(const json_t *answer, const void *argument)
 {
     (void)argument;
@@ -116,6 +133,7 @@ static void show(const json_t *answer, const void *argument)
            figure_count(member_count(answer, "events")).text, figure_value(rate).text);
     put_states("Models", json_object_get(answer, "models"), model_states);
     put_states("Requests", json_object_get(answer, "requests"), request_states);
+    put_silences(json_object_get(answer, "silences"));
     put_counts("Dropped", json_object_get(answer, "dropped"), "", " (driftc rejects shows examples)");
     put_counts("Lost", json_object_get(answer, "lost"), "of ", "");
     put_reload(json_object_get(answer, "reload"));

@@ -26,6 +26,7 @@ enum letter_kind {
     LETTER_NOTICE,   /* struct retrain_notice, keeper of models -> keeper of requests */
     LETTER_UPDATE,   /* struct retrain_update, keeper of requests -> keeper of models */
     LETTER_QUESTION, /* struct question, control -> anyone, http -> control */
+    LETTER_SILENCES, /* struct silences, all that stand; keeper of requests -> keepers of models */
     LETTER_ANSWER,   /* the same, back */
     LETTER_EVENT,    /* struct cloud_event, anyone -> observe */
     LETTER_TAPE,     /* struct tape, anyone -> observe */

@@ -10,6 +10,7 @@
 
 #define MODELS_SHOWN 1000
 #define MODELS_SHOWN_MAX 100000
+#define SILENCE_MAX_S 31622400.0
 
 json_t *command_refuse(const char *code, const char *sentence)
 {
@@ -103,6 +104,29 @@ static json_t *begin_request(json_t *ask)
     return request && *request ? NULL : command_refuse("bad_message", "\"request\" must be a request's id");
 }
 
+static json_t *begin_silence(json_t *ask)
+{
+    json_t *refusal = NULL, *for_s = json_object_get(ask, "for_s");
+    const char *pattern = argument(ask, "pattern", &refusal), *why = "\"pattern\" must name models: project, "
+                                                                     "project/name or project/name/version";
+    if (refusal)
+        return refusal;
+    if (!pattern || model_pattern_check(text_of(pattern), &why) < 0)
+        return command_refuse("bad_message", why);
+    if (!json_is_number(for_s) || !(json_number_value(for_s) >= 0.001) || json_number_value(for_s) > SILENCE_MAX_S)
+        return command_refuse("bad_message", "\"for_s\" must be seconds from 0.001 to 31622400 (366 days)");
+    return NULL;
+}
+
+static json_t *begin_unsilence(json_t *ask)
+{
+    json_t *refusal = NULL;
+    const char *pattern = argument(ask, "pattern", &refusal), *why;
+    if (!refusal && pattern && model_pattern_check(text_of(pattern), &why) < 0)
+        return command_refuse("bad_message", why);
+    return refusal;
+}
+
 static json_t *begin_log_level(json_t *ask)
 {
     static const char *const levels[] = {"debug", "info", "warning", "error"};
@@ -130,13 +154,15 @@ static const struct command commands[] = {
     {"retrain", ASK_REQUESTS, false, merge_only, begin_model},
     {"cancel", ASK_REQUESTS, false, merge_only, begin_request},
     {"requeue", ASK_REQUESTS, false, merge_only, begin_request},
+    {"silence", ASK_REQUESTS, false, merge_only, begin_silence},
+    {"unsilence", ASK_REQUESTS, false, merge_only, begin_unsilence},
     {"rejects", ASK_SHARDS, true, merge_rejects, NULL},
     {"log_level", ASK_NOBODY, false, NULL, begin_log_level},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* Commands of the protocol that this release does not have. */
-static const char *const not_built[] = {"reload", "silence", "unsilence", "checkpoint"};
+static const char *const not_built[] = {"reload", "checkpoint"};
 #define NOT_BUILT (sizeof not_built / sizeof *not_built)
 
 static json_t *refuse_unknown(const char *name)

@@ -59,6 +59,12 @@ static void put_update(void *argument, struct retrain_update *update)
     workers_update(self->workers, update);
 }
 
+static void put_silences(void *argument, const struct silences *silences)
+{
+    struct engine *self = argument;
+    workers_silences(self->workers, silences);
+}
+
 /* --- called by the control station --- */
 
 typedef const char *endpoint_at(const void *station, uint32_t index);
@@ -159,6 +165,7 @@ struct requests_ports engine_requests_ports(struct engine *self)
 {
     return (struct requests_ports){.job = dispatch_port(self->dispatch),
                                    .update = put_update,
+                                   .silences = put_silences,
                                    .event = put_event,
                                    .argument = self,
                                    .engine = self->inbox};

@@ -1,4 +1,4 @@
-/* What a person asks for: retrain, cancel, requeue. */
+/* What a person asks for: retrain, cancel, requeue; silences.c has the rest. */
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
@@ -26,14 +26,19 @@ static char *done(const char *request, enum request_state state)
     return json_write_take(&out);
 }
 
-static const char *reason_of(json_t *asked, char out[REASON_MAX])
+const char *commands_reason(json_t *asked, char *out, size_t size)
 {
     const char *reason = json_string_value(json_object_get(asked, "reason"));
-    size_t len = reason ? strlen(reason) : 0, most = len < REASON_MAX ? len : REASON_MAX - 1;
+    size_t len = reason ? strlen(reason) : 0, most = len < size ? len : size - 1;
     while (most < len && most > 0 && ((unsigned char)reason[most] & 0xc0) == 0x80)
         most--; /* no half of a character */
-    snprintf(out, REASON_MAX, "%.*s", (int)most, reason ? reason : "");
+    snprintf(out, size, "%.*s", (int)most, reason ? reason : "");
     return out;
+}
+
+static const char *reason_of(json_t *asked, char out[REASON_MAX])
+{
+    return commands_reason(asked, out, REASON_MAX);
 }
 
 static char *unavailable(struct core *self, int error)
@@ -179,6 +184,10 @@ int commands_take(struct core *self, struct question *question)
         answer = cancel(self, asked);
     else if (command && strcmp(command, "requeue") == 0)
         answer = requeue(self, asked, &rc);
+    else if (command && strcmp(command, "silence") == 0)
+        answer = silences_begin(self, asked);
+    else if (command && strcmp(command, "unsilence") == 0)
+        answer = silences_end(self, asked);
     else
         rc = -ENOENT;
     json_decref(asked);

@@ -90,6 +90,7 @@ static bool take_letter(struct core *self, struct letter letter, bool writable)
     case LETTER_QUESTION:
         return take_question(self, letter, writable);
     case LETTER_UPDATE:
+    case LETTER_SILENCES:
     case LETTER_ANSWER:
     case LETTER_EVENT:
     case LETTER_TAPE:
@@ -304,6 +305,7 @@ void core_destroy(struct core **self_p)
     letters_free(&self->taken);
     letters_free(&self->asked);
     free(self->effects);
+    free(self->silences);
     store_close(&self->store);
     for (size_t i = 0; i < self->memory_count; i++)
         free(self->memory[i]);

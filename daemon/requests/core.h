@@ -12,6 +12,8 @@
 #ifndef DRIFTD_REQUESTS_CORE_H
 #define DRIFTD_REQUESTS_CORE_H
 
+#include <jansson.h>
+
 #include "daemon/base/clock.h"
 #include "daemon/requests/requests.h"
 #include "daemon/requests/store.h"
@@ -19,6 +21,7 @@
 #include "lib/retrain/map.h"
 #include "lib/retrain/queue.h"
 #include "lib/wire/feedback.h"
+#include "lib/wire/json_write.h"
 
 #define CORE_LETTERS_A_TURN 512
 #define CORE_TIMERS_A_TURN 512
@@ -52,7 +55,7 @@ struct live {
     double ended_gpu_hours; /* what it cost; NAN: as expected */
 };
 
-enum effect_kind { EFFECT_JOB, EFFECT_REPLY, EFFECT_UPDATE, EFFECT_NEWS, EFFECT_ANSWER };
+enum effect_kind { EFFECT_JOB, EFFECT_REPLY, EFFECT_UPDATE, EFFECT_NEWS, EFFECT_ANSWER, EFFECT_SILENCES };
 
 /* What is said to the log and to observers about a request. */
 struct news {
@@ -115,6 +118,7 @@ struct core {
     bool full;        /* the store cannot be written */
     int64_t retry_ns; /* when it is tried again */
     uint64_t held_lost;
+    struct silences *silences; /* as committed; never NULL once the station has begun */
     int64_t busy_ns; /* the last turn that committed something */
     uint64_t unknown; /* feedback that named unknown requests, since the last alarm */
     int64_t unknown_told_ns;
@@ -233,9 +237,20 @@ bool offers_possible(struct core *self);
 void offers_make(struct core *self);
 void offers_record_sent(struct core *self);
 
-/* commands.c: does what a person asked for, if it is one of retrain, cancel and requeue, which then gets its answer after
- * the commit. 0; -EAGAIN as above; -ENOENT: it is none of these. */
+/* The reason that came with a command, cut to what is kept. */
+const char *commands_reason(json_t *asked, char *out, size_t size);
+
+/* commands.c: does what a person asked for, if it is a command that changes something; it then gets its answer after the
+ * commit. 0; -EAGAIN as above; -ENOENT: it is none of these. */
 int commands_take(struct core *self, struct question *question);
+
+/* silences.c: "silence" and "unsilence", as commands_take() has them; NULL: no memory. What stands is read from the store
+ * after the commit, and told to the keepers of models; false: no memory, or the store cannot be read. */
+char *silences_begin(struct core *self, json_t *asked);
+char *silences_end(struct core *self, json_t *asked);
+bool silences_tell(struct core *self);
+/* A JSON list of those that stand now. */
+void silences_write(const struct core *self, struct json_write *out);
 
 /* questions.c: the answer from what is committed. NULL: no memory. */
 char *questions_answer(struct core *self, const char *ask);
@@ -248,6 +263,7 @@ void effects_reply(struct core *self, void *sender, char *text, bool stands);
 void effects_answer(struct core *self, struct question *question);
 /* The same at once. */
 void effects_answer_now(struct question *question);
+void effects_silences(struct core *self);
 void effects_update(struct core *self, struct retrain_update *update);
 /* `type` NULL: the log only. `data` is a JSON object and is freed. */
 void effects_news(struct core *self, const char *type, const char *id, const struct request *request,

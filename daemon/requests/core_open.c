@@ -200,7 +200,7 @@ static int load(struct core *self)
     if (rc < 0 || self->error)
         return rc < 0 ? rc : self->error;
     effects_act(self);
-    return self->ended ? -ENOMEM : 0;
+    return self->ended || !silences_tell(self) ? -ENOMEM : 0;
 }
 
 static int begin(struct core *self, const struct requests_options *options, const char *boot,

@@ -34,6 +34,7 @@ static void effect_free(struct effect *effect)
         question_drop(effect->question);
         break;
     case EFFECT_JOB:
+    case EFFECT_SILENCES:
         break;
     }
 }
@@ -97,6 +98,11 @@ void effects_update(struct core *self, struct retrain_update *update)
     struct effect effect = {.kind = EFFECT_UPDATE, .update = update};
     if (!add(self, effect))
         effect_free(&effect);
+}
+
+void effects_silences(struct core *self)
+{
+    add(self, (struct effect){.kind = EFFECT_SILENCES});
 }
 
 static struct cloud_event *make_event(const struct cloud_event_head *head, const char *data)
@@ -280,6 +286,10 @@ void effects_act(struct core *self)
         case EFFECT_ANSWER:
             effects_answer_now(effect->question);
             break;
+        case EFFECT_SILENCES:
+            if (!silences_tell(self))
+                self->ended = true; /* it starts anew from the store */
+            break;
         }
     }
     self->effect_count = 0;
@@ -305,6 +315,7 @@ void effects_undo(struct core *self)
         case EFFECT_JOB:
         case EFFECT_UPDATE:
         case EFFECT_NEWS:
+        case EFFECT_SILENCES:
             effect_free(effect);
             break;
         }

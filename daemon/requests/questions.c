@@ -42,48 +42,63 @@ static double seconds_to(const struct core *self, int64_t at_ns)
     return left > 0 ? round((double)left / 1e6) / 1e3 : 0;
 }
 
-/* What a PENDING request waits for: "retry", "limit" or "trainer"; the limit's name, as the configuration has it. */
-static const char *waits_for(struct core *self, const struct live *live, char held_by[192], double *due_in_s_p)
+/* What a PENDING request waits for. */
+struct wait {
+    const char *what;  /* "retry", "limit" or "trainer" */
+    char held_by[192]; /* the limit's name, as the configuration has it; empty: none */
+    int64_t until_ns;  /* INT64_MAX: nobody knows */
+};
+
+static struct wait wait_for_limit(struct core *self, const struct live *live, struct limit_hold hold, int64_t cost)
+{
+    struct wait wait = {.what = "limit", .until_ns = INT64_MAX};
+    const struct limit_account *account = hold.of_project ? live->account : NULL;
+    struct model_id id;
+    wait.until_ns = limits_free_ns(self->limits, account, hold.kind, cost);
+    if (hold.of_project && model_id_parse(&id, text_of(live->now.model)) == 0)
+        snprintf(wait.held_by, sizeof wait.held_by, "projects.%.*s.%s", (int)id.project.len, id.project.at,
+                 limit_kind_name(hold.kind));
+    else
+        snprintf(wait.held_by, sizeof wait.held_by, "%s", limit_kind_name(hold.kind));
+    return wait;
+}
+
+static struct wait waits_for(struct core *self, const struct live *live)
 {
     const struct request *request = &live->now;
     bool first = moment_is_never(request->first_offered);
-    held_by[0] = '\0';
-    *due_in_s_p = NAN;
-    if (request->not_before.steady_ns > self->now.steady_ns) {
-        *due_in_s_p = seconds_to(self, request->not_before.steady_ns);
-        return "retry";
-    }
-    int64_t free_ns = first ? limits_model_free_ns(self->limits, live->account, step_family(request->model)) : INT64_MIN;
-    if (free_ns > self->now.steady_ns) {
-        *due_in_s_p = seconds_to(self, free_ns);
-        snprintf(held_by, 192, "%s", limit_kind_name(LIMIT_PER_MODEL));
-        return "limit";
+    struct wait wait = {.what = "retry", .until_ns = request->not_before.steady_ns};
+    if (request->not_before.steady_ns > self->now.steady_ns)
+        return wait;
+    wait.what = "limit";
+    wait.until_ns = first ? limits_model_free_ns(self->limits, live->account, step_family(request->model)) : INT64_MIN;
+    if (wait.until_ns > self->now.steady_ns) {
+        snprintf(wait.held_by, sizeof wait.held_by, "%s", limit_kind_name(LIMIT_PER_MODEL));
+        return wait;
     }
     int64_t cost = limits_micro(request->gpu_hours);
     struct limit_hold hold = limits_judge_fleet(self->limits, first, cost);
-    if (hold.kind != LIMIT_NONE) {
-        snprintf(held_by, 192, "%s", limit_kind_name(hold.kind));
-        return "limit";
-    }
-    hold = limits_judge_project(live->account, first, cost);
     if (hold.kind == LIMIT_NONE)
-        return "trainer";
-    struct model_id id;
-    if (model_id_parse(&id, text_of(request->model)) == 0)
-        snprintf(held_by, 192, "projects.%.*s.%s", (int)id.project.len, id.project.at, limit_kind_name(hold.kind));
-    return "limit";
+        hold = limits_judge_project(live->account, first, cost);
+    if (hold.kind != LIMIT_NONE)
+        return wait_for_limit(self, live, hold, cost);
+    return (struct wait){.what = "trainer", .until_ns = INT64_MAX};
 }
 
 static void put_waiting(struct page *page, const struct live *live)
 {
-    char held_by[192] = "";
-    double due_in_s = NAN;
-    const char *waiting = NULL;
+    struct wait wait = {.what = NULL, .until_ns = INT64_MAX};
+    const struct core *core = page->core;
     if (live && live->now.state == REQUEST_PENDING)
-        waiting = waits_for(page->core, live, held_by, &due_in_s);
-    put_string(&page->out, "held_by", held_by);
-    put_string(&page->out, "waiting_for", waiting);
-    put_number(&page->out, "due_in_s", due_in_s);
+        wait = waits_for(page->core, live);
+    bool known = wait.until_ns != INT64_MAX;
+    put_string(&page->out, "held_by", wait.held_by);
+    put_time(&page->out, "held_until",
+             known && *wait.held_by
+                 ? moment_after((struct moment){core->now.steady_ns, core->now.wall_s}, wait.until_ns - core->now.steady_ns)
+                 : moment_never());
+    put_string(&page->out, "waiting_for", wait.what);
+    put_number(&page->out, "due_in_s", known ? seconds_to(page->core, wait.until_ns) : NAN);
     put_number(&page->out, "lease_left_s",
                live && live->now.state == REQUEST_RUNNING ? seconds_to(page->core, live->now.lease_end_ns) : NAN);
 }
@@ -289,6 +304,8 @@ static char *answer_status(struct core *self)
     }
     json_write_bracket(&page.out, '}');
     put_queue(&page);
+    json_write_key(&page.out, "silences");
+    silences_write(self, &page.out);
     json_write_key(&page.out, "store_full");
     json_write_bool(&page.out, self->full);
     return close_page(&page, 0);
@@ -306,7 +323,8 @@ char *questions_answer(struct core *self, const char *ask)
     else if (command && strcmp(command, "status") == 0)
         answer = answer_status(self);
     else if (command && (strcmp(command, "retrain") == 0 || strcmp(command, "cancel") == 0 ||
-                         strcmp(command, "requeue") == 0))
+                         strcmp(command, "requeue") == 0 || strcmp(command, "silence") == 0 ||
+                         strcmp(command, "unsilence") == 0))
         answer = feedback_refused("unavailable", "the store cannot be written now: try again");
     else
         answer = feedback_refused("bad_message", "the keeper of requests does not know this command");

@@ -17,6 +17,7 @@
 #include "daemon/base/inbox.h"
 #include "daemon/base/job_port.h"
 #include "lib/retrain/notice.h"
+#include "lib/retrain/silence.h"
 #include "lib/retrain/strategy.h"
 
 struct requests_project {
@@ -45,6 +46,8 @@ struct requests_ports {
     struct job_port job;
     /* Tells the keeper of a model how its requests stand; takes the update over. Called after the commit. */
     void (*update)(void *argument, struct retrain_update *update);
+    /* Tells the keepers of models all silences that stand; borrowed. Called after the commit, and during the start. */
+    void (*silences)(void *argument, const struct silences *silences);
     /* Hands an event to observers; takes it over. */
     void (*event)(void *argument, struct cloud_event *event);
     void *argument;
@@ -62,7 +65,8 @@ struct requests;
 int requests_start(struct requests **self_p, const struct requests_options *options, const struct requests_ports *ports,
                    char why[REQUESTS_WHY_MAX]);
 
-/* LETTER_NOTICE and LETTER_QUESTION ("requests", "request", "status", "retrain", "cancel", "requeue") go in here. A
+/* LETTER_NOTICE and LETTER_QUESTION ("requests", "request", "status", "retrain", "cancel", "requeue",
+ * "silence", "unsilence") go in here. A
  * question comes back as LETTER_ANSWER to its reply_to, with `from` as it was. */
 struct inbox *requests_inbox(struct requests *self);
 

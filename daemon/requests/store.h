@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "lib/retrain/request.h"
+#include "lib/retrain/silence.h"
 
 #define STORE_WHY_MAX 512
 
@@ -153,5 +154,15 @@ struct store_family {
 
 int store_get_family(struct store *self, struct text family, struct store_family *out);
 void store_put_family(struct store *self, struct text family, const struct store_family *row);
+
+/* -- silences --------------------------------------------------------------------------------------------------------- */
+
+/* `silence->until` is `for_ns` after `made`. One of the same pattern is replaced. */
+void store_put_silence(struct store *self, const struct silence *silence, int64_t for_ns, struct moment made);
+/* Ends that of a pattern; NULL: all. */
+void store_end_silences(struct store *self, const char *pattern);
+/* Those that have not ended. */
+typedef int store_silence_fn(void *argument, const struct silence *silence);
+int store_each_silence(struct store *self, struct moment now, store_silence_fn *visit, void *argument);
 
 #endif

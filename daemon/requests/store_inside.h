@@ -41,6 +41,9 @@ enum store_statement {
     VERSIONS,
     GET_FAMILY,
     PUT_FAMILY,
+    PUT_SILENCE,
+    END_SILENCES,
+    SILENCES,
     PROBE,
     STATEMENTS
 };

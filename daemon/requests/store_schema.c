@@ -75,8 +75,13 @@ static const char version_2[] =
     "INSERT INTO fleet SELECT strategy, count (*), total (attempts), total (attempts * attempts), total (recovered),"
     " total (recovered * recovered / attempts), total (costs > 0), total (costs / nullif (gpu_hours, 0)),"
     " total ((costs / nullif (gpu_hours, 0)) * (costs / nullif (gpu_hours, 0))) FROM tallies GROUP BY strategy;";
+/* A silence is counted from its making: across a reboot the wall clock tells how long ago that was. */
+static const char version_3[] =
+    "CREATE TABLE silences ("
+    " pattern TEXT NOT NULL PRIMARY KEY, reason TEXT NOT NULL, for_ns INTEGER NOT NULL, boot INTEGER NOT NULL,"
+    " made_ns INTEGER NOT NULL, made_s REAL NOT NULL);";
 
-const char *const store_steps[STORE_VERSION] = {version_1, version_2};
+const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3};
 
 #define REQUEST_COLUMNS                                                                                                \
     "id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason, gpu_hours,"   \
@@ -152,5 +157,9 @@ const char *const store_sql[STATEMENTS] = {
     [GET_FAMILY] = "SELECT requests, fruitless, unrecoverable, recovered, last_request FROM families WHERE family = ?1",
     [PUT_FAMILY] = "INSERT OR REPLACE INTO families (family, requests, fruitless, unrecoverable, recovered,"
                    " last_request) VALUES (?1,?2,?3,?4,?5,?6)",
+    [PUT_SILENCE] = "INSERT OR REPLACE INTO silences (pattern, reason, for_ns, boot, made_ns, made_s)"
+                    " VALUES (?1,?2,?3,?4,?5,?6)",
+    [END_SILENCES] = "DELETE FROM silences WHERE ?1 IS NULL OR pattern = ?1",
+    [SILENCES] = "SELECT pattern, reason, for_ns, boot, made_ns, made_s FROM silences ORDER BY pattern",
     [PROBE] = "UPDATE boots SET first_s = first_s WHERE boot = ?1",
 };

@@ -114,6 +114,8 @@ enum model_state model_state(const struct model *model, int64_t now_ns)
 {
     if (model->unrecoverable)
         return MODEL_UNRECOVERABLE;
+    if (now_ns < model->silenced_ns)
+        return MODEL_SILENCED;
     if (!model->heard && model->silent_told) /* the monitor, which has heard nothing, cannot know */
         return MODEL_STALE;
     return monitor_state(model->monitor, now_ns);
@@ -131,6 +133,8 @@ json_t *model_json(const struct model *model, struct now now, bool whole)
         "events", (json_int_t)monitor_events(monitor), "last_event_s",
         model->heard ? figure((double)(now.steady_ns - model->heard_ns) / 1e9) : json_null(), "kpis",
         kpis_json(model, whole));
+    if (json && now.steady_ns < model->silenced_ns)
+        json_object_set_new(json, "silenced_left_s", figure((double)(model->silenced_ns - now.steady_ns) / 1e9));
     if (!json || !whole)
         return json;
     json_object_set_new(json, "metrics", metrics_json(model));

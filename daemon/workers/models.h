@@ -23,6 +23,7 @@ struct model {
     int64_t first_seen_ns; /* steady clock: when it was first heard of, here or from the store */
     int64_t heard_ns;      /* its last event; before the first one as first_seen_ns */
     uint64_t episode;      /* the latest of its requests; 0: none */
+    int64_t silenced_ns;   /* it does not trigger before; INT64_MIN: no silence covers it */
     bool heard;            /* it has sent an event since the start */
     bool serving_told, silent_told;
     bool live, unrecoverable; /* how its requests stand, as of the last update: */

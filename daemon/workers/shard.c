@@ -16,6 +16,7 @@ int shard_new(struct shard **self_p, const struct shard_options *options, const 
         return -ENOMEM;
     self->options = *options;
     self->ports = *ports;
+    self->silences_at = UINT32_MAX;
     struct metric_options decoding = {.max_future_s = options->max_future_s, .secret = options->key};
     uint32_t streams =
         options->max_models > UINT32_MAX / STREAMS_A_MODEL ? UINT32_MAX : options->max_models * STREAMS_A_MODEL;
@@ -83,8 +84,10 @@ struct model *shard_model(struct shard *self, uint64_t hash, const struct model_
         rc = monitor_new(&monitor, settings);
     if (rc == 0)
         rc = models_add(self->models, hash, id, monitor, now_ns, &model);
-    if (rc == 0)
+    if (rc == 0) {
+        shard_silence_model(self, model);
         return model;
+    }
     monitor_destroy(&monitor);
     atomic_fetch_sub_explicit(self->options.model_count, 1, memory_order_relaxed);
     *why_p = rc;
@@ -100,6 +103,9 @@ static void take_letter(struct shard *self, struct letter *letter, struct now no
     case LETTER_UPDATE:
         shard_update(self, letter->body, now);
         break;
+    case LETTER_SILENCES:
+        shard_silences(self, letter->body); /* takes it over */
+        return;
     case LETTER_QUESTION:
         shard_ask(self, letter->body); /* takes it over */
         return;
@@ -124,9 +130,10 @@ bool shard_turn(struct shard *self, struct now now)
         taken++;
     }
     tape_flush(self);
+    bool silencing = shard_silence_more(self);
     bool round = shard_timers(self, now);
     bool asked = shard_answers(self, now);
-    return taken == LETTERS_A_TURN || round || asked;
+    return taken == LETTERS_A_TURN || silencing || round || asked;
 }
 
 void shard_destroy(struct shard **self_p)
@@ -138,6 +145,7 @@ void shard_destroy(struct shard **self_p)
     shard_forget_questions(self);
     free(self->asks);
     tape_free(self);
+    free(self->silences);
     models_destroy(&self->models);
     ledger_destroy(&self->ledger);
     metric_decoder_destroy(&self->decoder);

@@ -62,7 +62,7 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
 /* Whatever is not frames: letters, timers, answers; a little of it each time. True when there is more to do at once. */
 bool shard_turn(struct shard *self, struct now now);
 
-/* LETTER_UPDATE, LETTER_QUESTION and LETTER_STOP go in here. */
+/* LETTER_UPDATE, LETTER_SILENCES, LETTER_QUESTION and LETTER_STOP go in here. */
 struct inbox *shard_inbox(struct shard *self);
 bool shard_stopping(const struct shard *self);
 

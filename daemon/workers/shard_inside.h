@@ -12,6 +12,7 @@
 #include "daemon/workers/rejects.h"
 #include "daemon/workers/shard.h"
 #include "lib/wire/recorded.h"
+#include "lib/retrain/silence.h"
 
 #define RATE_SAMPLES 6 /* events per second are those of the last five */
 
@@ -70,6 +71,9 @@ struct shard {
     uint32_t silent;   /* models that it has found to have fallen silent */
     const char *silent_example;
 
+    struct silences *silences; /* NULL: none */
+    uint32_t silences_at;      /* the next model that is to learn of them; UINT32_MAX: all have */
+
     struct walk *walks, *walks_last;
     struct shard_tape tape;
 
@@ -86,6 +90,10 @@ void shard_update(struct shard *self, const struct retrain_update *update, struc
 /* shard_asks.c: takes a question what a metric of a model shows; answers those that can be answered. */
 void shard_shows(struct shard *self, const struct retrain_update *update);
 void shard_asks(struct shard *self, struct now now);
+/* shard_silence.c: takes over which models are silenced; tells the next of them, true while there are more; and one. */
+void shard_silences(struct shard *self, struct silences *silences);
+bool shard_silence_more(struct shard *self);
+void shard_silence_model(struct shard *self, struct model *model);
 
 /* shard_timers.c: what happens once a second; true while a round is under way. */
 bool shard_timers(struct shard *self, struct now now);

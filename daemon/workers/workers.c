@@ -184,6 +184,20 @@ void workers_update(struct workers *self, struct retrain_update *update)
     }
 }
 
+void workers_silences(struct workers *self, const struct silences *silences)
+{
+    size_t bytes = sizeof *silences + silences->count * sizeof silences->at[0];
+    for (uint32_t i = 0; i < self->shards; i++) {
+        struct letter letter = {.kind = LETTER_SILENCES, .body = malloc(bytes), .drop = free};
+        if (letter.body)
+            memcpy(letter.body, silences, bytes);
+        if (letter.body && inbox_put(shard_inbox(self->at[i].shard), letter) == 0)
+            continue;
+        log_error("no memory to tell a keeper of models which of them are silenced");
+        free(letter.body);
+    }
+}
+
 /* --- what others ask --- */
 
 uint32_t workers_shards(const struct workers *self)

@@ -1,7 +1,7 @@
 /* workers.h - the shards, and who runs them: threads of their own, or with none the caller of workers_take().
  *
  * Threads: workers_new(), _start(), _stop() and _destroy() by the engine; workers_take() and workers_turn() by ingest
- * alone; workers_update(), _inbox() and _events() by any. Memory: a ring of frames for each thread. Failure: as each
+ * alone; workers_update(), _silences(), _inbox() and _events() by any. Memory: a ring of frames for each thread. Failure: as each
  * function says.
  */
 #ifndef DRIFTD_WORKERS_WORKERS_H
@@ -9,6 +9,7 @@
 
 #include "daemon/base/heart.h"
 #include "daemon/workers/shard.h"
+#include "lib/retrain/silence.h"
 
 #define WORKERS_MAX 64
 
@@ -37,6 +38,9 @@ void workers_take(void *self, struct frame *frames, uint32_t count, struct now n
 bool workers_turn(void *self, struct now now);
 /* What ingest has to watch for workers_turn(), or -1. */
 int workers_fd(const struct workers *self);
+
+/* Sends a copy of all silences to every shard. */
+void workers_silences(struct workers *self, const struct silences *silences);
 
 /* Sends an update to the shard that keeps its model; takes it over. */
 void workers_update(struct workers *self, struct retrain_update *update);

@@ -79,6 +79,7 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
     self->settings = settings;
     self->last_event_ns = INT64_MIN;
     self->episode = episode_none();
+    self->held_until_ns = INT64_MIN;
     for (uint32_t k = 0; k < settings->kpi_count; k++) {
         self->kpis[k].row = METRIC_TABLE_NONE;
         if (monitor_kpi_of(settings, text_of(settings->kpis[k].metric)) == k)
@@ -281,7 +282,7 @@ static void decide(struct monitor *self, const struct finding *found, bool viola
             self->violated_since_s = at_s;
         self->healthy = 0;
         self->failures = one_more(self->failures);
-        out->triggered = self->failures >= self->settings->consecutive_failures &&
+        out->triggered = self->failures >= self->settings->consecutive_failures && now_ns >= self->held_until_ns &&
                          episode_backoff_left_ns(&self->episode, self->settings->backoff_ns, now_ns) == 0;
         if (out->triggered)
             trigger_pull(self, found, now_ns);
@@ -330,6 +331,10 @@ static void judge_rules(struct monitor *self, const struct metric_event *event, 
     if (self->episode.open || self->episode.request_live ||
         episode_backoff_left_ns(&self->episode, self->settings->backoff_ns, now_ns) > 0) {
         rule_set_skip(&self->rules, out->recovered);
+        return;
+    }
+    if (now_ns < self->held_until_ns) {
+        rule_set_pause(&self->rules);
         return;
     }
     if (rule_set_take(&self->rules, event, now_ns, at_s, &alarm)) {
@@ -409,6 +414,11 @@ void monitor_triggered_at(struct monitor *self, int64_t since_ns)
 void monitor_request_live(struct monitor *self, bool live, int64_t since_ns)
 {
     episode_request_live(&self->episode, live, since_ns);
+}
+
+void monitor_hold(struct monitor *self, int64_t until_ns)
+{
+    self->held_until_ns = until_ns;
 }
 
 enum model_state monitor_state(const struct monitor *self, int64_t now_ns)

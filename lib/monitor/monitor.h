@@ -125,6 +125,11 @@ const struct trigger *monitor_trigger(const struct monitor *self);
 void monitor_triggered_at(struct monitor *self, int64_t since_ns);
 void monitor_request_live(struct monitor *self, bool live, int64_t since_ns);
 
+/* Before until_ns nothing triggers; INT64_MIN: no longer so. KPIs are judged and failures counted as ever: the first
+ * evaluation after it that still fails, with failures enough, triggers at once. Rules are not fed: what happens to the
+ * numbers meanwhile neither raises an alarm nor becomes what they compare with. */
+void monitor_hold(struct monitor *self, int64_t until_ns);
+
 /* How the model stands at now_ns; MODEL_SILENCED and MODEL_UNRECOVERABLE are for others to say. */
 enum model_state monitor_state(const struct monitor *self, int64_t now_ns);
 

@@ -25,6 +25,7 @@ struct monitor {
     uint64_t events, left_out;
     int64_t last_event_ns;
     struct episode episode;
+    int64_t held_until_ns; /* no trigger before; INT64_MIN: none is held */
     double violated_since_s;
     uint32_t violated;    /* KPIs whose latest evaluation found them so */
     uint32_t kpis_unseen; /* metrics of KPIs that have no row yet: rows are kept free for them */

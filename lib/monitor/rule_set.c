@@ -65,6 +65,9 @@ bool rule_set_take(struct rule_set *self, const struct metric_event *event, int6
     bool alarmed = false;
     if (self->blind)
         look_again(self);
+    for (uint32_t i = 0; self->paused && i < self->count; i++)
+        rule_state_pause(&self->states[i]);
+    self->paused = false;
     for (uint32_t i = 0; i < self->count; i++) {
         struct rule_state *state = &self->states[i];
         const struct metric *metric = rule_state_find(state, &self->rules[i], event);
@@ -78,6 +81,11 @@ bool rule_set_take(struct rule_set *self, const struct metric_event *event, int6
         self->judged = self->judged || !isnan(state->statistic);
     }
     return alarmed;
+}
+
+void rule_set_pause(struct rule_set *self)
+{
+    self->paused = true;
 }
 
 void rule_set_skip(struct rule_set *self, bool recovered)

@@ -15,6 +15,7 @@ struct rule_set {
     const struct drift_rule *rules;
     struct rule_state *states;
     uint32_t count;
+    bool paused;    /* by a person */
     bool blind;     /* values went by unseen */
     bool recovered; /* and meanwhile the model did */
     bool judged;
@@ -46,5 +47,8 @@ void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
 
 /* Lets an event go by. */
 void rule_set_skip(struct rule_set *self, bool recovered);
+
+/* The same while a person keeps the model from triggering: the rules go on afterwards with what they knew. */
+void rule_set_pause(struct rule_set *self);
 
 #endif

@@ -189,6 +189,25 @@ int64_t limits_model_free_ns(const struct limits *self, const struct limit_accou
     return ticket->at_ns + LIMITS_DAY_NS;
 }
 
+int64_t limits_free_ns(const struct limits *self, const struct limit_account *account, enum limit_kind kind,
+                       int64_t micro_gpu_hours)
+{
+    const struct use *use = account ? &account->use : &self->fleet;
+    uint32_t starts = use->starts;
+    int64_t spent = use->micro_gpu_hours;
+    if (kind != LIMIT_PER_DAY && kind != LIMIT_GPU_HOURS)
+        return INT64_MAX;
+    for (const struct limit_ticket *ticket = self->oldest; ticket; ticket = ticket->newer) {
+        if (account && ticket->account != account)
+            continue;
+        starts -= ticket->family != NULL;
+        spent -= ticket->micro_gpu_hours;
+        if (kind == LIMIT_PER_DAY ? starts < use->set.per_day : spent + micro_gpu_hours <= use->set.micro_gpu_hours_per_day)
+            return ticket->at_ns + LIMITS_DAY_NS;
+    }
+    return INT64_MAX;
+}
+
 static void ease(struct limits *self, struct limit_account *account)
 {
     if (account->eased)

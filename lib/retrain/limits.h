@@ -60,6 +60,11 @@ struct limit_hold limits_judge_project(const struct limit_account *account, bool
 /* When per_model_per_day lets a first request of this project/name go; INT64_MIN: now. */
 int64_t limits_model_free_ns(const struct limits *self, const struct limit_account *account, struct text family);
 
+/* When a limit of 24 hours that holds a request now will have eased enough by itself, if nobody else comes first: `account`
+ * NULL for the fleet's. INT64_MAX: nobody knows (concurrent), or never (what it costs is more than a whole day allows). */
+int64_t limits_free_ns(const struct limits *self, const struct limit_account *account, enum limit_kind kind,
+                       int64_t micro_gpu_hours);
+
 /* A request became, or ceased to be, one that is OFFERED or RUNNING. */
 void limits_enter(struct limits *self, struct limit_account *account);
 void limits_leave(struct limits *self, struct limit_account *account);
