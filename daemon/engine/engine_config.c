@@ -134,6 +134,7 @@ struct requests_options engine_requests_options(const struct engine *self, struc
     for (uint32_t i = 0; i < config->retraining.project_count; i++)
         projects[i] = limits_of(config->retraining.projects[i].project, &config->retraining.projects[i].limits);
     return (struct requests_options){.state_dir = config->state.dir,
+                                     .keep_ns = config->state.keep_ns,
                                      .source = self->source,
                                      .feedback_required = config->jobs.feedback == CONFIG_FEEDBACK_REQUIRED,
                                      .accept_within_ns = config->jobs.accept_within_ns,

@@ -204,6 +204,7 @@ static void finish(struct core *self, bool writable)
         error = store_commit(self->store);
     if (!error) {
         live_publish(self);
+        forget_settle(self, true);
         letters_free(&self->taken);
         effects_act(self);
         if (self->full && writable) {
@@ -219,6 +220,7 @@ static void finish(struct core *self, bool writable)
         return;
     }
     live_undo(self);
+    forget_settle(self, false);
     effects_undo(self);
     keep_taken(self);
     if (error == -ENOSPC || error == -ENOMEM)
@@ -245,6 +247,7 @@ bool core_turn(struct core *self, struct now now)
     if (!self->full) {
         offers_timers(self);
         offers_make(self);
+        forget_some(self);
     }
     finish(self, writable);
     answer_questions(self);
@@ -272,6 +275,8 @@ int64_t core_due_ns(const struct core *self)
     const struct live *first = heap_first(&self->timers);
     if (first)
         due = first->timer_ns;
+    if (self->options.keep_ns)
+        due = sooner(due, self->forget_ns);
     if (queue_count(self->queue)) {
         due = sooner(due, limits_next_expiry_ns(self->limits));
         if (self->offer_ns > self->now.steady_ns)

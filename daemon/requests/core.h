@@ -29,6 +29,7 @@
 #define CORE_HELD_MAX 65536       /* notices that wait for a store that is full */
 #define CORE_REFUSED_NS (20 * CLOCK_MS_NS) /* pause after a job that nobody took */
 #define CORE_RETRY_NS CLOCK_S_NS  /* between attempts to write to a store that is full */
+#define CORE_FORGET_NS (600 * CLOCK_S_NS) /* between two looks for what was kept long enough */
 #define CORE_TIDY_NS CLOCK_S_NS   /* quiet for so long: the store's log may be tidied */
 
 /* A request that is live. */
@@ -119,6 +120,9 @@ struct core {
     int64_t retry_ns; /* when it is tried again */
     uint64_t held_lost;
     struct silences *silences; /* as committed; never NULL once the station has begun */
+    int64_t forget_ns;             /* when that is */
+    uint64_t gone[REQUEST_STATES]; /* forgotten by this turn */
+    struct moment began;           /* when the station was started */
     int64_t busy_ns; /* the last turn that committed something */
     uint64_t unknown; /* feedback that named unknown requests, since the last alarm */
     int64_t unknown_told_ns;
@@ -251,6 +255,10 @@ char *silences_end(struct core *self, json_t *asked);
 bool silences_tell(struct core *self);
 /* A JSON list of those that stand now. */
 void silences_write(const struct core *self, struct json_write *out);
+
+/* forget.c: clears away what ended long ago, a little a turn; forget_settle() after the commit, or when it failed. */
+void forget_some(struct core *self);
+void forget_settle(struct core *self, bool committed);
 
 /* questions.c: the answer from what is committed. NULL: no memory. */
 char *questions_answer(struct core *self, const char *ask);

@@ -245,6 +245,8 @@ int core_new(struct core **self_p, const struct requests_options *options, const
     self->unknown_told_ns = INT64_MIN;
     self->now = (struct moment){.steady_ns = now.steady_ns, .wall_s = now.wall_s};
     self->busy_ns = now.steady_ns;
+    self->began = self->now;
+    self->forget_ns = now.steady_ns + CORE_FORGET_NS / 10;
     int rc = begin(self, options, boot, key, why);
     if (rc < 0) {
         core_destroy(&self);

@@ -28,6 +28,7 @@ struct requests_project {
 
 struct requests_options {
     const char *state_dir;
+    int64_t keep_ns; /* ended requests, for so long; 0: for ever */
     const char *source; /* "driftd/<host>", for CloudEvents */
     bool feedback_required;
     int64_t accept_within_ns, lease_ns, max_run_ns, retry_first_ns, retry_max_ns;

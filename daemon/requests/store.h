@@ -155,6 +155,12 @@ struct store_family {
 int store_get_family(struct store *self, struct text family, struct store_family *out);
 void store_put_family(struct store *self, struct text family, const struct store_family *row);
 
+/* -- what has been kept for long enough ------------------------------------------------------------------------------ */
+
+/* Forgets up to `most` requests that ended before `before`, with their history and outcomes, but the last one of each
+ * family. Adds to gone[state] how many; returns how many there were in all, or an error. */
+int store_forget(struct store *self, struct moment before, uint32_t most, uint64_t gone[REQUEST_STATES]);
+
 /* -- silences --------------------------------------------------------------------------------------------------------- */
 
 /* `silence->until` is `for_ns` after `made`. One of the same pattern is replaced. */

@@ -41,6 +41,10 @@ enum store_statement {
     VERSIONS,
     GET_FAMILY,
     PUT_FAMILY,
+    ENDED_LONG_AGO,
+    FORGET_REQUEST,
+    FORGET_LINES,
+    FORGET_OUTCOMES,
     PUT_SILENCE,
     END_SILENCES,
     SILENCES,
@@ -54,6 +58,7 @@ struct store {
     sqlite3_stmt *statements[STATEMENTS];
     char *file;      /* path of the database */
     char *made_file; /* path of the file that says that there is one */
+    char *open_file; /* and of the one that says that it was not closed: the log is part of it */
     int64_t boot;    /* this boot's number */
     struct moment opened;
     bool writing;    /* a transaction is open */

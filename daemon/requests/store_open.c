@@ -8,11 +8,15 @@
 #include <unistd.h>
 
 #include "daemon/requests/store_inside.h"
+#include "daemon/requests/store_log.h"
 #include "daemon/requests/store_schema.h"
 
 static const char made_text[] =
     "driftd made requests.db beside this file. While this file stands here, a requests.db that is missing or empty stops\n"
     "the start, since requests may have been lost. Remove it to begin with an empty store.\n";
+static const char open_text[] =
+    "driftd keeps requests.db open, or ended without closing it. While this file stands here, requests.db-wal is as much\n"
+    "part of the store as requests.db, and a start without it is refused.\n";
 
 __attribute__((format(printf, 3, 4))) static int say(char why[STORE_WHY_MAX], int error, const char *format, ...)
 {
@@ -73,6 +77,19 @@ static int64_t size_of(const char *path)
     return S_ISREG(st.st_mode) ? st.st_size : -EINVAL;
 }
 
+/* What is committed and not yet in the database stands in the log alone. */
+static int look_at_log(struct store *self, const char *log_file, char why[STORE_WHY_MAX])
+{
+    const char *what;
+    int error = store_log_check(log_file, access(self->open_file, F_OK) == 0, &what);
+    if (error == -EILSEQ)
+        return say(why, error,
+                   "%s was not closed and its log %s is %s: put back a copy of both, or remove the log and requests.db-open "
+                   "to go on without the latest requests",
+                   self->file, "requests.db-wal", what);
+    return error ? say(why, error, "%s cannot be read: %s", log_file, strerror(-error)) : 0;
+}
+
 /* SQLite forgets a write-ahead log whose database is empty: so this comes before it is asked. */
 static int look(struct store *self, char why[STORE_WHY_MAX])
 {
@@ -98,7 +115,7 @@ static int look(struct store *self, char why[STORE_WHY_MAX])
     close(fd);
     if (got != sizeof head || memcmp(head, "SQLite format 3", sizeof head) != 0)
         return say(why, -EILSEQ, "%s is no store of driftd: move it away, or set another state.dir", self->file);
-    return 0;
+    return look_at_log(self, log_file, why);
 }
 
 /* One integer that a statement answers. */
@@ -179,25 +196,47 @@ static int bring_up(struct store *self, int64_t version, char why[STORE_WHY_MAX]
     return rc == SQLITE_OK ? 0 : say_why(self, rc, why);
 }
 
-/* The file that says that a store was made here, durable with its name. */
-static int leave_mark(struct store *self, const char *dir, char why[STORE_WHY_MAX])
+static int sync_folder(const char *dir)
 {
-    if (access(self->made_file, F_OK) == 0)
-        return 0;
-    int fd = open(self->made_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    bool good = fd >= 0 && write(fd, made_text, sizeof made_text - 1) == (ssize_t)sizeof made_text - 1 && fsync(fd) == 0;
-    int error = good ? 0 : errno ? errno : EIO;
-    if (fd >= 0)
-        close(fd);
-    int folder = error ? -1 : open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (!error && (folder < 0 || fsync(folder) < 0))
-        error = errno;
+    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int error = folder < 0 || fsync(folder) < 0 ? errno : 0;
     if (folder >= 0)
         close(folder);
+    return error;
+}
+
+/* A file that says something by being there, durable with its name. */
+static int leave_mark(const char *file, const char *text, const char *dir, char why[STORE_WHY_MAX])
+{
+    ssize_t bytes = (ssize_t)strlen(text);
+    if (access(file, F_OK) == 0)
+        return 0;
+    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    errno = fd >= 0 ? EIO : errno;
+    bool good = fd >= 0 && write(fd, text, (size_t)bytes) == bytes && fsync(fd) == 0;
+    int error = good ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
+    if (!error)
+        error = sync_folder(dir);
     if (!error)
         return 0;
-    unlink(self->made_file);
-    return say(why, -error, "%s cannot be written: %s", self->made_file, strerror(error));
+    unlink(file);
+    return say(why, -error, "%s cannot be written: %s", file, strerror(error));
+}
+
+/* From here on the log is part of the store: it has its head and a transaction that is synced. */
+static int begin_log(struct store *self, const char *dir, char why[STORE_WHY_MAX])
+{
+    int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    int error = store_error_of(self, rc);
+    if (!error)
+        store_probe(self);
+    if (!error)
+        error = store_commit(self);
+    if (error)
+        return say(why, error, "%s cannot be written: %.200s", self->file, self->complaint);
+    return leave_mark(self->open_file, open_text, dir, why);
 }
 
 static int count_log(void *argument, sqlite3 *db, const char *name, int pages)
@@ -295,11 +334,13 @@ static int open_all(struct store *self, const char *dir, const char *boot, char 
     if (!error)
         error = bring_up(self, version, why);
     if (!error)
-        error = leave_mark(self, dir, why);
+        error = leave_mark(self->made_file, made_text, dir, why);
     if (!error)
         error = prepare(self, why);
     if (!error)
         error = number_boot(self, boot, why);
+    if (!error)
+        error = begin_log(self, dir, why);
     return error;
 }
 
@@ -312,20 +353,39 @@ int store_open(struct store **self_p, const char *dir, const char *boot, struct 
         self->opened = now;
         self->file = malloc(room);
         self->made_file = malloc(room);
+        self->open_file = malloc(room);
     }
-    if (!self || !self->file || !self->made_file) {
+    if (!self || !self->file || !self->made_file || !self->open_file) {
         store_close(&self);
         return say(why, -ENOMEM, "no memory for the store");
     }
     snprintf(self->file, room, "%s/requests.db", dir);
     snprintf(self->made_file, room, "%s/requests.db-made", dir);
+    snprintf(self->open_file, room, "%s/requests.db-open", dir);
     int error = open_all(self, dir, boot, why);
     if (error) {
+        self->broken = true; /* nothing of it is closed in order */
         store_close(&self);
         return error;
     }
     *self_p = self;
     return 0;
+}
+
+/* All of the log is in the database, and synced. */
+static bool close_in_order(struct store *self)
+{
+    int left = -1, done = -2;
+    store_rollback(self);
+    int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &done);
+    return rc == SQLITE_OK && left == done;
+}
+
+static bool take_mark_away(struct store *self)
+{
+    char dir[4096];
+    snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(self->file, '/') - self->file), self->file);
+    return (unlink(self->open_file) == 0 || errno == ENOENT) && sync_folder(dir) == 0;
 }
 
 void store_close(struct store **self_p)
@@ -335,11 +395,14 @@ void store_close(struct store **self_p)
         return;
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(self->statements[i]);
-    if (self->broken)
+    /* Closing brings the log into the database and removes it: the mark goes before, when that is bound to succeed. */
+    bool in_order = self->db && !self->broken && close_in_order(self) && take_mark_away(self);
+    if (self->db && !in_order)
         sqlite3_db_config(self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_close(self->db);
     free(self->file);
     free(self->made_file);
+    free(self->open_file);
     free(self);
     *self_p = NULL;
 }

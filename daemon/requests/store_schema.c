@@ -79,7 +79,15 @@ static const char version_2[] =
 static const char version_3[] =
     "CREATE TABLE silences ("
     " pattern TEXT NOT NULL PRIMARY KEY, reason TEXT NOT NULL, for_ns INTEGER NOT NULL, boot INTEGER NOT NULL,"
-    " made_ns INTEGER NOT NULL, made_s REAL NOT NULL);";
+    " made_ns INTEGER NOT NULL, made_s REAL NOT NULL);"
+    /* A request that has ended leaves whole, when it has been kept for long enough; its history stands as long as it does. */
+    "CREATE INDEX requests_ended ON requests (ended_s) WHERE ended_s IS NOT NULL;"
+    "DROP TRIGGER history_no_delete;"
+    "CREATE TRIGGER history_no_delete BEFORE DELETE ON history"
+    " WHEN EXISTS (SELECT 1 FROM requests WHERE id = OLD.request)"
+    " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;"
+    "CREATE TRIGGER requests_live_stay BEFORE DELETE ON requests WHEN OLD.state IN " LIVE
+    " BEGIN SELECT RAISE (ABORT, 'a live request is never dropped'); END;";
 
 const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3};
 
@@ -161,5 +169,11 @@ const char *const store_sql[STATEMENTS] = {
                     " VALUES (?1,?2,?3,?4,?5,?6)",
     [END_SILENCES] = "DELETE FROM silences WHERE ?1 IS NULL OR pattern = ?1",
     [SILENCES] = "SELECT pattern, reason, for_ns, boot, made_ns, made_s FROM silences ORDER BY pattern",
+    [ENDED_LONG_AGO] = "SELECT id, state FROM requests WHERE ended_s IS NOT NULL AND state IN " FINAL
+                       " AND NOT " SINCE("ended") " AND id NOT IN (SELECT last_request FROM families WHERE last_request"
+                       " IS NOT NULL) LIMIT ?4",
+    [FORGET_REQUEST] = "DELETE FROM requests WHERE id = ?1",
+    [FORGET_LINES] = "DELETE FROM history WHERE request = ?1",
+    [FORGET_OUTCOMES] = "DELETE FROM outcomes WHERE request = ?1",
     [PROBE] = "UPDATE boots SET first_s = first_s WHERE boot = ?1",
 };

@@ -65,6 +65,7 @@ struct config {
     struct alarm_budget fleet_alarms; /* of all models together; all zero: not bounded */
     struct {
         char *dir;
+        int64_t keep_ns; /* ended requests */
     } state;
     struct {
         enum config_log_level level;

@@ -81,7 +81,7 @@ const struct schema_row schema_rows[] = {
     {"state", SCHEMA_MAP, NOWHERE},
     {"state.dir", SCHEMA_PATH, DEFAULT("/var/lib/driftd"), IN_CONFIG(state.dir)},
     {"state.checkpoint", SCHEMA_LATER, DEFAULT("30s"), NOWHERE, ABSENT("monitors are not checkpointed yet")},
-    {"state.keep", SCHEMA_LATER, DEFAULT("90d"), NOWHERE, ABSENT("ended requests are not cleared away yet")},
+    {"state.keep", SCHEMA_DURATION, RANGE("1d", "36500d"), DEFAULT("90d"), IN_CONFIG(state.keep_ns)},
     {"log", SCHEMA_MAP, NOWHERE},
     {"log.level", SCHEMA_WORD, DEFAULT("info"), IN_CONFIG(log.level), WORDS(level_words)},
     {"log.format", SCHEMA_WORD, DEFAULT("auto"), IN_CONFIG(log.format), WORDS(format_words)},

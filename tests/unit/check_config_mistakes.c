@@ -410,10 +410,9 @@ START_TEST(not_in_this_release)
 {
     expect_told(
         "security:\n  curve: off\n"
-        "state: {checkpoint: 30s, keep: 90d}\n",
+        "state: {checkpoint: 30s}\n",
         "1:1: security: not in this release (there is no CURVE yet); remove the key\n"
-        "3:9: state.checkpoint: not in this release (monitors are not checkpointed yet); remove the key\n"
-        "3:26: state.keep: not in this release (ended requests are not cleared away yet); remove the key");
+        "3:9: state.checkpoint: not in this release (monitors are not checkpointed yet); remove the key");
 }
 END_TEST
 

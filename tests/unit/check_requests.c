@@ -762,6 +762,48 @@ START_TEST(stop_commits_what_came_before)
 }
 END_TEST
 
+/* What ended longer ago than `keep` leaves whole, the last request of each model stays; the wall clock has no say. */
+START_TEST(what_ended_long_ago_is_cleared_away)
+{
+    const double day = 86400;
+    char first[REQUEST_ID_LEN + 1];
+    rig_end(&rig);
+    rig_new(&rig);
+    rig.options.keep_ns = 3 * (int64_t)day * RIG_S;
+    rig_start(&rig);
+    for (int i = 0; i < 100; i++) {
+        char model[32], ask[128];
+        snprintf(model, sizeof model, "p/m%d/v", i % 50);
+        rig_trigger(&rig, model, 0.1);
+        const char *id = rig_job(&rig, rig.job_count - 1, NULL);
+        if (i == 0)
+            snprintf(first, sizeof first, "%s", id);
+        rig_say(&rig, "accept", id, 1, "t", NULL);
+        if (i < 99) {
+            rig_say(&rig, "done", id, 1, "t", NULL);
+            continue;
+        }
+        snprintf(ask, sizeof ask, "{\"do\": \"cancel\", \"request\": \"%s\"}", id);
+        json_decref(rig_ask(&rig, ask));
+    }
+    rig.wall_s += 400 * day;
+    rig_pass(&rig, 2 * day);
+    ck_assert_str_eq(rig_member(&rig, first, "state"), "DONE");
+    core_destroy(&rig.core);
+    rig_start(&rig);
+    rig_pass(&rig, 1.1 * day);
+    json_t *answer = rig_ask(&rig, "{\"do\": \"requests\"}");
+    ck_assert_int_eq(json_integer_value(json_object_get(answer, "count")), 50);
+    ck_assert_uint_eq(json_array_size(json_object_get(answer, "requests")), 50);
+    json_decref(answer);
+    ck_assert_str_eq(rig_member(&rig, first, "error"), "unknown_request");
+    /* The numbers of episodes go on: no id comes twice. */
+    rig_trigger(&rig, "p/m0/v", 0.1);
+    const char *third = rig_job(&rig, rig.job_count - 1, NULL);
+    ck_assert_str_eq(rig_member(&rig, third, "episode"), "3");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("requests");
@@ -793,6 +835,7 @@ int main(void)
     tcase_add_test(tests, status_counts_every_state);
     tcase_add_test(tests, strategies_may_change_between_starts);
     tcase_add_test(tests, stop_commits_what_came_before);
+    tcase_add_test(tests, what_ended_long_ago_is_cleared_away);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -256,6 +256,86 @@ START_TEST(an_older_store_is_brought_up)
 }
 END_TEST
 
+/* Kills nobody: closes the store's files behind its back, as the end of the process does. */
+static void copy_of_the_open_store(const char *from)
+{
+    char command[256];
+    snprintf(command, sizeof command, "rm -rf %s.copy && cp -r %s %s.copy", from, from, from);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void give_back_copy(void)
+{
+    char command[256];
+    snprintf(command, sizeof command, "rm -rf %s && cp -r %s.copy %s", dir, dir, dir);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void spoil(const char *path, long at, const char *with, size_t bytes)
+{
+    FILE *spoiled = fopen(path, "r+b");
+    ck_assert_ptr_nonnull(spoiled);
+    ck_assert_int_eq(fseek(spoiled, at, SEEK_SET), 0);
+    ck_assert_uint_eq(fwrite(with, 1, bytes, spoiled), bytes);
+    fclose(spoiled);
+}
+
+/* What was committed last stands in the log alone: whatever is done to it must not pass for an older state. */
+START_TEST(a_log_that_is_gone_or_damaged_is_noticed)
+{
+    char log_file[112], open_file[112], command[256];
+    snprintf(log_file, sizeof log_file, "%s-wal", file);
+    snprintf(open_file, sizeof open_file, "%s-open", file);
+    struct store *store = open_store();
+    for (uint64_t i = 1; i <= 10; i++) {
+        struct request request = example(i);
+        request.state = REQUEST_DONE;
+        store_add_request(store, &request);
+        ck_assert_int_eq(store_commit(store), 0);
+    }
+    ck_assert_int_eq(access(open_file, F_OK), 0);
+    copy_of_the_open_store(dir);
+    store_close(&store);
+    ck_assert_int_ne(access(open_file, F_OK), 0);
+
+    give_back_copy();
+    ck_assert_int_eq(unlink(log_file), 0);
+    refuses(-EILSEQ, "requests.db-wal is missing");
+    give_back_copy();
+    ck_assert_int_eq(truncate(log_file, 0), 0);
+    refuses(-EILSEQ, "requests.db-wal is empty");
+    give_back_copy();
+    spoil(log_file, 3, "x", 1);
+    refuses(-EILSEQ, "requests.db-wal is damaged at its head");
+    give_back_copy();
+    spoil(log_file, 32 + 4120 + 100, "damage", 6);
+    refuses(-EILSEQ, "requests.db-wal is damaged in its middle");
+    give_back_copy();
+    spoil(log_file, 32 + 4120 + 9, "salt", 4); /* a frame that says it is of another log */
+    refuses(-EILSEQ, "requests.db-wal is damaged in its middle");
+
+    /* The end of the log is what a crash leaves: the last transaction was not whole, and nobody was told of it. */
+    give_back_copy();
+    struct stat st;
+    ck_assert_int_eq(stat(log_file, &st), 0);
+    ck_assert_int_eq(truncate(log_file, st.st_size - 100), 0);
+    store = open_store();
+    uint64_t counts[REQUEST_STATES];
+    ck_assert_int_eq(store_count_states(store, counts), 0);
+    ck_assert_uint_eq(counts[REQUEST_DONE], 9);
+    store_close(&store);
+
+    /* The way out that the sentence names. */
+    give_back_copy();
+    ck_assert_int_eq(unlink(log_file), 0);
+    ck_assert_int_eq(unlink(open_file), 0);
+    store = open_store();
+    store_close(&store);
+    snprintf(command, sizeof command, "rm -rf %s.copy", dir);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 START_TEST(an_empty_store_that_was_not_is_noticed)
 {
     struct store *store = open_store();
@@ -505,6 +585,7 @@ int main(void)
     TCase *tests = tcase_create("file");
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, begin, finish);
+    tcase_add_test(tests, a_log_that_is_gone_or_damaged_is_noticed);
     tcase_add_test(tests, a_new_store_is_made_and_found_again);
     tcase_add_test(tests, folders_are_made);
     tcase_add_test(tests, two_do_not_share_a_store);
