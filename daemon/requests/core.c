@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "daemon/base/log.h"
+#include "daemon/requests/failpoint.h"
 
 /* -- letters --------------------------------------------------------------------------------------------------------- */
 
@@ -198,15 +199,18 @@ static void finish(struct core *self, bool writable)
 {
     int error = self->error;
     bool busy = self->touched || self->taken.count || self->effect_count;
+    failpoint("turn_decided");
     if (error)
         store_rollback(self->store);
     else
         error = store_commit(self->store);
     if (!error) {
+        failpoint("turn_committed");
         live_publish(self);
         forget_settle(self, true);
         letters_free(&self->taken);
         effects_act(self);
+        failpoint("turn_acted");
         if (self->full && writable) {
             become_writable(self);
             self->again = true;

@@ -5,6 +5,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/requests/core.h"
+#include "daemon/requests/failpoint.h"
 
 /* -- options --------------------------------------------------------------------------------------------------------- */
 
@@ -195,6 +196,7 @@ static int load(struct core *self)
     rc = self->error ? self->error : store_commit(self->store);
     if (rc < 0)
         return rc;
+    failpoint("restart_committed");
     live_publish(self);
     rc = store_each_episode(self->store, tell_episode, self);
     if (rc < 0 || self->error)

@@ -6,6 +6,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/requests/core.h"
+#include "daemon/requests/failpoint.h"
 #include "lib/wire/cloud_event.h"
 #include "lib/wire/job.h"
 
@@ -63,7 +64,9 @@ void effects_job(struct core *self, struct live *live)
 
 static void reply(struct core *self, void *sender, const char *json)
 {
+    failpoint("before_reply");
     self->ports.job.reply(self->ports.job.argument, sender, json, strlen(json));
+    failpoint("after_reply");
 }
 
 /* A port is owed exactly one reply for each message: without memory it is made here and now. */
@@ -230,7 +233,9 @@ static void send_job(struct core *self, struct live *live)
 {
     struct job_port *port = &self->ports.job;
     char *text = make_job(self, &live->now);
+    failpoint("before_send");
     bool sent = text && port->send(port->argument, text, strlen(text)) == 0;
+    failpoint("after_send");
     free(text);
     self->sent_now += sent;
     self->refused_now += !sent;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/requests/failpoint.h"
+
 /* Frames in the write-ahead log that are worth two fsyncs while nobody waits, and those that are worth it at once. */
 #define TIDY_PAGES 256
 #define TIDY_SOON_PAGES 8192
@@ -91,6 +93,7 @@ struct cursor store_read(struct store *self, enum store_statement statement)
 struct cursor store_write(struct store *self, enum store_statement statement)
 {
     if (!self->writing && !self->error) {
+        failpoint("before_begin");
         self->error = run(self, "BEGIN IMMEDIATE");
         self->writing = self->error == 0;
     }
@@ -145,6 +148,7 @@ void store_execute(struct cursor *cursor)
 {
     struct store *self = cursor->store;
     if (!self->error) {
+        failpoint("before_row");
         int rc = sqlite3_step(cursor->statement);
         self->error = store_error_of(self, rc);
     }
@@ -226,8 +230,11 @@ static int judge(struct store *self, int error)
 int store_commit(struct store *self)
 {
     int error = self->error;
-    if (!error && self->writing)
+    if (!error && self->writing) {
+        failpoint("before_commit");
         error = run(self, "COMMIT");
+        failpoint("after_commit");
+    }
     if (error)
         store_rollback(self);
     self->writing = false;
@@ -242,12 +249,21 @@ void store_probe(struct store *self)
     store_execute(&cursor);
 }
 
+int store_bring_in(struct store *self)
+{
+    failpoint("before_tidy");
+    int left = -1, done = -1;
+    int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &done);
+    failpoint("after_tidy");
+    int error = store_error_of(self, rc);
+    return error == 0 && left != done ? -EBUSY : error;
+}
+
 int store_tidy(struct store *self, bool soon)
 {
     if (self->writing || self->log_pages < (soon ? TIDY_PAGES : TIDY_SOON_PAGES))
         return 0;
-    int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    int error = store_error_of(self, rc);
+    int error = store_bring_in(self);
     if (error == -ENOSPC || error == -ENOMEM)
         return 0; /* what is committed is safe in the log */
     if (error == 0)

@@ -71,6 +71,9 @@ struct store {
 /* The daemon's error for SQLite's `rc`. */
 int store_error_of(struct store *self, int rc);
 
+/* Brings all of the log into the database, synced; the next transaction begins the log anew. */
+int store_bring_in(struct store *self);
+
 /* Walks the parameters or the columns of a statement from left to right. */
 struct cursor {
     struct store *store;

@@ -7,8 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/requests/failpoint.h"
 #include "daemon/requests/store_inside.h"
 #include "daemon/requests/store_log.h"
+#include "daemon/requests/store_mark.h"
 #include "daemon/requests/store_schema.h"
 
 static const char made_text[] =
@@ -196,47 +198,23 @@ static int bring_up(struct store *self, int64_t version, char why[STORE_WHY_MAX]
     return rc == SQLITE_OK ? 0 : say_why(self, rc, why);
 }
 
-static int sync_folder(const char *dir)
+static int leave_mark(const char *file, const char *text, char why[STORE_WHY_MAX])
 {
-    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int error = folder < 0 || fsync(folder) < 0 ? errno : 0;
-    if (folder >= 0)
-        close(folder);
-    return error;
-}
-
-/* A file that says something by being there, durable with its name. */
-static int leave_mark(const char *file, const char *text, const char *dir, char why[STORE_WHY_MAX])
-{
-    ssize_t bytes = (ssize_t)strlen(text);
-    if (access(file, F_OK) == 0)
-        return 0;
-    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    errno = fd >= 0 ? EIO : errno;
-    bool good = fd >= 0 && write(fd, text, (size_t)bytes) == bytes && fsync(fd) == 0;
-    int error = good ? 0 : errno;
-    if (fd >= 0)
-        close(fd);
-    if (!error)
-        error = sync_folder(dir);
-    if (!error)
-        return 0;
-    unlink(file);
-    return say(why, -error, "%s cannot be written: %s", file, strerror(error));
+    int error = store_mark_leave(file, text);
+    return error ? say(why, error, "%s cannot be written: %s", file, strerror(-error)) : 0;
 }
 
 /* From here on the log is part of the store: it has its head and a transaction that is synced. */
-static int begin_log(struct store *self, const char *dir, char why[STORE_WHY_MAX])
+static int begin_log(struct store *self, char why[STORE_WHY_MAX])
 {
-    int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    int error = store_error_of(self, rc);
+    int error = store_bring_in(self);
     if (!error)
         store_probe(self);
     if (!error)
         error = store_commit(self);
     if (error)
         return say(why, error, "%s cannot be written: %.200s", self->file, self->complaint);
-    return leave_mark(self->open_file, open_text, dir, why);
+    return leave_mark(self->open_file, open_text, why);
 }
 
 static int count_log(void *argument, sqlite3 *db, const char *name, int pages)
@@ -333,14 +311,17 @@ static int open_all(struct store *self, const char *dir, const char *boot, char 
         error = check_whole(self, why);
     if (!error)
         error = bring_up(self, version, why);
+    failpoint("schema_made");
     if (!error)
-        error = leave_mark(self->made_file, made_text, dir, why);
+        error = leave_mark(self->made_file, made_text, why);
+    failpoint("mark_left");
     if (!error)
         error = prepare(self, why);
     if (!error)
         error = number_boot(self, boot, why);
     if (!error)
-        error = begin_log(self, dir, why);
+        error = begin_log(self, why);
+    failpoint("log_begun");
     return error;
 }
 
@@ -372,22 +353,6 @@ int store_open(struct store **self_p, const char *dir, const char *boot, struct 
     return 0;
 }
 
-/* All of the log is in the database, and synced. */
-static bool close_in_order(struct store *self)
-{
-    int left = -1, done = -2;
-    store_rollback(self);
-    int rc = sqlite3_wal_checkpoint_v2(self->db, NULL, SQLITE_CHECKPOINT_PASSIVE, &left, &done);
-    return rc == SQLITE_OK && left == done;
-}
-
-static bool take_mark_away(struct store *self)
-{
-    char dir[4096];
-    snprintf(dir, sizeof dir, "%.*s", (int)(strrchr(self->file, '/') - self->file), self->file);
-    return (unlink(self->open_file) == 0 || errno == ENOENT) && sync_folder(dir) == 0;
-}
-
 void store_close(struct store **self_p)
 {
     struct store *self = *self_p;
@@ -396,10 +361,15 @@ void store_close(struct store **self_p)
     for (int i = 0; i < STATEMENTS; i++)
         sqlite3_finalize(self->statements[i]);
     /* Closing brings the log into the database and removes it: the mark goes before, when that is bound to succeed. */
-    bool in_order = self->db && !self->broken && close_in_order(self) && take_mark_away(self);
+    failpoint("before_close");
+    if (self->db)
+        store_rollback(self);
+    bool in_order = self->db && !self->broken && store_bring_in(self) == 0 && store_mark_take(self->open_file) == 0;
     if (self->db && !in_order)
         sqlite3_db_config(self->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    failpoint("mark_away");
     sqlite3_close(self->db);
+    failpoint("closed");
     free(self->file);
     free(self->made_file);
     free(self->open_file);

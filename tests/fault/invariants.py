@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""invariants.py [--attempts N] STORE [EARLIER]: what must be true of a store of requests, whatever happened to the daemon.
+"""invariants.py [options] STORE [EARLIER]: what must be true of a store of requests, whatever happened to the daemon.
 
 Reads requests.db after the daemon has stopped or was killed (a copy of it: nothing is changed), and optionally an earlier
-copy of the same store, of which nothing may have been lost. Knows the store's tables and docs/requests.md, and nothing
-else of the daemon. Prints one line a violation and ends with how many there were.
+copy of the same store, of which nothing may have been lost. With --trainers the trainers' own logs are held against it: what
+they got was committed before it was sent (3), what they were granted was committed before they were told (7). Knows the
+store's tables, docs/requests.md and the lines that trainer.py writes, and nothing else of the daemon. Prints one line a
+violation and ends with how many there were.
 """
 import argparse
 import collections
+import json
 import os
 import shutil
 import sqlite3
@@ -136,9 +139,91 @@ def accepted_first(by_request):
                 yield f"7: {request} is DONE without an accept at line {line.seq}"
 
 
+def read_logs(files):
+    """The lines of the trainers' logs; one that was cut by a kill is left out."""
+    lines = []
+    for file in files:
+        with open(file, encoding="utf-8") as log:
+            for text in log:
+                try:
+                    lines.append(json.loads(text))
+                except ValueError:
+                    pass
+    return sorted(lines, key=lambda line: line["t"])
+
+
+def sent_after_commit(requests, by_request, log):
+    """3: every job that a trainer got stands in the history as an offer of that attempt."""
+    offered = {(request, line.attempt) for request, lines in by_request.items() for line in lines if line.to == "OFFERED"}
+    for line in log:
+        if "got" not in line:
+            continue
+        request, attempt = line["got"]["request"], line["got"]["attempt"]
+        if request not in requests:
+            yield f"3: {line['trainer']} got {request}, which the store does not know"
+        elif (request, attempt) not in offered:
+            yield f"3: {line['trainer']} got attempt {attempt} of {request}, which was never committed as offered"
+
+
+STEPS = {"accept": lambda line: line.source in ("OFFERED", "PENDING") and line.to == "RUNNING",
+         "done": lambda line: line.source == "RUNNING" and line.to == "DONE",
+         "fail": lambda line: line.source == "RUNNING" and line.to in ("PENDING", "DEAD")}
+
+
+def granted_after_commit(by_request, log):
+    """7 and 6: what a trainer was granted stands in the history, as its own doing in that attempt."""
+    for line in log:
+        if "said" not in line or not line["reply"]["ok"]:
+            continue
+        said = line["said"]
+        request, attempt, by = said["request"], said["attempt"], "trainer " + said["trainer"]
+        say = said["say"]
+        lines = [step for step in by_request.get(request, ()) if step.by == by and step.attempt == attempt]
+        wanted = STEPS["accept" if say == "progress" else say]
+        if not any(wanted(step) for step in lines):
+            yield (f"{6 if say == 'progress' else 7}: {said['trainer']} was granted {say} of attempt {attempt} of {request}, "
+                   "of which the history knows nothing")
+
+
+def leases_end(by_request, log, lease_s, slack_s):
+    """8: no request runs longer than its lease and one tick after it was last heard, or began anew by a restart."""
+    heard = collections.defaultdict(list)
+    for line in log:
+        if "said" in line and line["reply"]["ok"] and line["said"]["say"] in ("accept", "progress"):
+            heard[line["said"]["request"], line["said"]["attempt"]].append(line["t"])
+    last = max((line.at for lines in by_request.values() for line in lines), default=0)
+    for request, lines in by_request.items():
+        for line, after in zip(lines, lines[1:] + [None]):
+            if line.to != "RUNNING":
+                continue
+            begin, end = line.at, after.at if after else last
+            for at in sorted(heard[request, line.attempt]):
+                if begin < at < end and at - begin <= lease_s + slack_s:
+                    begin = at
+            if end - begin > lease_s + slack_s:
+                yield (f"8: {request} ran for {end - begin:.1f} s after it was last heard, from line {line.seq} on; "
+                       f"its lease was {lease_s} s")
+
+
+def read_events(file):
+    with open(file, encoding="utf-8") as events:
+        return [json.loads(text) for text in events]
+
+
+def unknown_alarmed(log, events):
+    """9: where a trainer was told `unknown_request`, an alarm was raised."""
+    told = [line for line in log if "said" in line and line["reply"].get("error") == "unknown_request"]
+    if told and not any(event["type"] == "driftd.alarm" and event["data"]["alarm"] == "feedback_unknown" for event in events):
+        yield f"9: {len(told)} messages named unknown requests, and no alarm was raised"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--attempts", type=int, default=0, help="the most attempts that were ever allowed")
+    parser.add_argument("--trainers", nargs="*", default=[], metavar="LOG", help="logs of trainer.py")
+    parser.add_argument("--lease", type=float, default=0, help="jobs.lease, in seconds")
+    parser.add_argument("--slack", type=float, default=1, help="a tick, and how long the daemon may have been down")
+    parser.add_argument("--events", help="what an observer heard, a JSON event a line")
     parser.add_argument("store")
     parser.add_argument("earlier", nargs="?")
     options = parser.parse_args()
@@ -154,9 +239,16 @@ def main():
     violations += attempts_grow(requests, by_request, options.attempts)
     violations += table_holds(by_request)
     violations += accepted_first(by_request)
+    log = read_logs(options.trainers)
+    violations += sent_after_commit(requests, by_request, log)
+    violations += granted_after_commit(by_request, log)
+    if options.lease:
+        violations += leases_end(by_request, log, options.lease, options.slack)
+    if options.events:
+        violations += unknown_alarmed(log, read_events(options.events))
     for violation in violations:
         print(violation)
-    print(f"{len(requests)} requests, {len(lines)} lines of history, {len(violations)} violations")
+    print(f"{len(requests)} requests, {len(lines)} lines of history, {len(log)} lines of trainers, {len(violations)} violations")
     return 1 if violations else 0
 
 

@@ -64,7 +64,7 @@ class Invariants(unittest.TestCase):
 
     def test_a_good_store_has_no_violation(self):
         code, output = self.check(REQUESTS, GOOD)
-        self.assertEqual((code, output), (0, "2 requests, 8 lines of history, 0 violations\n"))
+        self.assertEqual((code, output), (0, "2 requests, 8 lines of history, 0 lines of trainers, 0 violations\n"))
 
     def test_1_state_and_history_agree(self):
         self.broken(1, requests=self.changed(REQUESTS, 1, state="RUNNING"))
