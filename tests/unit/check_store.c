@@ -212,7 +212,7 @@ START_TEST(a_newer_store_is_refused)
     struct store *store = open_store();
     store_close(&store);
     sql("PRAGMA user_version = 99", SQLITE_OK);
-    refuses(-EILSEQ, "newer driftd (version 99, this one knows 2)");
+    refuses(-EILSEQ, "newer driftd (version 99, this one knows 3)");
     sql("PRAGMA user_version = 0", SQLITE_OK);
     refuses(-EILSEQ, "damaged");
 }
