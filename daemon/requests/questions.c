@@ -46,15 +46,14 @@ static double seconds_to(const struct core *self, int64_t at_ns)
 struct wait {
     const char *what;  /* "retry", "limit" or "trainer" */
     char held_by[192]; /* the limit's name, as the configuration has it; empty: none */
-    int64_t until_ns;  /* INT64_MAX: nobody knows */
+    int64_t until_ns;  /* INT64_MAX: nobody knows, or `hold` can tell */
+    struct limit_hold hold;
 };
 
-static struct wait wait_for_limit(struct core *self, const struct live *live, struct limit_hold hold, int64_t cost)
+static struct wait wait_for_limit(const struct live *live, struct limit_hold hold)
 {
-    struct wait wait = {.what = "limit", .until_ns = INT64_MAX};
-    const struct limit_account *account = hold.of_project ? live->account : NULL;
+    struct wait wait = {.what = "limit", .until_ns = INT64_MAX, .hold = hold};
     struct model_id id;
-    wait.until_ns = limits_free_ns(self->limits, account, hold.kind, cost);
     if (hold.of_project && model_id_parse(&id, text_of(live->now.model)) == 0)
         snprintf(wait.held_by, sizeof wait.held_by, "projects.%.*s.%s", (int)id.project.len, id.project.at,
                  limit_kind_name(hold.kind));
@@ -81,7 +80,7 @@ static struct wait waits_for(struct core *self, const struct live *live)
     if (hold.kind == LIMIT_NONE)
         hold = limits_judge_project(live->account, first, cost);
     if (hold.kind != LIMIT_NONE)
-        return wait_for_limit(self, live, hold, cost);
+        return wait_for_limit(live, hold);
     return (struct wait){.what = "trainer", .until_ns = INT64_MAX};
 }
 
@@ -91,6 +90,9 @@ static void put_waiting(struct page *page, const struct live *live)
     const struct core *core = page->core;
     if (live && live->now.state == REQUEST_PENDING)
         wait = waits_for(page->core, live);
+    if (wait.hold.kind != LIMIT_NONE)
+        wait.until_ns = limits_free_ns(core->limits, wait.hold.of_project ? live->account : NULL, wait.hold.kind,
+                                       limits_micro(live->now.gpu_hours));
     bool known = wait.until_ns != INT64_MAX;
     put_string(&page->out, "held_by", wait.held_by);
     put_time(&page->out, "held_until",
@@ -263,14 +265,13 @@ static void put_queue(struct page *page)
 {
     struct core *self = page->core;
     int64_t retry = 0, limit = 0, trainer = 0;
-    double longest_s = 0, due_in_s;
-    char held_by[192];
+    double longest_s = 0;
     for (size_t i = 0; i <= self->by_id.mask && retry + limit + trainer < WAITING_LOOKED_AT; i++) {
         for (struct map_link *link = self->by_id.slots[i]; link; link = link->next) {
             const struct live *live = MAP_THING(link, struct live, by_id);
             if (live->now.state != REQUEST_PENDING)
                 continue;
-            const char *reason = waits_for(self, live, held_by, &due_in_s);
+            const char *reason = waits_for(self, live).what;
             double waited_s = (double)(self->now.steady_ns - live->now.not_before.steady_ns) / 1e9;
             retry += strcmp(reason, "retry") == 0;
             limit += strcmp(reason, "limit") == 0;
