@@ -55,7 +55,7 @@ TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 
 quiet = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
 
-.PHONY: all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-detection fuzz fault system install uninstall clean test-bins check-run demo-run
+.PHONY: page all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-detection fuzz fault system install uninstall clean test-bins check-run demo-run
 
 all: $(BUILD)/driftd $(BUILD)/driftc $(BUILD)/libdrift.a $(BUILD)/libdrift.so
 
@@ -78,6 +78,7 @@ help:
 #>   make fuzz        the decoders and the configuration against libFuzzer, briefly
 #>   make fault       kill -9, dead trainers, restarts: nothing is lost
 #>   make system      the unit under a real systemd (skipped where there is none)
+#>   make page        the status page in a real browser (skipped where there is none)
 #>   make bench       ratios against a bare libzmq receive loop, to build/bench.json
 #>   make bench-gate  instructions an event on the hot path, against what was reached
 #>   make bench-detection  false alarms and delays of every detector; a healthy fleet for a month (minutes)
@@ -215,6 +216,9 @@ bench-detection: $(BUILD)/bench/detection $(BUILD)/bench/detection_fleet
 	@python3 bench/detection_report.py $(BUILD)/detection.tsv $(BUILD)/detection.svg
 	@$(BUILD)/bench/detection_fleet
 	@echo "figures: $(BUILD)/detection.tsv, $(BUILD)/detection.svg"
+
+page: all
+	@BUILD=$(BUILD) tests/page/run.sh
 
 install: all
 	@tests/house/install.sh install "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"

@@ -17,6 +17,8 @@
 #include <systemd/sd-journal.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/log_catalog.h"
+#include "daemon/base/log_pace.h"
 
 /* A line is written with one write() of at most PIPE_BUF bytes, so that lines of two threads never mix. What does not
  * fit is cut, and ends with LINE_CUT. */
@@ -244,13 +246,18 @@ static void write_journal(enum log_level level, const char *sentence, const stru
     snprintf(priority, sizeof priority, "PRIORITY=%d", level_priorities[level]);
     static const char identifier[] = "SYSLOG_IDENTIFIER=driftd";
 
-    struct iovec parts[FIELDS_MAX + 3];
+    struct iovec parts[FIELDS_MAX + 4];
     int used = 0;
     parts[used++] = (struct iovec){message.at, message.len};
     parts[used++] = (struct iovec){priority, strlen(priority)};
     parts[used++] = (struct iovec){(void *)(uintptr_t)identifier, sizeof identifier - 1};
+    char message_id[64];
+    if (log_catalog_id(sentence)) {
+        snprintf(message_id, sizeof message_id, "MESSAGE_ID=%s", log_catalog_id(sentence));
+        parts[used++] = (struct iovec){message_id, strlen(message_id)};
+    }
     struct line store = {.room = LINE_MAX_BYTES};
-    for (unsigned i = 0; i < count && used < FIELDS_MAX + 3; i++) {
+    for (unsigned i = 0; i < count && used < FIELDS_MAX + 4; i++) {
         size_t from = store.len;
         line_text(&store, "DRIFTD_");
         for (const char *s = fields[i].name; *s; s++) {
@@ -300,10 +307,8 @@ void log_set_level(enum log_level level)
     atomic_store(&lowest, level);
 }
 
-void log_write(enum log_level level, const char *sentence, const struct log_field *fields, unsigned count)
+static void write_line(enum log_level level, const char *sentence, const struct log_field *fields, unsigned count)
 {
-    if ((int)level < atomic_load_explicit(&lowest, memory_order_relaxed))
-        return;
     switch ((enum log_format)atomic_load_explicit(&format, memory_order_relaxed)) {
     case LOG_FORMAT_JOURNAL:
         write_journal(level, sentence, fields, count);
@@ -316,6 +321,27 @@ void log_write(enum log_level level, const char *sentence, const struct log_fiel
         write_logfmt(level, sentence, fields, count);
         break;
     }
+}
+
+/* What was held back of other sentences is told with the next line that is written, whichever it is. */
+void log_write(enum log_level level, const char *sentence, const struct log_field *fields, unsigned count)
+{
+    static struct log_pace pace;
+    static pthread_mutex_t pacing = PTHREAD_MUTEX_INITIALIZER;
+    if ((int)level < atomic_load_explicit(&lowest, memory_order_relaxed))
+        return;
+    char held[LOG_PACE_BYTES];
+    uint64_t lines;
+    int64_t now_ns = clock_now().steady_ns;
+    pthread_mutex_lock(&pacing);
+    bool told = log_pace_left_out(&pace, now_ns, held, &lines);
+    bool admitted = log_pace_admit(&pace, sentence, now_ns);
+    pthread_mutex_unlock(&pacing);
+    if (told)
+        write_line(LOG_LEVEL_WARNING, "lines of one kind came too fast; so many of them were left out",
+                   (const struct log_field[]){LOG_TEXT("kind", held), LOG_NUMBER("lines", lines)}, 2);
+    if (admitted)
+        write_line(level, sentence, fields, count);
 }
 
 uint64_t log_lost(void)

@@ -239,9 +239,9 @@ static void serve_model(struct serving *serving)
 static void serve_history(struct serving *serving)
 {
     char *text = history_text(serving->http->history, serving->rest);
-    serving->result = text ? send_text(serving->connection, MHD_HTTP_OK, text, JSON_TYPE)
-                           : refuse(serving->http, serving->connection, MHD_HTTP_NOT_FOUND, "unknown_model",
-                                    "nothing was noted of this model yet; it begins with the next look at it");
+    if (!text) /* nothing was noted yet: it begins with the next look at the model */
+        text = strdup("{\"ok\":true,\"every_s\":10,\"kpis\":[],\"samples\":[]}");
+    serving->result = send_text(serving->connection, MHD_HTTP_OK, text, JSON_TYPE);
 }
 
 static void serve_explain(struct serving *serving)

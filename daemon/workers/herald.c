@@ -163,13 +163,51 @@ static char *metrics_text(const struct monitor *monitor)
     return json_write_take(&out);
 }
 
+static void tell_drift(struct shard *self, const struct model *model, const struct trigger *trigger, struct now now)
+{
+    struct json_write out = {.at = NULL};
+    struct cloud_event_head head;
+    char id[64];
+    event_begin(self, &out, &head, "driftd.drift.detected", model->text, id, now);
+    write_model(&out, model);
+    json_write_key(&out, "rule");
+    json_write_string(&out, trigger->rule);
+    json_write_key(&out, "metric");
+    json_write_string(&out, trigger->metric);
+    json_write_key(&out, "detector");
+    json_write_string(&out, trigger->detector);
+    json_write_key(&out, "statistic");
+    json_write_measure(&out, trigger->statistic);
+    json_write_key(&out, "threshold");
+    json_write_measure(&out, trigger->threshold);
+    json_write_key(&out, "n");
+    json_write_integer(&out, (int64_t)trigger->n);
+    json_write_key(&out, "change_at");
+    json_write_time(&out, trigger->change_at_s);
+    json_write_key(&out, "size");
+    json_write_measure(&out, trigger->size);
+    event_send(self, &out, &head);
+}
+
+static void log_trigger(const struct model *model, const struct trigger *trigger)
+{
+    if (trigger->by_drift_rule)
+        log_info("drift: a metric has changed", LOG_TEXT("model", model->text), LOG_TEXT("rule", trigger->rule),
+                 LOG_NUMBER("statistic", trigger->statistic), LOG_NUMBER("threshold", trigger->threshold),
+                 LOG_NUMBER("values", trigger->n), LOG_NUMBER("episodes_before", model->episode));
+    else
+        log_info("drift: a budget is broken", LOG_TEXT("model", model->text), LOG_TEXT("rule", trigger->rule),
+                 LOG_NUMBER("observed", trigger->observed), LOG_NUMBER("limit", trigger->limit),
+                 LOG_NUMBER("failures", trigger->failures), LOG_NUMBER("episodes_before", model->episode));
+}
+
 static void send_trigger(struct shard *self, const struct model *model, struct now now)
 {
     const struct trigger *trigger = monitor_trigger(model->monitor);
     struct retrain_notice *notice = notice_new(self, NOTICE_TRIGGERED, model, now);
-    log_info(trigger->by_drift_rule ? "drift: a metric has changed" : "drift: a budget is broken", LOG_TEXT("model", model->text), LOG_TEXT("rule", trigger->rule),
-             LOG_NUMBER("observed", trigger->observed), LOG_NUMBER("limit", trigger->limit),
-             LOG_NUMBER("failures", trigger->failures));
+    log_trigger(model, trigger);
+    if (trigger->by_drift_rule)
+        tell_drift(self, model, trigger, now);
     if (!notice)
         return;
     notice->trigger = *trigger;

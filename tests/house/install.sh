@@ -3,12 +3,12 @@
 # them, or takes them away. An edited configuration is never overwritten nor removed.
 set -eu
 what=$1 root=$2 prefix=$3 build=$4 version=$5
-bin=$root$prefix/bin sbin=$root$prefix/sbin lib=$root$prefix/lib include=$root$prefix/include share=$root$prefix/share
+prefix_root=$root$prefix bin=$root$prefix/bin sbin=$root$prefix/sbin lib=$root$prefix/lib include=$root$prefix/include share=$root$prefix/share
 units=$root$prefix/lib/systemd/system sysusers=$root$prefix/lib/sysusers.d conf=$root/etc/driftd
 [ "$prefix" = /usr/local ] && units=$root/etc/systemd/system sysusers=$root/etc/sysusers.d
 
 install_all() {
-    install -d "$bin" "$sbin" "$lib/pkgconfig" "$include" "$units" "$sysusers" "$conf" "$share/doc/driftd"
+    install -d "$prefix_root/lib/systemd/catalog" "$share/driftd" "$bin" "$sbin" "$lib/pkgconfig" "$include" "$units" "$sysusers" "$conf" "$share/doc/driftd"
     install -m 755 "$build/driftd" "$sbin/driftd"
     install -m 755 "$build/driftc" "$bin/driftc"
     install -m 644 "$build/libdrift.a" "$lib/libdrift.a"
@@ -17,6 +17,9 @@ install_all() {
     install -m 644 lib/drift.h "$include/drift.h"
     sed -e "s|@prefix@|$prefix|" -e "s|@version@|$version|" conf/libdrift.pc.in >"$lib/pkgconfig/libdrift.pc"
     sed "s|@bindir@|$prefix/sbin|; s|@sysconfdir@|/etc|" systemd/driftd.service.in >"$units/driftd.service"
+    install -m 644 systemd/driftd.catalog "$prefix_root/lib/systemd/catalog/driftd.catalog"
+    install -m 644 conf/prometheus/driftd.rules.yml "$share/driftd/driftd.rules.yml"
+    install -m 644 conf/grafana/driftd.json "$share/driftd/grafana.json"
     install -m 644 systemd/driftd.sysusers "$sysusers/driftd.conf"
     install -m 644 README.md CHANGELOG.md LICENSE docs/*.md "$share/doc/driftd/"
     install -m 644 conf/driftd.yaml "$share/doc/driftd/driftd.yaml.example"
@@ -25,12 +28,14 @@ install_all() {
     else
         install -m 644 conf/driftd.yaml "$conf/driftd.yaml"
     fi
-    [ -n "$root" ] || echo "next: systemd-sysusers && systemctl daemon-reload && systemctl enable --now driftd"
+    [ -n "$root" ] || echo "next: systemd-sysusers && journalctl --update-catalog && systemctl daemon-reload && systemctl enable --now driftd"
 }
 
 uninstall_all() {
     rm -f "$sbin/driftd" "$bin/driftc" "$lib/libdrift.a" "$lib/libdrift.so" "$lib/libdrift.so.0" "$include/drift.h" \
-        "$lib/pkgconfig/libdrift.pc" "$units/driftd.service" "$sysusers/driftd.conf"
+        "$lib/pkgconfig/libdrift.pc" "$units/driftd.service" "$sysusers/driftd.conf" \
+        "$prefix_root/lib/systemd/catalog/driftd.catalog"
+    rm -rf "$share/driftd"
     if [ -e "$conf/driftd.yaml" ] && cmp -s "$conf/driftd.yaml" "$share/doc/driftd/driftd.yaml.example"; then
         rm -f "$conf/driftd.yaml"
         rmdir "$conf" 2>/dev/null || true

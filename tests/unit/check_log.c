@@ -133,8 +133,11 @@ START_TEST(a_full_pipe_blocks_nobody)
     close(ends[1]);
     log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO);
     uint64_t before = log_lost();
-    for (int i = 0; i < 5000; i++)
-        log_info("a sentence that takes its place in the pipe until there is none left");
+    char sentence[96];
+    for (int i = 0; i < 5000; i++) { /* of one kind only so many would be written */
+        snprintf(sentence, sizeof sentence, "%d: a sentence that takes its place in the pipe until there is none left", i);
+        log_info(sentence);
+    }
     ck_assert_uint_gt(log_lost(), before);
     close(ends[0]);
 }

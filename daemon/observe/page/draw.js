@@ -115,22 +115,26 @@ export function timeChart({ points, min, max, from, to, spans, marks, label }) {
     svg.append(drawn("text", { x: round(x(t)), y: height - 7, "text-anchor": "middle" }, step >= 60 && step < 86400 ? text.slice(0, 5) : text));
     svg.append(drawn("path", { class: "grid", d: `M${round(x(t))} ${height - bottom}v4` }));
   }
-  for (const mark of marks) {
+  let before = [-99, 0]; // where the last label stands: neighbours go one line down
+  for (const mark of [...marks].sort((a, b) => a.at - b.at)) {
     if (mark.at < from || mark.at > to) continue;
     const at = round(x(mark.at));
     svg.append(drawn("path", { class: "mark " + (mark.kind || ""), d: `M${at} ${top}V${height - bottom}` }, drawn("title", {}, mark.text)));
-    if (mark.short) svg.append(drawn("text", { class: "mark-text", x: at + 3, y: top + 9 }, mark.short));
+    if (!mark.short) continue;
+    before = [at, at - before[0] < 60 ? (before[1] + 1) % 4 : 0];
+    const late = at > width - 80;
+    svg.append(drawn("text", { class: "mark-text", x: late ? at - 3 : at + 3, y: top + 10 + 12 * before[1], "text-anchor": late ? "end" : "start" }, mark.short));
   }
   for (const [limit, name] of [[min, "min"], [max, "max"]]) {
     if (!isNumber(limit) || !scale) continue;
     svg.append(drawn("path", { class: "limit", d: `M${left} ${round(y(limit))}H${width - right}` }));
     svg.append(drawn("text", { class: "limit-text", x: width - right, y: round(y(limit)) - 4, "text-anchor": "end" }, `${name} ${shortNumber(limit)}`));
   }
-  let d = "", before = null;
+  let d = "", previous = null;
   for (const [t, value] of points) {
-    if (!isNumber(value) || t < from || t > to) { before = null; continue; }
-    d += (before !== null && t - before < 120 ? "L" : "M") + round(x(t)) + " " + round(y(value));
-    before = t;
+    if (!isNumber(value) || t < from || t > to) { previous = null; continue; }
+    d += (previous !== null && t - previous < 120 ? "L" : "M") + round(x(t)) + " " + round(y(value));
+    previous = t;
   }
   svg.append(drawn("path", { class: "spark", d }));
   const last = points.length ? points[points.length - 1] : null;

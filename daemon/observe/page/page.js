@@ -56,7 +56,8 @@ function showBanners(status) {
     if (status.reload && status.reload.ok === false) all.push(banner("The last reload failed.", " The configuration before it stays in force. Mend the file, then: driftc reload", (status.reload.errors || []).map(String).slice(0, 8)));
     if (status.store_full) all.push(banner("The disk is full.", " Requests cannot be stored: drift is still watched, but no retraining is offered until there is room. It goes on by itself then."));
     if (status.incomplete && status.incomplete.length) all.push(banner("The figures are incomplete.", " No answer in time from: " + status.incomplete.join(", ")));
-    if (queue.trainer && queue.trainer_wait_s > 20) all.push(banner("No trainer takes jobs.", ` ${many(queue.trainer, "request waits", "requests wait")} for one, the longest for ${duration(queue.trainer_wait_s)}. Start a trainer, or see whether it can reach ${((status.endpoints || {}).jobs || []).join(", ")}`));
+    const busy = ((status.requests || {}).RUNNING || 0) + ((status.requests || {}).OFFERED || 0);
+    if (queue.trainer && queue.trainer_wait_s > 20 && !busy) all.push(banner("No trainer takes jobs.", ` ${many(queue.trainer, "request waits", "requests wait")} for one, the longest for ${duration(queue.trainer_wait_s)}. Start a trainer, or see whether it can reach ${((status.endpoints || {}).jobs || []).join(", ")}`));
     if (status.checkpoint && status.checkpoint.ok === false) all.push(banner("Checkpoints fail.", " After a restart the windows would begin anew. Is there room and permission in the state folder?"));
   }
   const key = all.map((one) => one.textContent).join("\n");
@@ -107,7 +108,8 @@ function showTodo(status, dead) {
   if (recent.length) items.push(todo("✕", "DEAD", h("a", { href: "#/queue", onclick: () => setQueue("DEAD") }, `${many(recent.length, "request")} died in the last day.`), ["Every attempt failed. Read why, then ", h("code", {}, "driftc requeue " + recent[0].id)]));
   if (models.drifting) items.push(todo("◆", "drifting", filterTo("drifting", `${many(models.drifting, "model is", "models are")} drifting`), "and no request is under way: backing off after the last one, or not asked for yet."));
   if (models.failing) items.push(todo("▲", "failing", filterTo("failing", `${many(models.failing, "model fails", "models fail")} a budget.`), "Retraining is asked for by itself when it goes on."));
-  if (models.retraining) items.push(todo("↻", "retraining", filterTo("retraining", `${many(models.retraining, "model is", "models are")} being retrained.`), "Nothing to do."));
+  if (models.retraining) items.push(todo("↻", "retraining", filterTo("retraining", `${many(models.retraining, "model is", "models are")} being retrained.`), "They go on by themselves."));
+  if (queue.trainer && (status.requests || {}).RUNNING) items.push(todo("…", "PENDING", h("a", { href: "#/queue" }, `${many(queue.trainer, "request waits", "requests wait")} for a free trainer`), `since ${duration(queue.trainer_wait_s)}. All trainers are busy; one more would help.`));
   if (queue.limit) items.push(todo("…", "PENDING", h("a", { href: "#/queue" }, `${many(queue.limit, "request is", "requests are")} held by a limit.`), "They go on by themselves; retraining.limits says when."));
   if (models.stale) items.push(todo("○", "stale", filterTo("stale", `${many(models.stale, "model is", "models are")} silent.`), "Do they still serve? Silence is never counted as health."));
   const lost = Object.entries(growth.lost);
@@ -116,7 +118,7 @@ function showTodo(status, dead) {
   if (dropped.length) items.push(todo("⊘", "failing", h("a", { href: "#/losses" }, `${many(sum(growth.dropped), "event")} dropped just now: ${dropped.map((pair) => pair[0]).join(", ")}.`), "The last example of each is under Losses."));
   const urgent = models.unrecoverable || recent.length || $("banners").children.length;
   const acts = models.drifting || models.failing || models.stale || lost.length || dropped.length;
-  const head = !all ? "No model has been heard of yet." : urgent ? "Somebody has to look at this." : acts ? "Worth a look." : `All is well: ${many(all, "model")}, ${models.retraining ? "all others" : "all"} within their budgets.`;
+  const head = !all ? "No model has been heard of yet." : urgent ? "Somebody has to look at this." : acts ? "Worth a look." : models.retraining ? `Nothing to do: ${many(models.retraining, "model is", "models are")} being retrained, the other ${(all - models.retraining).toLocaleString("en")} are well.` : `All is well: ${many(all, "model")} within ${all === 1 ? "its budgets" : "their budgets"}.`;
   if (!all) items.push(todo("→", "PENDING", "Publish metric events to " + ((status.endpoints || {}).metrics || []).join(", ") + "."));
   const card = $("todo");
   card.className = "card" + (urgent ? " danger" : acts ? " act" : "");
@@ -138,7 +140,7 @@ function showTiles(status) {
   const lost = sum(status.lost), seen = (status.nodes || []).reduce((n, node) => n + node.messages, 0);
   $("tiles").replaceChildren(
     tile(all.toLocaleString("en"), "models"),
-    tile(all ? ((models.healthy || 0) / all * 100).toFixed(all > 999 ? 1 : 0) + " %" : "–", "healthy"),
+    tile(all ? Math.floor((models.healthy || 0) / all * 1000) / 10 + " %" : "–", "healthy"),
     tile(shortNumber(Math.round(status.events_per_s || 0)), "events per second"),
     tile(String((requests.RUNNING || 0) + (requests.OFFERED || 0)), `retraining now, ${requests.PENDING || 0} waiting`, false, "#/queue"),
     tile(lost ? shortNumber(lost) : "0", lost && seen ? `messages lost, ${(lost / (lost + seen) * 100).toPrecision(2)} %` : "messages lost", sum(growth.lost) > 0, "#/losses"),
@@ -226,6 +228,8 @@ function whereItStands(request) {
 function whyText(request) {
   const trigger = request.trigger || {};
   if (!trigger.rule) return "asked for by hand";
+  const evidence = trigger.evidence || {};
+  if (evidence.detector) return `${trigger.rule}: ${shortNumber(evidence.statistic)} over ${shortNumber(evidence.threshold)} after ${shortNumber(evidence.n)} values`;
   return `${trigger.rule}: ${shortNumber(trigger.observed)}${trigger.failures ? `, ${trigger.failures} in a row` : ""}`;
 }
 
@@ -235,7 +239,7 @@ function requestRow(request) {
     h("td", {}, badge(request.state), request.cancel_asked ? h("div", { class: "small bad" }, "cancel asked") : null),
     h("td", {}, modelLink(request.model), h("div", { class: "small quiet wrap" }, request.id)),
     h("td", { class: "wrap" }, whyText(request)),
-    h("td", { title: request.strategy_reason || "" }, request.strategy || "–", h("div", { class: "small quiet" }, request.gpu_hours !== null ? `about ${shortNumber(request.gpu_hours)} GPU h` : "")),
+    h("td", { title: request.strategy_reason || "" }, request.strategy || "–", h("div", { class: "small quiet nowrap" }, request.gpu_hours !== null ? `~ ${shortNumber(request.gpu_hours)} GPU h` : "")),
     h("td", { class: "num" }, `${request.attempt} of ${request.attempts}`),
     h("td", {}, whereItStands(request), fraction !== null ? meter(fraction) : null),
     h("td", { class: "num" }, duration(since(request.created_at))));
@@ -263,7 +267,7 @@ function showQueue(status, list) {
   $("queue-tiles").replaceChildren(
     tile(String(states.RUNNING || 0), "running"), tile(String(states.OFFERED || 0), "offered"), tile(String(states.PENDING || 0), "pending"),
     tile(String(queue.limit || 0), "held by a limit"), tile(String(queue.retry || 0), "waiting to try again"),
-    tile(String(queue.trainer || 0), queue.trainer ? `waiting for a trainer, ${duration(queue.trainer_wait_s)}` : "waiting for a trainer", queue.trainer_wait_s > 20),
+    tile(String(queue.trainer || 0), queue.trainer ? `waiting for a trainer, ${duration(queue.trainer_wait_s)}` : "waiting for a trainer", queue.trainer_wait_s > 20 && !states.RUNNING && !states.OFFERED),
     tile(String(states.DONE || 0), "done"), tile(String(states.DEAD || 0), "dead"));
   document.querySelector("#requests tbody").replaceChildren(...list.map(requestRow));
   $("requests-none").hidden = list.length > 0;
