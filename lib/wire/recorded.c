@@ -6,13 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* As short as three tries find it, and never another double: events are many. */
+/* Short where 15 digits are enough, and never another double: events are many, and each digit more is a try. */
 static void write_number(struct json_write *out, double number)
 {
     char text[32];
-    for (int digits = 15; digits <= 17; digits++) {
+    if (fabs(number) < 1e15 && !(floor(number) < number)) {
+        json_write_integer(out, (int64_t)number);
+        return;
+    }
+    for (int digits = 15; digits <= 17; digits += 2) {
         snprintf(text, sizeof text, "%.*g", digits, number);
-        double back = strtod(text, NULL);
+        double back = digits < 17 ? strtod(text, NULL) : number;
         if (!(back < number) && !(back > number))
             break;
     }
