@@ -71,6 +71,7 @@ int detect_run(const struct command *self, struct common *common, int argc, char
 int arl_run(const struct command *self, struct common *common, int argc, char **argv);
 int backtest_run(const struct command *self, struct common *common, int argc, char **argv);
 int record_run(const struct command *self, struct common *common, int argc, char **argv);
+int keygen_run(const struct command *self, struct common *common, int argc, char **argv);
 int help_run(const struct command *self, struct common *common, int argc, char **argv);
 
 #endif

@@ -73,6 +73,10 @@ const struct command commands[] = {
      "NAME is cusum, ewma or shewhart; parameters are those of `detect`, direction=both is two-sided. Values are taken to "
      "be independent and normal, and the reference to be known.",
      "driftc arl cusum --set k=0.5 --set h=5 --shift 1", arl_run},
+    {"keygen", "Makes a key of CURVE: a certificate, and the line for clients.yaml", "NAME",
+     "NAME is what the log calls the client. The certificate holds the secret key and is written with mode 0600; an existing "
+     "file is left alone. With --server it is the daemon's own (security.server_key).",
+     "driftc keygen camera-7 --project shop", keygen_run},
     {"help", "This list, or how one command is used", "[COMMAND]", "", "driftc help publish", help_run},
     {0},
 };

@@ -33,6 +33,8 @@ struct publish {
     double speed;      /* 1: as they were recorded; 0: as fast as they go */
     double batch;      /* events a message */
     char node[METRIC_NODE_MAX + 1];
+    const char *server_key, *cert; /* NULL: not given */
+    struct curve curve;
 
     json_t *pending; /* a batch that is not full yet */
     uint64_t events;
@@ -54,7 +56,9 @@ enum {
     KEY_BATCH = 'b',
     KEY_FORMAT = 'f',
     KEY_ENDPOINT = 'e',
-    KEY_NODE = 'n'
+    KEY_NODE = 'n',
+    KEY_SERVER_KEY = 'K',
+    KEY_CERT = 'C'
 };
 
 static const struct argp_option options[] = {
@@ -65,6 +69,7 @@ static const struct argp_option options[] = {
     {"format", KEY_FORMAT, "FORMAT", 0, "json or msgpack (json)", 0},
     {"endpoint", KEY_ENDPOINT, "ENDPOINT", 0, "The metrics socket (" DEFAULT_ENDPOINT ")", 0},
     {"node", KEY_NODE, "NAME", 0, "What this node calls itself (driftc/HOST)", 0},
+    CURVE_OPTIONS(KEY_SERVER_KEY, KEY_CERT),
     {0},
 };
 
@@ -100,6 +105,12 @@ static const char *option(void *input, int key, const char *value)
         return strcmp(value, "json") == 0 || strcmp(value, "msgpack") == 0 ? NULL : "json or msgpack";
     case KEY_ENDPOINT:
         self->to.endpoint = value;
+        return NULL;
+    case KEY_SERVER_KEY:
+        self->server_key = value;
+        return NULL;
+    case KEY_CERT:
+        self->cert = value;
         return NULL;
     default:
         return take_node(self, value);
@@ -299,7 +310,11 @@ int publish_run(const struct command *self, struct common *common, int argc, cha
     command_arguments(self, common, argc, argv, &arguments);
     if (publish.rate > 0 && publish.speed > 0)
         say_and_end(EX_USAGE, "--rate and --speed exclude each other");
+    int status = curve_read(&publish.curve, publish.server_key, publish.cert);
+    if (status)
+        return status;
     publish.to.node = publish.node;
+    publish.to.curve = &publish.curve;
     publish.to.timeout_s = common->timeout_s;
     int error = recording_open(&publish.recording, arguments.words[0]);
     if (error)
@@ -307,7 +322,7 @@ int publish_run(const struct command *self, struct common *common, int argc, cha
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     publish.pending = must(json_array());
-    int status = publisher_open(&publish.publisher, &publish.to);
+    status = publisher_open(&publish.publisher, &publish.to);
     if (status == 0)
         status = publish_all(&publish, common);
     int left = publisher_close(&publish.publisher);

@@ -54,6 +54,7 @@ int publisher_open(struct publisher **self_p, const struct publisher_options *op
     zmq_setsockopt(self->socket, ZMQ_XPUB_NODROP, &yes, sizeof yes);
     zmq_setsockopt(self->socket, ZMQ_SNDTIMEO, &stuck_ms, sizeof stuck_ms);
     zmq_setsockopt(self->socket, ZMQ_LINGER, &stuck_ms, sizeof stuck_ms);
+    curve_apply(self->socket, options->curve);
     *self_p = self;
     if (zmq_connect(self->socket, options->endpoint) == 0)
         return 0;

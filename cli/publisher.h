@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/curve.h"
 #include "cli/payload.h"
 
 struct publisher_options {
@@ -20,6 +21,7 @@ struct publisher_options {
     enum payload_format format;
     double timeout_s; /* until somebody subscribes; six times that long one may take nothing, or be away */
     const volatile sig_atomic_t *stopping;
+    const struct curve *curve; /* outlives the publisher; NULL: none */
 };
 
 struct publisher;

@@ -16,6 +16,7 @@
 
 struct talk {
     void *context, *socket;
+    const struct curve *curve;
     char *endpoint;
     char *message; /* NULL: nothing to say */
     uint64_t number;
@@ -29,13 +30,15 @@ static bool connect_socket(struct talk *self)
     int none = 0;
     self->socket = must(zmq_socket(self->context, ZMQ_DEALER));
     zmq_setsockopt(self->socket, ZMQ_LINGER, &none, sizeof none);
+    curve_apply(self->socket, self->curve);
     return zmq_connect(self->socket, self->endpoint) == 0;
 }
 
-int talk_open(struct talk **self_p, void *context, const char *endpoint)
+int talk_open(struct talk **self_p, void *context, const char *endpoint, const struct curve *curve)
 {
     struct talk *self = must(calloc(1, sizeof *self));
     self->context = context;
+    self->curve = curve;
     self->endpoint = must(strdup(endpoint));
     self->patience_ns = PATIENCE_NS;
     *self_p = self;

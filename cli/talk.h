@@ -15,10 +15,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cli/curve.h"
+
 struct talk;
 
-/* Returns 0, or EX_USAGE, said, for what is no endpoint. The context must outlive it. */
-int talk_open(struct talk **self_p, void *context, const char *endpoint);
+/* Returns 0, or EX_USAGE, said, for what is no endpoint. The context and `curve` must outlive it. */
+int talk_open(struct talk **self_p, void *context, const char *endpoint, const struct curve *curve);
 
 /* Says a message, in place of one that is not answered yet. */
 void talk_say(struct talk *self, json_t *message, int64_t now_ns);

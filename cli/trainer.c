@@ -10,6 +10,7 @@
 #include "cli/attempt.h"
 #include "cli/clock.h"
 #include "cli/command.h"
+#include "cli/curve.h"
 #include "cli/say.h"
 #include "cli/step.h"
 #include "cli/visible.h"
@@ -23,6 +24,8 @@ struct trainer {
     const char *jobs_endpoint, *feedback_endpoint;
     char name[NAME_MOST + 1];
     bool once;
+    const char *server_key, *cert; /* NULL: not given */
+    struct curve curve;
 
     void *context;
     void *jobs; /* NULL while a job is under way: a trainer that is not free is not there to be offered anything */
@@ -41,7 +44,9 @@ enum {
     KEY_JOBS = 'J',
     KEY_FEEDBACK = 'F',
     KEY_NAME = 'n',
-    KEY_GRACE = 'g'
+    KEY_GRACE = 'g',
+    KEY_SERVER_KEY = 'K',
+    KEY_CERT = 'C'
 };
 
 static const struct argp_option options[] = {
@@ -52,6 +57,7 @@ static const struct argp_option options[] = {
     {"feedback-endpoint", KEY_FEEDBACK, "ENDPOINT", 0, "Where to answer (" FEEDBACK_ENDPOINT ")", 0},
     {"grace", KEY_GRACE, "SECONDS", 0, "Between SIGTERM and SIGKILL for a command that is to stop (10)", 0},
     {"name", KEY_NAME, "NAME", 0, "What this trainer calls itself (HOST/PID)", 0},
+    CURVE_OPTIONS(KEY_SERVER_KEY, KEY_CERT),
     {0},
 };
 
@@ -85,6 +91,12 @@ static const char *option(void *input, int key, const char *value)
     case KEY_FEEDBACK:
         self->feedback_endpoint = value;
         return NULL;
+    case KEY_SERVER_KEY:
+        self->server_key = value;
+        return NULL;
+    case KEY_CERT:
+        self->cert = value;
+        return NULL;
     case KEY_GRACE:
         return option_number(value, 0, 3600, &self->options.grace_s) ? NULL : "seconds from 0 to 3600";
     default:
@@ -117,6 +129,7 @@ static int open_jobs(struct trainer *self)
     zmq_setsockopt(self->jobs, ZMQ_RCVHWM, &one, sizeof one);
     zmq_setsockopt(self->jobs, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt(self->jobs, ZMQ_TCP_KEEPALIVE, &one, sizeof one);
+    curve_apply(self->jobs, &self->curve);
     if (zmq_connect(self->jobs, self->jobs_endpoint) == 0)
         return 0;
     say("'%s' is no endpoint that can be reached: %s", self->jobs_endpoint, zmq_strerror(errno));
@@ -239,7 +252,7 @@ static void block_signals(struct trainer *self)
 
 static int serve(struct trainer *self)
 {
-    int status = talk_open(&self->talk, self->context, self->feedback_endpoint);
+    int status = talk_open(&self->talk, self->context, self->feedback_endpoint, &self->curve);
     if (status == 0)
         status = open_jobs(self);
     if (status == 0) {
@@ -266,9 +279,12 @@ int trainer_run(const struct command *self, struct common *common, int argc, cha
         say_and_end(EX_USAGE, "trainer wants --exec CMD (driftc help trainer)");
     trainer.options.trainer = trainer.name;
     trainer.options.json = common->json;
+    int status = curve_read(&trainer.curve, trainer.server_key, trainer.cert);
+    if (status)
+        return status;
     block_signals(&trainer);
     trainer.context = must(zmq_ctx_new());
-    int status = serve(&trainer);
+    status = serve(&trainer);
     zmq_ctx_term(trainer.context);
     close(trainer.signals);
     return status;

@@ -14,6 +14,7 @@
 #define HEARTBEAT_MS 5000 /* on bound sockets only */
 #define HEARTBEAT_TIMEOUT_MS 15000
 #define REPLY_LINGER_MS 250  /* replies that are on their way when the daemon stops */
+#define REFUSALS_A_TURN 64   /* what a key without a right sends is let go, a little at a time */
 #define JOB_LINGER_MS 1000   /* jobs, where nobody offers them again */
 
 struct endpoints {
@@ -25,6 +26,9 @@ struct endpoints {
 struct dispatch {
     struct endpoints jobs, feedback;
     bool feedback_required;
+    bool with_curve;
+    struct curve_server curve;
+    struct keyring_reader keys;
     zsock_t *push, *router;
     void *push_handle, *router_handle;
     bool wanted; /* ready() said no: wait() is to end when a trainer is free */
@@ -67,6 +71,11 @@ int dispatch_new(struct dispatch **self_p, const struct dispatch_options *option
     if (!self)
         return -ENOMEM;
     self->feedback_required = options->feedback_required;
+    self->with_curve = options->curve != NULL;
+    if (options->curve)
+        self->curve = *options->curve;
+    if (options->keyring)
+        keyring_open(&self->keys, options->keyring);
     int rc = endpoints_copy(&self->jobs, options->jobs, options->job_count);
     if (rc == 0)
         rc = endpoints_copy(&self->feedback, options->feedback, options->feedback_count);
@@ -127,7 +136,12 @@ static int port_open(void *argument)
     zsock_set_maxmsgsize(self->router, MESSAGE_BYTES_MAX);
     zsock_set_linger(self->router, REPLY_LINGER_MS);
     set_heartbeat(self->router);
-    int rc = bind_all(self, self->push, "jobs.bind", &self->jobs);
+    const struct curve_server *curve = self->with_curve ? &self->curve : NULL;
+    int rc = curve_serve(self->push, curve, "jobs", self->why);
+    if (rc == 0)
+        rc = curve_serve(self->router, curve, "feedback", self->why);
+    if (rc == 0)
+        rc = bind_all(self, self->push, "jobs.bind", &self->jobs);
     if (rc == 0)
         rc = bind_all(self, self->router, "feedback.bind", &self->feedback);
     if (rc < 0)
@@ -215,9 +229,18 @@ static uint32_t envelope_of(struct sender *sender)
     return 1;
 }
 
-static bool port_take(void *argument, struct feedback_letter *out)
+/* A connection outlives the revocation of its key: each message is asked for again. */
+static bool is_trainer(struct dispatch *self, struct sender *sender)
 {
-    struct dispatch *self = argument;
+    if (!self->with_curve)
+        return true;
+    const char *key = curve_sender(&sender->frames[sender->count - 1]);
+    return keyring_may(keyring_find(&self->keys, key), KEYRING_TRAINER, "", 0);
+}
+
+/* The next message, whoever sent it; false: there is none. */
+static bool take_any(struct dispatch *self, struct feedback_letter *out)
+{
     struct sender *sender = calloc(1, sizeof *sender);
     bool too_many;
     if (!sender)
@@ -247,6 +270,19 @@ static void port_reply(void *argument, void *token, const char *json, size_t byt
     if (good)
         zmq_send(self->router_handle, json, bytes, ZMQ_DONTWAIT);
     sender_free(sender);
+}
+
+static bool port_take(void *argument, struct feedback_letter *out)
+{
+    static const char refusal[] = "{\"ok\":false,\"error\":\"unauthorized\","
+                                  "\"message\":\"this key is not, or no longer, that of a trainer\"}";
+    struct dispatch *self = argument;
+    for (int i = 0; i < REFUSALS_A_TURN && take_any(self, out); i++) {
+        if (is_trainer(self, out->sender))
+            return true;
+        port_reply(self, out->sender, refusal, sizeof refusal - 1);
+    }
+    return false;
 }
 
 static int port_wait(void *argument, int inbox_fd, int64_t timeout_ns)
@@ -293,5 +329,7 @@ void dispatch_destroy(struct dispatch **self_p)
     port_close(self);
     endpoints_free(&self->jobs);
     endpoints_free(&self->feedback);
+    keyring_close(&self->keys);
+    explicit_bzero(&self->curve, sizeof self->curve);
     free(self);
 }

@@ -11,7 +11,9 @@
 #ifndef DRIFTD_DISPATCH_DISPATCH_H
 #define DRIFTD_DISPATCH_DISPATCH_H
 
+#include "daemon/base/curve.h"
 #include "daemon/base/job_port.h"
+#include "daemon/base/keyring.h"
 
 struct dispatch_options {
     const char *const *jobs; /* endpoints to bind */
@@ -19,6 +21,8 @@ struct dispatch_options {
     const char *const *feedback;
     uint32_t feedback_count;
     bool feedback_required; /* false: what was handed over must still leave when the daemon stops */
+    const struct curve_server *curve; /* NULL: none */
+    struct keyring *keyring;          /* with CURVE: who may answer */
 };
 
 struct dispatch;

@@ -130,13 +130,16 @@ static int open_sockets(struct engine *self)
     char why[ENDPOINT_WHY_MAX] = "no memory to start with";
     const struct config *config = self->config;
     struct ingest_options ingest = engine_ingest_options(config);
+    ingest.curve = engine_curve(self);
     int rc = control_new(&self->control, config->control.at, config->control.count, why);
     if (rc == 0)
         rc = ingest_new(&self->ingest, &ingest, why);
     if (rc == 0)
-        rc = observe_new(&self->observe, config->events.at, config->events.count, why);
+        rc = observe_new(&self->observe, config->events.at, config->events.count, engine_curve(self), why);
     if (rc == 0) {
         struct dispatch_options dispatch = engine_dispatch_options(config);
+        dispatch.curve = engine_curve(self);
+        dispatch.keyring = self->keyring;
         rc = dispatch_new(&self->dispatch, &dispatch);
     }
     if (rc < 0)
@@ -154,7 +157,8 @@ static int make_shards(struct engine *self)
     struct workers_options options = {.threads = engine_worker_threads(config),
                                       .max_message_bytes = config->metrics.max_message_bytes,
                                       .max_future_s = (double)config->metrics.max_future_ns / 1e9,
-                                      .max_models = config->metrics.max_models};
+                                      .max_models = config->metrics.max_models,
+                                      .keyring = self->keyring};
     int rc = random_bytes(&options.key, sizeof options.key);
     if (rc == 0)
         rc = random_bytes(&options.run, sizeof options.run);
@@ -225,6 +229,7 @@ static void say_what_runs(const struct engine *self)
              LOG_TEXT("http", self->http ? http_address(self->http) : "off"),
              LOG_NUMBER("budgets", engine_budget_count(self->config)), LOG_NUMBER("models_restored", self->restored),
              LOG_NUMBER("workers", workers_threads(self->workers)));
+    engine_security_say(self);
     if (!self->config->has_budgets)
         log_warning("no budgets are configured: models are shown, none is judged");
     if (self->config->jobs.feedback == CONFIG_FEEDBACK_NONE)
@@ -330,6 +335,7 @@ static void close_all(struct engine *self)
     dispatch_destroy(&self->dispatch);
     observe_destroy(&self->observe);
     tap_destroy(&self->tap);
+    engine_security_close(self);
     inbox_destroy(&self->inbox);
     config_destroy(&self->config);
     pthread_mutex_destroy(&self->settings_mutex);
@@ -351,6 +357,8 @@ int engine_run(const char *config_file, int signal_fd)
         inbox_new(&self.inbox) == 0 ? EXIT_STOPPED : fail(EXIT_OUR_BUG, "no memory or descriptor to start with");
     if (status == EXIT_STOPPED)
         status = prepare_folders(self.config);
+    if (status == EXIT_STOPPED)
+        status = engine_security_open(&self);
     if (status == EXIT_STOPPED)
         status = open_sockets(&self);
     if (status == EXIT_STOPPED)

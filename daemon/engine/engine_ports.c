@@ -119,6 +119,17 @@ static json_t *recording(const struct engine *self)
                      (json_int_t)(tap ? tap_sent(tap) : 0), "lost", (json_int_t)(tap ? tap_lost(tap) : 0));
 }
 
+static json_t *security_facts(const struct engine *self)
+{
+    if (!self->security)
+        return json_pack("{s:s}", "curve", "off");
+    struct security_counts counts = security_counts(self->security);
+    return json_pack("{s:s, s:I, s:I, s:{s:I, s:I, s:I}}", "curve", "on", "clients",
+                     (json_int_t)keyring_count(self->keyring), "accepted", (json_int_t)counts.accepted, "refused",
+                     "unknown_key", (json_int_t)counts.unknown, "wrong_role", (json_int_t)counts.wrong_role, "malformed",
+                     (json_int_t)counts.malformed);
+}
+
 static json_t *all_endpoints(const struct engine *self)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "metrics", list_endpoints(metrics_at, self->ingest), "jobs",
@@ -147,6 +158,7 @@ static void add_facts(void *argument, json_t *status)
     if (self->http)
         json_object_set_new(status, "http", http_facts(self->http));
     json_object_set_new(status, "endpoints", all_endpoints(self));
+    json_object_set_new(status, "security", security_facts(self));
     json_object_set_new(status, "reload", json_pack("{s:b, s:n, s:[]}", "ok", 1, "at", "errors"));
 }
 

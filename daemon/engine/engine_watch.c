@@ -29,6 +29,8 @@ void engine_watch_begin(struct engine *self, int64_t now_ns)
     pulse_add(self, "control", control_heart(self->control), now_ns);
     if (self->http)
         pulse_add(self, "http", http_heart(self->http), now_ns);
+    if (self->security)
+        pulse_add(self, "security", security_heart(self->security), now_ns);
     for (uint32_t i = 0; i < workers_threads(self->workers); i++)
         pulse_add(self, "worker", workers_heart(self->workers, i), now_ns);
 }

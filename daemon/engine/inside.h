@@ -16,6 +16,7 @@
 #include "daemon/observe/observe.h"
 #include "daemon/observe/tap.h"
 #include "daemon/requests/requests.h"
+#include "daemon/security/security.h"
 #include "daemon/workers/workers.h"
 #include "lib/config/config.h"
 
@@ -38,6 +39,9 @@ struct engine {
     char source[HOST_MAX + 8]; /* "driftd/<host>" */
     struct now started;
 
+    struct keyring *keyring; /* NULL: there is no CURVE */
+    struct curve_server curve;
+    struct security *security;
     struct ingest *ingest;
     struct workers *workers;
     struct requests *requests;
@@ -66,6 +70,18 @@ struct dispatch_options engine_dispatch_options(const struct config *config);
 struct http_options engine_http_options(const struct config *config);
 /* `projects` must hold config->retraining.project_count of them. */
 struct requests_options engine_requests_options(const struct engine *self, struct requests_project *projects);
+
+/* engine_security.c: CURVE, where the configuration turns it on. Opened before every other socket, closed after them. */
+int engine_security_open(struct engine *self);
+/* What of it a person has to know at the start. */
+void engine_security_say(const struct engine *self);
+void engine_security_close(struct engine *self);
+/* The server's key, NULL without CURVE. */
+const struct curve_server *engine_curve(const struct engine *self);
+/* Reads clients.yaml again and puts it in place. 0; negative after `error` was told of everything that is wrong: the table
+ * that was stays. revoked[role]: a key of this role has gone, and connections that it has stay until they are cut. */
+int engine_security_replace(struct engine *self, const struct config *config, config_error_fn *error, void *argument,
+                            bool revoked[KEYRING_ROLES]);
 
 /* engine_ports.c: the functions by which stations reach one another. */
 struct shard_ports engine_shard_ports(struct engine *self);

@@ -104,7 +104,9 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
     self->socket = zsock_new(ZMQ_SUB);
     self->handle = zsock_resolve(self->socket);
     set_up(self, options);
-    rc = bind_all(self, options, why);
+    rc = curve_serve(self->socket, options->curve, "metrics", why);
+    if (rc == 0)
+        rc = bind_all(self, options, why);
     if (rc == 0)
         rc = connect_all(self, options, why);
     if (rc < 0)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "daemon/base/clock.h"
+#include "daemon/base/curve.h"
 #include "daemon/base/endpoint.h"
 #include "daemon/base/frame.h"
 #include "daemon/base/heart.h"
@@ -31,6 +32,7 @@ struct ingest_options {
     uint32_t queue; /* messages a connection, ZMQ_RCVHWM */
     uint64_t max_message_bytes;
     int64_t gather_ns; /* how long frequent messages may gather before they are taken (pace.h); 0: not at all */
+    const struct curve_server *curve; /* NULL: none */
 };
 
 /* Who takes the frames. Called by the ingest thread. */

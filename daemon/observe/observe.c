@@ -27,7 +27,8 @@ struct observe {
     atomic_uint_fast64_t sent, dropped;
 };
 
-int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count, char why[ENDPOINT_WHY_MAX])
+int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count, const struct curve_server *curve,
+                char why[ENDPOINT_WHY_MAX])
 {
     *self_p = NULL;
     snprintf(why, ENDPOINT_WHY_MAX, "no memory or descriptor for the events socket");
@@ -46,6 +47,7 @@ int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count,
     zsock_set_heartbeat_ivl(self->socket, HEARTBEAT_MS);
     zsock_set_heartbeat_timeout(self->socket, HEARTBEAT_TIMEOUT_MS);
     zsock_set_maxmsgsize(self->socket, SUBSCRIPTION_MAX);
+    rc = curve_serve(self->socket, curve, "events", why);
     for (uint32_t i = 0; i < bind_count && i < ENDPOINTS_MAX && rc == 0; i++) {
         rc = endpoint_bind(self->socket, "events.bind", bind[i], self->endpoints[i], why);
         self->endpoint_count += rc == 0;

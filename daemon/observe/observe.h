@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "daemon/base/curve.h"
 #include "daemon/base/endpoint.h"
 #include "daemon/base/heart.h"
 #include "daemon/base/inbox.h"
@@ -19,7 +20,9 @@
 
 struct observe;
 
-int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count, char why[ENDPOINT_WHY_MAX]);
+/* `curve` NULL: none. */
+int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count, const struct curve_server *curve,
+                char why[ENDPOINT_WHY_MAX]);
 uint32_t observe_endpoint_count(const struct observe *self);
 const char *observe_endpoint(const struct observe *self, uint32_t index);
 

@@ -17,6 +17,8 @@ int shard_new(struct shard **self_p, const struct shard_options *options, const 
     self->options = *options;
     self->ports = *ports;
     self->silences_at = UINT32_MAX;
+    if (options->keyring)
+        keyring_open(&self->keys, options->keyring);
     struct metric_options decoding = {.max_future_s = options->max_future_s, .secret = options->key};
     uint32_t streams =
         options->max_models > UINT32_MAX / STREAMS_A_MODEL ? UINT32_MAX : options->max_models * STREAMS_A_MODEL;
@@ -146,6 +148,7 @@ void shard_destroy(struct shard **self_p)
     free(self->asks);
     tape_free(self);
     free(self->silences);
+    keyring_close(&self->keys);
     models_destroy(&self->models);
     ledger_destroy(&self->ledger);
     metric_decoder_destroy(&self->decoder);

@@ -17,6 +17,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/frame.h"
 #include "daemon/base/inbox.h"
+#include "daemon/base/keyring.h"
 #include "lib/monitor/monitor.h"
 #include "lib/retrain/notice.h"
 #include "lib/siphash.h"
@@ -29,6 +30,7 @@ struct shard_options {
     double max_future_s;
     uint32_t max_models;      /* of all shards together */
     atomic_uint *model_count; /* of all shards together; outlives them */
+    struct keyring *keyring;  /* with CURVE: who may speak of what; NULL: everybody of everything */
 };
 
 /* How a shard reaches others. All functions may be called from any shard's thread at the same time. */

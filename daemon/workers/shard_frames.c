@@ -103,6 +103,27 @@ static void reject_model(struct shard *self, struct frame *frame, int why, struc
         self->no_memory++;
 }
 
+/* Whether the sender of the message at hand may speak of a project. */
+static bool may(const struct shard *self, struct text project)
+{
+    return !self->sender || keyring_may(self->sender, KEYRING_NODE, project.at, project.len);
+}
+
+static const char not_this_project[] = "the sender's key is not for this project";
+
+/* Finds out who sent the frame: a connection outlives the revocation of its key. */
+static bool know_sender(struct shard *self, struct frame *frame, struct now now)
+{
+    if (!self->options.keyring)
+        return true;
+    self->sender = keyring_find(&self->keys, zmq_msg_gets(&frame->topic, "User-Id"));
+    if (self->sender && self->sender->role == KEYRING_NODE)
+        return true;
+    if (frame->accounts)
+        reject(self, frame, DROP_UNAUTHORIZED, 1, "the sender's key is not, or no longer, that of a node", now);
+    return false;
+}
+
 /* What the message says of itself as a whole. */
 static void account(struct shard *self, struct frame *frame, const struct metric_message *message, uint64_t stream,
                     struct now now)
@@ -127,6 +148,10 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
     const struct metric_message *message;
     if (!model && metric_topic_parse(text_of_message(&frame->topic), &parsed, &node) != TOPIC_METRICS) {
         reject(self, frame, DROP_TOPIC, 1, "the topic is not metrics/<project>/<name>/<version>", now);
+        return;
+    }
+    if (!may(self, id->project)) {
+        reject(self, frame, DROP_UNAUTHORIZED, 1, not_this_project, now);
         return;
     }
     if (metric_decode(self->decoder, id, payload, now.wall_s, &message) < 0) {
@@ -166,6 +191,10 @@ static void take_batch(struct shard *self, struct frame *frame, struct now now)
         uint64_t hash = siphash13(&self->options.key, id->whole.at, id->whole.len);
         if (shard_owner(hash, self->options.shards) != self->options.number)
             continue;
+        if (!may(self, id->project)) {
+            reject(self, frame, DROP_UNAUTHORIZED, 1, not_this_project, now);
+            continue;
+        }
         int why = 0;
         struct model *model = shard_model(self, hash, id, now.steady_ns, &why);
         if (model)
@@ -200,6 +229,11 @@ static void take_beacon(struct shard *self, struct frame *frame, struct now now)
         uint64_t hash = batch ? frame->hash : siphash13(&self->options.key, said->topic.at, said->topic.len);
         if (shard_owner(hash, self->options.shards) != self->options.number)
             continue;
+        struct model_id model;
+        if (!batch && (model_id_parse(&model, said->topic) < 0 || !may(self, model.project))) {
+            reject(self, frame, DROP_UNAUTHORIZED, 1, not_this_project, now);
+            continue;
+        }
         ledger_beacon(self->ledger, batch ? hash ^ BATCH_STREAM : hash, beacon->node, beacon->boot, said->seq,
                       now.steady_ns);
     }
@@ -221,6 +255,8 @@ static void reject_wrong(struct shard *self, struct frame *frame, struct now now
 static void take_frame(struct shard *self, struct frame *frame, struct text payload, struct model *model,
                        struct now now)
 {
+    if (!know_sender(self, frame, now))
+        return;
     if (frame->kind != FRAME_WRONG && payload.len > self->options.max_message_bytes) {
         if (frame->accounts)
             reject(self, frame, DROP_TOO_LARGE, 1, "the payload is larger than metrics.max_message", now);

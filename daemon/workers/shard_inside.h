@@ -77,6 +77,9 @@ struct shard {
     struct walk *walks, *walks_last;
     struct shard_tape tape;
 
+    struct keyring_reader keys;
+    const struct keyring_entry *sender; /* of the message at hand; NULL: nobody asks who it is */
+
     struct ask *asks; /* shard_asks.c */
     uint32_t ask_count, ask_room;
 };

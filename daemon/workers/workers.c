@@ -43,6 +43,7 @@ int workers_new(struct workers **self_p, const struct workers_options *options, 
                                       .max_message_bytes = options->max_message_bytes,
                                       .max_future_s = options->max_future_s,
                                       .max_models = options->max_models,
+                                      .keyring = options->keyring,
                                       .model_count = &self->model_count};
         rc = shard_new(&self->at[i].shard, &shard, ports);
         if (rc == 0 && options->threads)

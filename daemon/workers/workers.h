@@ -20,6 +20,7 @@ struct workers_options {
     uint64_t max_message_bytes;
     double max_future_s;
     uint32_t max_models;
+    struct keyring *keyring; /* as shard_options */
 };
 
 struct workers;

@@ -96,8 +96,57 @@ static void check_choice(struct checker *self)
                  mistakes_quote(choose, quoted), schema_allowed(schema_row_of("retraining.choose"), allowed), names);
 }
 
+/* What leaves this machine in the clear can be read and forged by whoever is on the way. */
+static void check_reach(struct checker *self)
+{
+    const struct config *config = &self->box->config;
+    const struct {
+        const char *path;
+        const struct config_endpoints *endpoints;
+    } bound[] = {{"metrics.bind", &config->metrics.bind},
+                 {"jobs.bind", &config->jobs.bind},
+                 {"feedback.bind", &config->feedback},
+                 {"events.bind", &config->events}};
+    char quoted[MISTAKES_QUOTE_MAX];
+    struct mark mark = {0};
+    if (given(self, "security.curve", &mark) == GIVEN_BAD || given(self, "security.i_know", &mark) == GIVEN_BAD ||
+        config->security.curve == CONFIG_CURVE_ON || config->security.i_know == CONFIG_YES)
+        return;
+    for (size_t i = 0; i < sizeof(bound) / sizeof(bound[0]); i++) {
+        if (given(self, bound[i].path, &mark) != GIVEN_GOOD)
+            continue;
+        for (uint32_t j = 0; j < bound[i].endpoints->count; j++) {
+            struct text endpoint = text_of(bound[i].endpoints->at[j]);
+            if (!endpoint_is_local(endpoint))
+                mistakes_add(self->mistakes, mark, bound[i].path,
+                             "\"%s\" listens beyond this machine, and anybody there could read and forge what is sent; "
+                             "allowed: security: {curve: on}, an endpoint on 127.0.0.1, or security: {curve: off, "
+                             "i_know: true}", mistakes_quote(endpoint, quoted));
+        }
+    }
+}
+
+/* The control socket asks for no key: who can open it may command. */
+static void check_control(struct checker *self)
+{
+    const struct config *config = &self->box->config;
+    struct mark mark = {0};
+    char quoted[MISTAKES_QUOTE_MAX];
+    if (given(self, "control.bind", &mark) != GIVEN_GOOD || config->security.curve != CONFIG_CURVE_ON)
+        return;
+    for (uint32_t i = 0; i < config->control.count; i++) {
+        struct text endpoint = text_of(config->control.at[i]);
+        if (endpoint.len > 6 && memcmp(endpoint.at, "tcp://", 6) == 0)
+            mistakes_add(self->mistakes, mark, "control.bind",
+                         "\"%s\" knows no CURVE, and anybody on this machine could command; allowed with security.curve: "
+                         "on: ipc://path", mistakes_quote(endpoint, quoted));
+    }
+}
+
 void check_file(struct checker *self)
 {
+    check_reach(self);
+    check_control(self);
     check_presence(self);
     check_retry(self);
     check_twice(self);

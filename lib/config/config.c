@@ -104,8 +104,8 @@ static bool begins_section(struct text key)
 static int fill(struct config_box *box, struct text yaml, const struct config_options *options, struct arena *scratch,
                 struct mistakes *mistakes)
 {
-    struct reader reader = {.box = box, .mistakes = mistakes, .scratch = scratch};
     struct expansion expansion = {.options = options, .memory = scratch};
+    struct reader reader = {.box = box, .mistakes = mistakes, .scratch = scratch, .expansion = &expansion};
     const struct tree_source source = {.yaml = source_without_mark(yaml),
                                        .memory = scratch,
                                        .mistakes = mistakes,

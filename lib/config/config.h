@@ -41,6 +41,9 @@ enum config_feedback { CONFIG_FEEDBACK_REQUIRED, CONFIG_FEEDBACK_NONE };
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARNING, CONFIG_LOG_ERROR };
 enum config_log_format { CONFIG_LOG_AUTO, CONFIG_LOG_JOURNAL, CONFIG_LOG_LOGFMT, CONFIG_LOG_JSON };
 
+enum config_curve { CONFIG_CURVE_OFF, CONFIG_CURVE_ON };
+enum config_answer { CONFIG_NO, CONFIG_YES };
+
 struct config {
     struct {
         struct config_endpoints bind, connect;
@@ -71,6 +74,11 @@ struct config {
         enum config_log_level level;
         enum config_log_format format;
     } log;
+    struct {
+        enum config_curve curve;
+        enum config_answer i_know; /* that what is sent can be read and forged beyond this machine */
+        char *server_key, *clients; /* files */
+    } security;
     struct {
         uint64_t seed;
         struct config_limits limits;

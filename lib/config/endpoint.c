@@ -132,6 +132,16 @@ const char *endpoint_name_check(struct text host)
     return wrong ? "no host name and no address" : NULL;
 }
 
+bool endpoint_is_local(struct text endpoint)
+{
+    if (!take_prefix(&endpoint, "tcp://"))
+        return true;
+    while (endpoint.len > 0 && endpoint.at[endpoint.len - 1] != ':')
+        endpoint.len--;
+    endpoint.len -= endpoint.len > 0;
+    return is_loopback(endpoint);
+}
+
 bool endpoint_is_exclusive(struct text endpoint)
 {
     return endpoint.len > 0 && endpoint.at[endpoint.len - 1] != '*';

@@ -28,4 +28,7 @@ const char *endpoint_name_check(struct text host);
 /* Whether two sockets cannot both bind it: it names no wildcard. */
 bool endpoint_is_exclusive(struct text endpoint);
 
+/* Nobody beyond this machine can reach it: tcp:// on a loopback address, or no tcp:// at all. */
+bool endpoint_is_local(struct text endpoint);
+
 #endif

@@ -167,7 +167,8 @@ void read_defaults(struct reader *self, const char *section, void *base)
         if (!row->standard || row->absent || row->offset == SCHEMA_NOWHERE || !belongs(row, section))
             continue;
         const struct tree_source source = {
-            .yaml = text_of(row->standard), .memory = self->scratch, .mistakes = self->mistakes};
+            .yaml = text_of(row->standard), .memory = self->scratch, .mistakes = self->mistakes,
+            .expansion = self->expansion};
         struct tree tree;
         if (tree_parse(&tree, &source) != 0) {
             self->scratch->failed = true;

@@ -16,6 +16,7 @@ struct reader {
     struct config_box *box;
     struct mistakes *mistakes;
     struct arena *scratch;
+    struct expansion *expansion; /* for defaults */
 };
 
 /* The record that a key lands in. */

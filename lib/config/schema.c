@@ -39,13 +39,13 @@ static const struct schema_word over_words[] = {{"last", WINDOW_LAST, NULL},    
                                                 {"ewma", WINDOW_EWMA, NULL},     {0}};
 static const struct schema_word test_words[] = {{"window", KPI_WINDOW, NULL}, {"evidence", KPI_EVIDENCE, NULL}, {0}};
 static const struct schema_word rate_words[] = {{"auto", 0, NULL}, {0}};
+static const struct schema_word curve_words[] = {{"off", CONFIG_CURVE_OFF, NULL}, {"on", CONFIG_CURVE_ON, NULL}, {0}};
+static const struct schema_word yes_words[] = {{"false", CONFIG_NO, NULL}, {"true", CONFIG_YES, NULL}, {0}};
 static const struct schema_word choose_words[] = {{"history", 0, NULL},
                                                   {"cheapest", 0, NULL},
                                                   {"round_robin", 0, NULL},
                                                   {"random", 0, NULL},
                                                   {0}};
-
-#define NO_CURVE "there is no CURVE yet"
 
 const struct schema_row schema_rows[] = {
     {"metrics", SCHEMA_MAP, NOWHERE},
@@ -85,11 +85,12 @@ const struct schema_row schema_rows[] = {
     {"log", SCHEMA_MAP, NOWHERE},
     {"log.level", SCHEMA_WORD, DEFAULT("info"), IN_CONFIG(log.level), WORDS(level_words)},
     {"log.format", SCHEMA_WORD, DEFAULT("auto"), IN_CONFIG(log.format), WORDS(format_words)},
-    {"security", SCHEMA_MAP, NOWHERE, ABSENT(NO_CURVE)},
-    {"security.curve", SCHEMA_LATER, DEFAULT("off"), NOWHERE, ABSENT(NO_CURVE)},
-    {"security.server_key", SCHEMA_LATER, DEFAULT("${CREDENTIALS_DIRECTORY:-/etc/driftd}/curve.secret"), NOWHERE,
-     ABSENT(NO_CURVE)},
-    {"security.clients", SCHEMA_LATER, DEFAULT("/etc/driftd/clients.yaml"), NOWHERE, ABSENT(NO_CURVE)},
+    {"security", SCHEMA_MAP, NOWHERE},
+    {"security.curve", SCHEMA_WORD, DEFAULT("off"), IN_CONFIG(security.curve), WORDS(curve_words)},
+    {"security.server_key", SCHEMA_PATH, DEFAULT("${CREDENTIALS_DIRECTORY:-/etc/driftd}/curve.secret"),
+     IN_CONFIG(security.server_key)},
+    {"security.clients", SCHEMA_PATH, DEFAULT("/etc/driftd/clients.yaml"), IN_CONFIG(security.clients)},
+    {"security.i_know", SCHEMA_WORD, DEFAULT("false"), IN_CONFIG(security.i_know), WORDS(yes_words)},
     {"fleet_false_alarms", SCHEMA_ALARMS, IN_CONFIG(fleet_alarms)},
 
     {"budgets", SCHEMA_BLOCKS, NOWHERE},

@@ -30,12 +30,13 @@ FLOORS = {
     "daemon/requests": STATION,
     "daemon/dispatch": STATION,
     "daemon/observe": STATION,
+    "daemon/security": STATION,
     "daemon/control": STATION,
     # engine and main: the only places that know the configuration and all the stations
     "daemon": STATION + ["lib/config", "daemon/ingest", "daemon/workers", "daemon/requests", "daemon/dispatch",
-                         "daemon/observe", "daemon/control"],
+                         "daemon/observe", "daemon/control", "daemon/security"],
     "daemon/engine": STATION + ["lib/config", "daemon/ingest", "daemon/workers", "daemon/requests", "daemon/dispatch",
-                                "daemon/observe", "daemon/control"],
+                                "daemon/observe", "daemon/control", "daemon/security"],
     "cli": LIBRARY + ["lib/config", "lib/backtest"],
 }
 # A file that stands above its folder or below it, and why.

@@ -45,6 +45,10 @@ static void expect_defaults(const struct config *c)
     ck_assert_uint_eq(c->retraining.project_count, 0);
     ck_assert_uint_eq(c->retraining.give_up_after, 3);
     ck_assert_str_eq(c->retraining.choose, "history");
+    ck_assert_int_eq(c->security.curve, CONFIG_CURVE_OFF);
+    ck_assert_int_eq(c->security.i_know, CONFIG_NO);
+    ck_assert_str_eq(c->security.server_key, "/etc/driftd/curve.secret");
+    ck_assert_str_eq(c->security.clients, "/etc/driftd/clients.yaml");
     ck_assert_uint_eq(c->retraining.strategy_count, 3);
     const struct strategy *s = c->retraining.strategies;
     ck_assert_str_eq(s[0].name, "grid_search");
@@ -85,7 +89,8 @@ END_TEST
 
 START_TEST(every_key_lands)
 {
-    struct config *c = parse_good("metrics:\n"
+    struct config *c = parse_good("security: {curve: on, server_key: /k, clients: /c, i_know: true}\n"
+                                  "metrics:\n"
                                   "  bind: [tcp://*:1, \"ipc:///tmp/metrics\"]\n"
                                   "  connect:\n"
                                   "  - tcp://edge.example.org:5570\n"
@@ -125,6 +130,10 @@ START_TEST(every_key_lands)
                                   "    pbt: {gpu_hours: 1}\n"
                                   "    plain:\n");
     ck_assert_uint_eq(c->metrics.bind.count, 2);
+    ck_assert_int_eq(c->security.curve, CONFIG_CURVE_ON);
+    ck_assert_int_eq(c->security.i_know, CONFIG_YES);
+    ck_assert_str_eq(c->security.server_key, "/k");
+    ck_assert_str_eq(c->security.clients, "/c");
     ck_assert_str_eq(c->metrics.bind.at[0], "tcp://*:1");
     ck_assert_str_eq(c->metrics.bind.at[1], "ipc:///tmp/metrics");
     ck_assert_uint_eq(c->metrics.connect.count, 2);
@@ -253,7 +262,8 @@ START_TEST(variables_are_replaced)
                             "      parameters:\n"
                             "        c: ${N}\n"
                             "        ${N}: key\n"
-                            "workers: \"${N}\"\n",
+                            "workers: \"${N}\"\n"
+                            "security: {i_know: true}\n",
                             &options, &told);
     ck_assert_msg(result == 0, "%s", told.count > 0 ? told.lines[0] : "");
     expect_one(&c->metrics.bind, "tcp://10.0.0.1:99");

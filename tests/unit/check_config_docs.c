@@ -182,7 +182,7 @@ START_TEST(what_the_sample_has_in_comments_works)
             lines++;
         }
     }
-    ck_assert_int_eq(lines, 10);
+    ck_assert_int_eq(lines, 14);
     struct config *config = parse_good(sample);
     struct model_id model;
     const struct monitor_settings *settings = NULL;

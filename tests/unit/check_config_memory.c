@@ -111,7 +111,7 @@ static void refuse_each(const char *yaml, int expected)
 
 START_TEST(a_good_file)
 {
-    refuse_each("metrics: {bind: ['tcp://*:1', 'ipc://a'], queue: \"${A}\"}\n"
+    refuse_each("metrics: {bind: ['tcp://127.0.0.1:1', 'ipc://a'], queue: \"${A}\"}\n"
                 "budgets:\n"
                 "  - {models: \"*\", window: 5, kpis: {accuracy: {min: 0.5, max: 0.9}, recall: {max: 1}}}\n"
                 "  - {models: a/b, backoff: 1s, kpis: {accuracy: {over: last, test: evidence}, recall: off},"

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define TEXT_KEYS "metrics, jobs, feedback, events, control, http, workers, state, log, fleet_false_alarms, budgets, retraining"
+#define TEXT_KEYS "metrics, jobs, feedback, events, control, http, workers, state, log, security, fleet_false_alarms, budgets, retraining"
 
 START_TEST(five_mistakes_at_once)
 {
@@ -406,13 +406,39 @@ START_TEST(strategies)
 }
 END_TEST
 
+#define REACH "listens beyond this machine, and anybody there could read and forge what is sent; allowed: security: {curve: " \
+              "on}, an endpoint on 127.0.0.1, or security: {curve: off, i_know: true}"
+
+/* In the clear beyond this machine only where a person says so. */
+START_TEST(listening_in_the_open)
+{
+    expect_told("metrics: {bind: [\"tcp://0.0.0.0:5570\"]}\njobs: {bind: \"tcp://*:1\"}\nfeedback: {bind: tcp://h:2}\n"
+                "events: {bind: \"tcp://[::]:3\"}\nsecurity: {curve: off}\n",
+                "1:17: metrics.bind: \"tcp://0.0.0.0:5570\" " REACH "\n"
+                "2:14: jobs.bind: \"tcp://*:1\" " REACH "\n"
+                "3:18: feedback.bind: \"tcp://h:2\" " REACH "\n"
+                "4:16: events.bind: \"tcp://[::]:3\" " REACH);
+    static const char *const fine[] = {
+        "metrics: {bind: tcp://127.0.0.1:1}\njobs: {bind: \"tcp://[::1]:1\"}\nevents: {bind: ipc://x}\n",
+        "metrics: {bind: tcp://localhost:1, connect: tcp://far:1}\nfeedback: {bind: tcp://127.1.2.3:1}\n",
+        "metrics: {bind: \"tcp://*:1\"}\nsecurity: {curve: on}\n",
+        "metrics: {bind: \"tcp://*:1\"}\nsecurity: {i_know: true}\n",
+        "metrics: {bind: \"tcp://*:1\"}\nsecurity: {curve: off, i_know: true}\n"};
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+        struct config *config = parse_good(fine[i]);
+        config_destroy(&config);
+    }
+    expect_told("security: {curve: on}\ncontrol: {bind: tcp://127.0.0.1:9}\n",
+                "2:17: control.bind: \"tcp://127.0.0.1:9\" knows no CURVE, and anybody on this machine could command; "
+                "allowed with security.curve: on: ipc://path");
+}
+END_TEST
+
 START_TEST(not_in_this_release)
 {
     expect_told(
-        "security:\n  curve: off\n"
         "state: {checkpoint: 30s}\n",
-        "1:1: security: not in this release (there is no CURVE yet); remove the key\n"
-        "3:9: state.checkpoint: not in this release (monitors are not checkpointed yet); remove the key");
+        "1:9: state.checkpoint: not in this release (monitors are not checkpointed yet); remove the key");
 }
 END_TEST
 
@@ -435,5 +461,6 @@ int main(void)
     tcase_add_test(cases, retry_times);
     tcase_add_test(cases, strategies);
     tcase_add_test(cases, not_in_this_release);
+    tcase_add_test(cases, listening_in_the_open);
     return run_tests(cases, "config mistakes");
 }

@@ -115,7 +115,7 @@ END_TEST
 
 START_TEST(every_beginning)
 {
-    static const char yaml[] = "metrics: {bind: [tcp://*:1, 'ipc://a'], queue: 5}\n"
+    static const char yaml[] = "metrics: {bind: [tcp://127.0.0.1:1, 'ipc://a'], queue: 5}\n"
                                "budgets:\n"
                                "  - models: \"a/\\u00e9*\"\n"
                                "    kpis: {accuracy: {min: 0.5, over: p90}, x: off}\n"

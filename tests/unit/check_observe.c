@@ -13,7 +13,7 @@ static void enter(void)
 {
     char *bind[] = {(char[]){"tcp://127.0.0.1:*"}};
     zsys_handler_set(NULL);
-    ck_assert_int_eq(observe_new(&observe, bind, 1, why), 0);
+    ck_assert_int_eq(observe_new(&observe, bind, 1, NULL, why), 0);
     ck_assert_uint_eq(observe_endpoint_count(observe), 1);
 }
 
@@ -86,7 +86,7 @@ START_TEST(an_endpoint_that_is_taken)
     struct observe *second;
     char endpoint[ENDPOINT_MAX], *bind[] = {endpoint};
     strcpy(endpoint, observe_endpoint(observe, 0));
-    ck_assert_int_eq(observe_new(&second, bind, 1, why), -EADDRINUSE);
+    ck_assert_int_eq(observe_new(&second, bind, 1, NULL, why), -EADDRINUSE);
     ck_assert_ptr_null(second);
     ck_assert_ptr_eq(strstr(why, "events.bind: tcp://127.0.0.1:"), why);
 }

@@ -1,0 +1,109 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/log.h"
+#include "daemon/engine/inside.h"
+#include "lib/config/clients.h"
+
+static const enum keyring_role roles[CONFIG_ROLES] = {[CONFIG_ROLE_NODE] = KEYRING_NODE,
+                                                      [CONFIG_ROLE_TRAINER] = KEYRING_TRAINER,
+                                                      [CONFIG_ROLE_OBSERVER] = KEYRING_OBSERVER};
+
+static int put_in_place(struct engine *self, const struct config_clients *clients, bool revoked[KEYRING_ROLES])
+{
+    struct keyring_entry *entries = calloc(clients->count + 1u, sizeof *entries);
+    if (!entries)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < clients->count; i++) {
+        const struct config_client *client = &clients->at[i];
+        memcpy(entries[i].key, client->key, sizeof entries[i].key);
+        entries[i].name = client->name;
+        entries[i].role = roles[client->role];
+        entries[i].projects = client->projects;
+        entries[i].project_count = client->project_count;
+    }
+    int rc = keyring_replace(self->keyring, entries, clients->count, revoked);
+    free(entries);
+    return rc;
+}
+
+int engine_security_replace(struct engine *self, const struct config *config, config_error_fn *error, void *argument,
+                            bool revoked[KEYRING_ROLES])
+{
+    char why[CURVE_WHY_MAX];
+    struct config_clients *clients;
+    int rc = security_check_clients(config->security.clients, why);
+    if (rc < 0) {
+        error(argument, why);
+        return rc;
+    }
+    rc = config_clients_load(&clients, config->security.clients, error, argument);
+    if (rc < 0)
+        return rc;
+    rc = put_in_place(self, clients, revoked);
+    if (rc < 0)
+        error(argument, "memory is short: the table of clients stays as it was");
+    config_clients_destroy(&clients);
+    return rc;
+}
+
+static void print_mistake(void *argument, const char *line)
+{
+    (void)argument;
+    fprintf(stderr, "%s\n", line);
+}
+
+static int fail(const char *why)
+{
+    log_error(why, LOG_NUMBER("exit_status", EXIT_CONFIGURATION));
+    return EXIT_CONFIGURATION;
+}
+
+int engine_security_open(struct engine *self)
+{
+    char why[CURVE_WHY_MAX];
+    const struct config *config = self->config;
+    if (config->security.curve == CONFIG_CURVE_OFF)
+        return EXIT_STOPPED;
+    if (keyring_new(&self->keyring) < 0) {
+        log_error("no memory to start with", LOG_NUMBER("exit_status", EXIT_OUR_BUG));
+        return EXIT_OUR_BUG;
+    }
+    if (security_read_key(&self->curve, config->security.server_key, why) < 0)
+        return fail(why);
+    if (engine_security_replace(self, config, print_mistake, NULL, NULL) < 0)
+        return fail("security.clients: the file cannot be used as it is");
+    if (security_start(&self->security, self->keyring, why) < 0)
+        return fail(why);
+    if (keyring_count(self->keyring) == 0)
+        log_warning("clients.yaml lists nobody: nobody is let in", LOG_TEXT("file", config->security.clients));
+    return EXIT_STOPPED;
+}
+
+void engine_security_say(const struct engine *self)
+{
+    const struct config *config = self->config;
+    char public_key[CURVE_KEY_LEN + 1] = "";
+    if (self->security) {
+        zmq_curve_public(public_key, self->curve.secret);
+        log_info("CURVE is on: clients need the server's public key and one of their own in clients.yaml",
+                 LOG_TEXT("server_key", public_key), LOG_NUMBER("clients", keyring_count(self->keyring)));
+    } else if (config->security.i_know == CONFIG_YES) {
+        log_warning("security: {curve: off, i_know: true}: what is sent can be read and forged by whoever reaches the "
+                    "sockets");
+    }
+}
+
+const struct curve_server *engine_curve(const struct engine *self)
+{
+    return self->keyring ? &self->curve : NULL;
+}
+
+void engine_security_close(struct engine *self)
+{
+    security_stop(&self->security);
+    keyring_destroy(&self->keyring);
+    explicit_bzero(&self->curve, sizeof self->curve);
+}
