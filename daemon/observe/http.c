@@ -106,8 +106,9 @@ static void look_at_models(struct http *self)
                                         &answer) == ANSWERS_READY) {
         json_t *list = answer_body(answer) ? json_loads(answer_body(answer)->text, 0, NULL) : NULL, *model;
         size_t i;
-        json_array_foreach (json_object_get(list, "models"), i, model)
+        json_array_foreach (json_object_get(list, "models"), i, model) {
             history_add(self->history, model, self->now_ns, self->wall_s);
+        }
         json_decref(list);
         self->looking = (self->looking + 1) % LOOKED_AT;
     }
