@@ -111,8 +111,7 @@ DRIFT_API void drift_monitor_retraining(struct drift_monitor *self, bool under_w
 /* "warming", "healthy", "failing", "drifting", "retraining" or "stale". */
 DRIFT_API const char *drift_monitor_state(const struct drift_monitor *self, double now_s);
 
-/* One statistic over a metric's window; NAN where there is none: the metric was never seen, or it is the ewma of a metric
- * that no budget asks it of. */
+/* One statistic over a metric's window; NAN where there is none: the metric was never seen, or nothing is called so. */
 DRIFT_API double drift_monitor_get(const struct drift_monitor *self, const char *metric, const char *over);
 
 /* Frees *self_p and sets it to NULL. *self_p may be NULL already. */
