@@ -62,6 +62,7 @@ int request_run(const struct command *self, struct common *common, int argc, cha
 int rejects_run(const struct command *self, struct common *common, int argc, char **argv);
 int retrain_run(const struct command *self, struct common *common, int argc, char **argv);
 int cancel_run(const struct command *self, struct common *common, int argc, char **argv);
+int checkpoint_run(const struct command *self, struct common *common, int argc, char **argv);
 int requeue_run(const struct command *self, struct common *common, int argc, char **argv);
 int silence_run(const struct command *self, struct common *common, int argc, char **argv);
 int unsilence_run(const struct command *self, struct common *common, int argc, char **argv);

@@ -35,6 +35,8 @@ const struct command commands[] = {
      "driftc silence 'shop/*' --for 2h --reason 'cameras are moved'", silence_run},
     {"unsilence", "Ends a silence before its time", "[PATTERN]",
      "PATTERN as it was silenced; without one all silences end.", "driftc unsilence 'shop/*'", unsilence_run},
+    {"checkpoint", "Writes the monitors down now, so that a crash loses nothing up to here", "", "", "driftc checkpoint",
+     checkpoint_run},
     {"check", "Reads configuration files as driftd would, and says everything that is wrong", "FILE...",
      "Asks no daemon. Ends with status 78 where a file has mistakes.", "driftc check /etc/driftd/driftd.yaml",
      check_run},

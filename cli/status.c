@@ -123,6 +123,18 @@ static void put_silences(const json_t *silences)
     }
 }
 
+/* Nothing while all is well: when it was, and of how much, `--json` says. */
+static void put_checkpoint(const json_t *checkpoint)
+{
+    struct text error = member_text(checkpoint, "error");
+    if (!error.len)
+        return;
+    label("Checkpoint");
+    printf("%s", terminal_on(RED));
+    put(error);
+    printf("%s\n", terminal_off(RED));
+}
+
 static void show(const json_t *answer, const void *argument)
 {
     (void)argument;
@@ -137,6 +149,7 @@ static void show(const json_t *answer, const void *argument)
     put_counts("Dropped", json_object_get(answer, "dropped"), "", " (driftc rejects shows examples)");
     put_counts("Lost", json_object_get(answer, "lost"), "of ", "");
     put_reload(json_object_get(answer, "reload"));
+    put_checkpoint(json_object_get(answer, "checkpoint"));
 }
 
 int status_run(const struct command *self, struct common *common, int argc, char **argv)

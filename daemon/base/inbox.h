@@ -31,6 +31,7 @@ enum letter_kind {
     LETTER_EVENT,    /* struct cloud_event, anyone -> observe */
     LETTER_TAPE,     /* struct tape, anyone -> observe */
     LETTER_ALARM,    /* a station cannot go on: NULL; anyone -> engine */
+    LETTER_SLICE,    /* struct slice, checkpoint -> keeper of models, and back */
 };
 
 /* A question of the control socket or of a browser and, on its way back, its answer: JSON objects as text, owned. */
@@ -38,7 +39,7 @@ struct question {
     unsigned long long id;
     char *ask;
     char *answer; /* NULL until answered */
-    int from;     /* who is asked: a shard's number, or -1; comes back as it was */
+    int from;     /* who is asked: a shard's number, or a number below 0; comes back as it was */
     struct inbox *reply_to;
 };
 void question_drop(void *question);

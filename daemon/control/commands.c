@@ -158,11 +158,12 @@ static const struct command commands[] = {
     {"unsilence", ASK_REQUESTS, false, merge_only, begin_unsilence},
     {"rejects", ASK_SHARDS, true, merge_rejects, NULL},
     {"log_level", ASK_NOBODY, false, NULL, begin_log_level},
+    {"checkpoint", ASK_CHECKPOINT, false, merge_only, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 
 /* Commands of the protocol that this release does not have. */
-static const char *const not_built[] = {"reload", "checkpoint"};
+static const char *const not_built[] = {"reload"};
 #define NOT_BUILT (sizeof not_built / sizeof *not_built)
 
 static json_t *refuse_unknown(const char *name)

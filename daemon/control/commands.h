@@ -13,7 +13,8 @@ enum command_target {
     ASK_NOBODY = 0, /* answered here */
     ASK_SHARDS = 1,
     ASK_REQUESTS = 2,
-    ASK_ENGINE = 4 /* makes the reply of what the others have answered */
+    ASK_ENGINE = 4, /* makes the reply of what the others have answered */
+    ASK_CHECKPOINT = 8
 };
 
 struct command {

@@ -16,10 +16,12 @@
 #define PENDING_MAX 64     /* questions at a time; further ones are told "busy" */
 #define QUESTION_MAX 65536 /* bytes */
 #define PATIENCE_NS (3 * CLOCK_S_NS)
+#define CHECKPOINT_PATIENCE_NS (600 * CLOCK_S_NS) /* a million models take a minute, and a slow disk longer */
 #define MESSAGES_A_TURN 64
 #define HANDSHAKE_MS 3000
 #define FROM_REQUESTS -1
-#define ANSWERS_MAX (CONTROL_SHARDS_MAX + 1)
+#define FROM_CHECKPOINT -2
+#define ANSWERS_MAX (CONTROL_SHARDS_MAX + 2)
 
 /* Who asked: a client of the socket, or another station by letter. */
 struct asker {
@@ -129,7 +131,7 @@ static json_t *missing(const struct control *self, const struct pending *pending
 {
     bool heard[ANSWERS_MAX] = {false};
     for (uint32_t i = 0; i < pending->answered; i++)
-        heard[pending->from[i] == FROM_REQUESTS ? CONTROL_SHARDS_MAX : pending->from[i]] = true;
+        heard[pending->from[i] >= 0 ? pending->from[i] : CONTROL_SHARDS_MAX - 1 - pending->from[i]] = true;
     json_t *list = json_array();
     char name[24];
     for (int i = 0; i < (int)self->ports.shard_count && (pending->command->targets & ASK_SHARDS); i++) {
@@ -191,6 +193,8 @@ static void ask_all(struct control *self, struct pending *pending)
     }
     if (pending->command->targets & ASK_REQUESTS)
         ask_one(self, pending, self->ports.requests, FROM_REQUESTS, text ? text : "{}");
+    if (pending->command->targets & ASK_CHECKPOINT)
+        ask_one(self, pending, self->ports.checkpoint, FROM_CHECKPOINT, text ? text : "{}");
     free(text);
 }
 
@@ -218,8 +222,9 @@ static void begin(struct control *self, struct asker *asker, json_t *ask, int64_
         json_decref(ask);
         return;
     }
+    int64_t patience_ns = command->targets & ASK_CHECKPOINT ? CHECKPOINT_PATIENCE_NS : PATIENCE_NS;
     *pending =
-        (struct pending){.id = ++self->last_id, .command = command, .ask = ask, .until_ns = now_ns + PATIENCE_NS};
+        (struct pending){.id = ++self->last_id, .command = command, .ask = ask, .until_ns = now_ns + patience_ns};
     envelope_move(&pending->asker.envelope, &asker->envelope);
     pending->asker.question = asker->question;
     self->pending_count++;
@@ -268,7 +273,7 @@ static bool take_message(struct control *self, int64_t now_ns)
 
 static void take_answer(struct control *self, const struct question *question)
 {
-    if (question->from < FROM_REQUESTS || question->from >= (int)self->ports.shard_count)
+    if (question->from < FROM_CHECKPOINT || question->from >= (int)self->ports.shard_count)
         return;
     for (uint32_t i = 0; i < PENDING_MAX; i++) {
         struct pending *pending = &self->pending[i];

@@ -158,7 +158,8 @@ static int make_shards(struct engine *self)
                                       .max_message_bytes = config->metrics.max_message_bytes,
                                       .max_future_s = (double)config->metrics.max_future_ns / 1e9,
                                       .max_models = config->metrics.max_models,
-                                      .keyring = self->keyring};
+                                      .keyring = self->keyring,
+                                      .keep_ns = config->state.keep_ns};
     int rc = random_bytes(&options.key, sizeof options.key);
     if (rc == 0)
         rc = random_bytes(&options.run, sizeof options.run);
@@ -182,6 +183,20 @@ static int start_requests(struct engine *self)
     return rc == 0 ? EXIT_STOPPED : fail(exit_of_store(rc), why);
 }
 
+/* Monitors go on where they were: once the store is ours, and with it the folder, and before any frame or letter reaches a
+ * shard. What the store knows of a model waits in its shard's inbox meanwhile, and has the last word. */
+static int restore_monitors(struct engine *self)
+{
+    struct checkpoint_options options = {.state_dir = self->config->state.dir,
+                                         .every_ns = self->config->state.checkpoint_ns,
+                                         .shards = workers_shards(self->workers)};
+    struct checkpoint_ports ports = engine_checkpoint_ports(self);
+    if (checkpoint_new(&self->checkpoint, &options, &ports) < 0)
+        return fail(EXIT_OUR_BUG, "no memory or descriptor to start with");
+    checkpoint_restore(self->checkpoint, &self->back);
+    return EXIT_STOPPED;
+}
+
 /* Whoever is told something starts before whoever tells it; what comes from outside starts last. */
 static int start_threads(struct engine *self)
 {
@@ -193,6 +208,9 @@ static int start_threads(struct engine *self)
         rc = tap_start(self->tap);
     if (rc == 0)
         rc = workers_start(self->workers);
+    self->shards_ran = rc == 0;
+    if (rc == 0)
+        rc = checkpoint_start(self->checkpoint);
     if (rc == 0)
         rc = ingest_start(self->ingest, &sink);
     if (rc == 0)
@@ -228,6 +246,7 @@ static void say_what_runs(const struct engine *self)
              LOG_TEXT("events", events), LOG_TEXT("control", control),
              LOG_TEXT("http", self->http ? http_address(self->http) : "off"),
              LOG_NUMBER("budgets", engine_budget_count(self->config)), LOG_NUMBER("models_restored", self->restored),
+             LOG_NUMBER("monitors_restored", self->back.models),
              LOG_NUMBER("workers", workers_threads(self->workers)));
     engine_security_say(self);
     if (!self->config->has_budgets)
@@ -308,10 +327,14 @@ static void stop_all(struct engine *self, int status)
         http_stop(self->http);
     if (self->control)
         control_stop(self->control);
+    if (self->checkpoint)
+        checkpoint_stop(self->checkpoint);
     if (self->ingest)
         stop_ingest(self);
     if (self->workers)
         workers_stop(self->workers);
+    if (self->shards_ran)
+        checkpoint_finish(self->checkpoint);
     bool ran = self->requests != NULL;
     if (self->requests)
         requests_stop(&self->requests, &live);
@@ -331,6 +354,7 @@ static void close_all(struct engine *self)
     http_destroy(&self->http);
     control_destroy(&self->control);
     ingest_destroy(&self->ingest);
+    checkpoint_destroy(&self->checkpoint);
     workers_destroy(&self->workers);
     dispatch_destroy(&self->dispatch);
     observe_destroy(&self->observe);
@@ -365,6 +389,8 @@ int engine_run(const char *config_file, int signal_fd)
         status = make_shards(&self);
     if (status == EXIT_STOPPED)
         status = start_requests(&self);
+    if (status == EXIT_STOPPED)
+        status = restore_monitors(&self);
     if (status == EXIT_STOPPED)
         status = start_threads(&self);
     if (status == EXIT_STOPPED) {

@@ -65,6 +65,26 @@ static void put_silences(void *argument, const struct silences *silences)
     workers_silences(self->workers, silences);
 }
 
+/* --- called by the checkpoint station: in the main thread while nothing else runs, and in its own --- */
+
+static int ask_slice(void *argument, struct slice *slice)
+{
+    struct engine *self = argument;
+    return workers_slice(self->workers, slice);
+}
+
+static void fill_slice(void *argument, struct slice *slice)
+{
+    struct engine *self = argument;
+    workers_slice_whole(self->workers, slice);
+}
+
+static int restore_model(void *argument, const void *bytes, size_t size, int64_t shift_ns, struct now now)
+{
+    struct engine *self = argument;
+    return workers_restore(self->workers, bytes, size, shift_ns, now);
+}
+
 /* --- called by the control station --- */
 
 typedef const char *endpoint_at(const void *station, uint32_t index);
@@ -139,7 +159,20 @@ static json_t *all_endpoints(const struct engine *self)
                      list_endpoints(record_at, self->tap));
 }
 
-/* What it reads does not change while the daemon runs, or is atomic. */
+static json_t *checkpoint_json(const struct engine *self)
+{
+    struct checkpoint_figures last;
+    char at[CLOCK_TEXT_MAX] = "";
+    checkpoint_last(self->checkpoint, &last);
+    if (last.at_s > 0)
+        clock_text(last.at_s, at);
+    return json_pack("{s:s?, s:I, s:I, s:f, s:I, s:s?, s:I}", "at", last.at_s > 0 ? at : NULL, "models",
+                     (json_int_t)last.models, "bytes", (json_int_t)last.bytes, "seconds", last.seconds, "failed",
+                     (json_int_t)last.failed, "error", *last.error ? last.error : NULL, "restored",
+                     (json_int_t)self->back.models);
+}
+
+/* What it reads does not change while the daemon runs, or is guarded. */
 static void add_facts(void *argument, json_t *status)
 {
     const struct engine *self = argument;
@@ -159,6 +192,7 @@ static void add_facts(void *argument, json_t *status)
         json_object_set_new(status, "http", http_facts(self->http));
     json_object_set_new(status, "endpoints", all_endpoints(self));
     json_object_set_new(status, "security", security_facts(self));
+    json_object_set_new(status, "checkpoint", checkpoint_json(self));
     json_object_set_new(status, "reload", json_pack("{s:b, s:n, s:[]}", "ok", 1, "at", "errors"));
 }
 
@@ -183,10 +217,21 @@ struct requests_ports engine_requests_ports(struct engine *self)
                                    .engine = self->inbox};
 }
 
+struct checkpoint_ports engine_checkpoint_ports(struct engine *self)
+{
+    return (struct checkpoint_ports){.argument = self,
+                                     .ask = ask_slice,
+                                     .fill = fill_slice,
+                                     .restore = restore_model,
+                                     .event = put_event,
+                                     .source = self->source};
+}
+
 struct control_ports engine_control_ports(struct engine *self)
 {
     struct control_ports ports = {.shard_count = workers_shards(self->workers),
                                   .requests = requests_inbox(self->requests),
+                                  .checkpoint = checkpoint_inbox(self->checkpoint),
                                   .facts = add_facts,
                                   .answer = engine_answer,
                                   .argument = self};

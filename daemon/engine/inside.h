@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "daemon/checkpoint/checkpoint.h"
 #include "daemon/control/control.h"
 #include "daemon/dispatch/dispatch.h"
 #include "daemon/engine/engine.h"
@@ -48,6 +49,9 @@ struct engine {
     struct dispatch *dispatch;
     struct observe *observe;
     struct tap *tap; /* NULL: nothing can be recorded */
+    struct checkpoint *checkpoint;
+    bool shards_ran; /* their models are whole: there is something to keep */
+    struct checkpoint_restored back; /* what came back at the start */
     struct control *control;
     struct http *http; /* NULL: switched off, or its address was not to be had */
 
@@ -87,6 +91,7 @@ int engine_security_replace(struct engine *self, const struct config *config, co
 struct shard_ports engine_shard_ports(struct engine *self);
 struct requests_ports engine_requests_ports(struct engine *self);
 struct control_ports engine_control_ports(struct engine *self);
+struct checkpoint_ports engine_checkpoint_ports(struct engine *self);
 
 /* engine_explain.c: the control station's port for what only the configuration can answer. */
 json_t *engine_answer(void *argument, const json_t *ask, json_t *answer);

@@ -96,6 +96,7 @@ static bool take_letter(struct core *self, struct letter letter, bool writable)
     case LETTER_EVENT:
     case LETTER_TAPE:
     case LETTER_ALARM:
+    case LETTER_SLICE:
         break;
     }
     letter_drop(&letter);

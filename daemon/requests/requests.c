@@ -11,12 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/base/boot.h"
 #include "daemon/base/log.h"
 #include "daemon/base/random.h"
 #include "daemon/requests/core.h"
-
-#define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
-#define BOOT_ID_MAX 64
 
 struct requests {
     struct requests_options options; /* borrowed until the thread is ready */
@@ -30,30 +28,11 @@ struct requests {
     uint32_t left;
 };
 
-/* Without a name of the boot its steady clock is taken to be new, and times go by the wall clock. */
-static int read_boot_id(char out[BOOT_ID_MAX])
-{
-    int fd = open(BOOT_ID_FILE, O_RDONLY | O_CLOEXEC);
-    ssize_t got = fd < 0 ? -1 : read(fd, out, BOOT_ID_MAX - 1);
-    if (fd >= 0)
-        close(fd);
-    if (got > 1) {
-        out[got] = '\0';
-        out[strcspn(out, "\n")] = '\0';
-        return 0;
-    }
-    uint64_t name;
-    int rc = random_bytes(&name, sizeof name);
-    if (rc == 0)
-        snprintf(out, BOOT_ID_MAX, "unknown-%016llx", (unsigned long long)name);
-    return rc;
-}
-
 static int begin(struct requests *self, struct core **core_p)
 {
     char boot[BOOT_ID_MAX];
     struct siphash_key key;
-    int rc = read_boot_id(boot);
+    int rc = boot_id(boot);
     if (rc == 0)
         rc = random_bytes(&key, sizeof key);
     if (rc < 0) {

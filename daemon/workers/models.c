@@ -118,6 +118,52 @@ int models_add(struct models *self, uint64_t hash, const struct model_id *id, st
     return 0;
 }
 
+static uint32_t slot_of(const struct models *self, uint32_t place)
+{
+    uint32_t i = (uint32_t)self->at[place]->hash & (self->size - 1);
+    while (self->slots[i].place != place + 1)
+        i = (i + 1) & (self->size - 1);
+    return i;
+}
+
+static uint32_t home_of(const struct models *self, uint32_t slot)
+{
+    return (uint32_t)self->at[self->slots[slot].place - 1]->hash & (self->size - 1);
+}
+
+/* Frees a slot, and moves back what was pushed behind it. */
+static void slot_free(struct models *self, uint32_t free_slot)
+{
+    const uint32_t mask = self->size - 1;
+    for (uint32_t i = (free_slot + 1) & mask; self->slots[i].place; i = (i + 1) & mask) {
+        if (((i - home_of(self, i)) & mask) < ((i - free_slot) & mask))
+            continue;
+        self->slots[free_slot] = self->slots[i];
+        free_slot = i;
+    }
+    self->slots[free_slot] = (struct slot){.place = 0};
+}
+
+static void model_free(struct model *model)
+{
+    monitor_destroy(&model->monitor);
+    recorder_clear(&model->recorder);
+    free(model);
+}
+
+void models_remove(struct models *self, uint32_t place)
+{
+    struct model *model = self->at[place];
+    const uint32_t last = self->count - 1;
+    slot_free(self, slot_of(self, place));
+    if (place != last) {
+        self->slots[slot_of(self, last)].place = place + 1;
+        self->at[place] = self->at[last];
+    }
+    self->count--;
+    model_free(model);
+}
+
 uint32_t models_count(const struct models *self)
 {
     return self->count;
@@ -134,11 +180,8 @@ void models_destroy(struct models **self_p)
     *self_p = NULL;
     if (!self)
         return;
-    for (uint32_t i = 0; i < self->count; i++) {
-        monitor_destroy(&self->at[i]->monitor);
-        recorder_clear(&self->at[i]->recorder);
-        free(self->at[i]);
-    }
+    for (uint32_t i = 0; i < self->count; i++)
+        model_free(self->at[i]);
     free(self->at);
     free(self->slots);
     free(self);

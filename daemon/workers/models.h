@@ -30,6 +30,7 @@ struct model {
     bool told;                /* there was one */
     unsigned tape_session;    /* of recording, that knows of it */
     int64_t triggered_ns, ended_ns;
+    bool changed; /* it has had an event since it was last written down */
     char text[];
 };
 
@@ -48,6 +49,9 @@ struct model *models_find(const struct models *self, uint64_t hash, struct text 
 /* Adds a model that is not there yet; it owns the monitor from then on. */
 int models_add(struct models *self, uint64_t hash, const struct model_id *id, struct monitor *monitor, int64_t now_ns,
                struct model **out);
+
+/* Takes the model at `place` out and frees it; the last one gets its place. */
+void models_remove(struct models *self, uint32_t place);
 
 uint32_t models_count(const struct models *self);
 struct model *models_at(const struct models *self, uint32_t place);

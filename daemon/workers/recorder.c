@@ -59,6 +59,41 @@ uint32_t recorder_recent(const struct recorder *self, uint32_t index, float *out
     return count;
 }
 
+void recorder_save(const struct recorder *self, const struct monitor *monitor, struct codec *codec)
+{
+    uint32_t tracks = self->count;
+    codec_u32(codec, &tracks, RECORDER_METRICS_MAX);
+    for (uint32_t i = 0; i < tracks; i++) {
+        char name[METRIC_NAME_MAX + 1];
+        float values[RECORDER_VALUES];
+        uint32_t count = recorder_recent(self, i, values, RECORDER_VALUES);
+        const char *known = monitor_metric_name(monitor, i);
+        memcpy(name, known, strlen(known) + 1);
+        codec_text(codec, name, sizeof name);
+        codec_u32(codec, &count, RECORDER_VALUES);
+        codec_f32s(codec, values, count);
+    }
+}
+
+void recorder_load(struct recorder *self, const struct monitor *monitor, struct codec *codec)
+{
+    uint32_t tracks = 0;
+    codec_u32(codec, &tracks, RECORDER_METRICS_MAX);
+    for (uint32_t i = 0; i < tracks && !codec->failed; i++) {
+        char name[METRIC_NAME_MAX + 1] = "";
+        float values[RECORDER_VALUES];
+        uint32_t count = 0;
+        codec_text(codec, name, sizeof name);
+        codec_u32(codec, &count, RECORDER_VALUES);
+        codec_f32s(codec, values, count);
+        int at = codec->failed ? -1 : track_of(monitor, text_of(name), i);
+        if (at < 0 || !make_room(self, (uint32_t)at + 1))
+            continue;
+        memcpy(self->tracks[at], values, count * sizeof *values);
+        self->next[at] = (uint8_t)count;
+    }
+}
+
 void recorder_clear(struct recorder *self)
 {
     free(self->tracks);

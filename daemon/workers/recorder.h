@@ -7,6 +7,7 @@
 #ifndef DRIFTD_WORKERS_RECORDER_H
 #define DRIFTD_WORKERS_RECORDER_H
 
+#include "lib/codec.h"
 #include "lib/monitor/monitor.h"
 
 #define RECORDER_VALUES 32
@@ -25,6 +26,11 @@ void recorder_add(struct recorder *self, const struct monitor *monitor, const st
 
 /* Copies the newest values of the monitor's metric `index`, oldest first, at most `most`; returns how many. */
 uint32_t recorder_recent(const struct recorder *self, uint32_t index, float *out, uint32_t most);
+
+/* Saves the tracks under the monitor's names for them; loads them into an empty recorder, those that the monitor has. For
+ * codec.failed see lib/codec.h. */
+void recorder_save(const struct recorder *self, const struct monitor *monitor, struct codec *codec);
+void recorder_load(struct recorder *self, const struct monitor *monitor, struct codec *codec);
 
 void recorder_clear(struct recorder *self);
 

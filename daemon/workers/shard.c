@@ -71,29 +71,40 @@ static bool reserve_model(struct shard *self)
     return false;
 }
 
+struct model *shard_add(struct shard *self, uint64_t hash, const struct model_id *id, struct monitor *monitor,
+                        int64_t now_ns, int *why_p)
+{
+    struct model *model;
+    *why_p = -ENOSPC;
+    if (!reserve_model(self))
+        return NULL;
+    *why_p = models_add(self->models, hash, id, monitor, now_ns, &model);
+    if (*why_p == 0) {
+        shard_silence_model(self, model);
+        return model;
+    }
+    atomic_fetch_sub_explicit(self->options.model_count, 1, memory_order_relaxed);
+    return NULL;
+}
+
 struct model *shard_model(struct shard *self, uint64_t hash, const struct model_id *id, int64_t now_ns, int *why_p)
 {
     struct model *model = models_find(self->models, hash, id->whole);
     if (model)
         return model;
     *why_p = -ENOSPC;
-    if (!reserve_model(self))
-        return NULL;
+    if (atomic_load_explicit(self->options.model_count, memory_order_relaxed) >= self->options.max_models)
+        return NULL; /* before the cost of a monitor */
     const struct monitor_settings *settings;
     struct monitor *monitor = NULL;
-    int rc = self->ports.settings(self->ports.argument, id, &settings);
-    if (rc == 0)
-        rc = monitor_new(&monitor, settings);
-    if (rc == 0)
-        rc = models_add(self->models, hash, id, monitor, now_ns, &model);
-    if (rc == 0) {
-        shard_silence_model(self, model);
-        return model;
-    }
-    monitor_destroy(&monitor);
-    atomic_fetch_sub_explicit(self->options.model_count, 1, memory_order_relaxed);
-    *why_p = rc;
-    return NULL;
+    *why_p = self->ports.settings(self->ports.argument, id, &settings);
+    if (*why_p == 0)
+        *why_p = monitor_new(&monitor, settings);
+    if (*why_p == 0)
+        model = shard_add(self, hash, id, monitor, now_ns, why_p);
+    if (!model)
+        monitor_destroy(&monitor);
+    return model;
 }
 
 static void take_letter(struct shard *self, struct letter *letter, struct now now)
@@ -110,6 +121,9 @@ static void take_letter(struct shard *self, struct letter *letter, struct now no
         return;
     case LETTER_QUESTION:
         shard_ask(self, letter->body); /* takes it over */
+        return;
+    case LETTER_SLICE:
+        shard_slice_begin(self, letter->body);
         return;
     case LETTER_NOTICE:
     case LETTER_ANSWER:
@@ -135,7 +149,8 @@ bool shard_turn(struct shard *self, struct now now)
     bool silencing = shard_silence_more(self);
     bool round = shard_timers(self, now);
     bool asked = shard_answers(self, now);
-    return taken == LETTERS_A_TURN || silencing || round || asked;
+    bool slices = shard_slices(self);
+    return taken == LETTERS_A_TURN || silencing || round || asked || slices;
 }
 
 void shard_destroy(struct shard **self_p)

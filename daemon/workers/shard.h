@@ -29,6 +29,7 @@ struct shard_options {
     uint64_t max_message_bytes;
     double max_future_s;
     uint32_t max_models;      /* of all shards together */
+    int64_t keep_ns;          /* how long a model that says nothing is kept; 0: for ever */
     atomic_uint *model_count; /* of all shards together; outlives them */
     struct keyring *keyring;  /* with CURVE: who may speak of what; NULL: everybody of everything */
 };
@@ -64,9 +65,19 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
 /* Whatever is not frames: letters, timers, answers; a little of it each time. True when there is more to do at once. */
 bool shard_turn(struct shard *self, struct now now);
 
-/* LETTER_UPDATE, LETTER_SILENCES, LETTER_QUESTION and LETTER_STOP go in here. */
+/* LETTER_UPDATE, LETTER_SILENCES, LETTER_QUESTION, LETTER_SLICE and LETTER_STOP go in here. */
 struct inbox *shard_inbox(struct shard *self);
 bool shard_stopping(const struct shard *self);
+
+/* Fills a slice at once, while nobody runs the shard. */
+struct slice;
+void shard_slice_whole(struct shard *self, struct slice *slice);
+
+/* Takes a model back that was written down, before the shard runs. Moments of the clock then are shift_ns behind. 0;
+ * -EEXIST: it is there already; -ESTALE: not heard of for keep_ns; -ENOSPC: too many models; -EPROTO: no such
+ * record; -EINVAL; -ENOMEM. */
+int shard_restore(struct shard *self, uint64_t hash, const struct model_id *id, const void *bytes, size_t size,
+                  int64_t shift_ns, struct now now);
 
 /* Events taken since the start. */
 uint64_t shard_events(const struct shard *self);

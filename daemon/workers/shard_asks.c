@@ -51,6 +51,15 @@ static struct ask *ask_of(struct shard *self, struct model *model)
     return &self->asks[self->ask_count++];
 }
 
+bool shard_asks_about(const struct shard *self, const struct model *model)
+{
+    for (uint32_t i = 0; i < self->ask_count; i++) {
+        if (self->asks[i].model == model)
+            return true;
+    }
+    return false;
+}
+
 void shard_shows(struct shard *self, const struct retrain_update *update)
 {
     struct model_id id;

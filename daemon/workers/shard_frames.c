@@ -51,7 +51,7 @@ static const struct observer observers[] = {
 static void take_event(struct shard *self, struct model *model, const struct metric_event *event, struct now now)
 {
     struct verdict verdict = {0};
-    model->heard = true;
+    model->heard = model->changed = true;
     model->heard_ns = now.steady_ns;
     if (model->silent_told) /* it is back, and serves again once it has shown enough */
         model->silent_told = model->serving_told = false;

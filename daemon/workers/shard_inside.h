@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "daemon/base/slice.h"
 #include "daemon/workers/ledger.h"
 #include "daemon/workers/models.h"
 #include "daemon/workers/rejects.h"
@@ -70,6 +71,7 @@ struct shard {
     uint32_t round_at; /* and goes on here */
     uint32_t silent;   /* models that it has found to have fallen silent */
     const char *silent_example;
+    uint32_t forgotten; /* models that it has given back */
 
     struct silences *silences; /* NULL: none */
     uint32_t silences_at;      /* the next model that is to learn of them; UINT32_MAX: all have */
@@ -82,10 +84,17 @@ struct shard {
 
     struct ask *asks; /* shard_asks.c */
     uint32_t ask_count, ask_room;
+    struct slice *slice; /* being filled, or NULL */
+    uint32_t slice_at;   /* the next model of a checkpoint; 0: none is under way */
+    int64_t began_ns;    /* when models were taken back; silence before it is nobody's */
 };
 
 /* shard.c: the model, made where it is not there yet. NULL, and counted, where that is not possible. */
 struct model *shard_model(struct shard *self, uint64_t hash, const struct model_id *id, int64_t now_ns, int *why_p);
+
+/* The same for one that is not there, with its monitor, which it owns from then on. */
+struct model *shard_add(struct shard *self, uint64_t hash, const struct model_id *id, struct monitor *monitor,
+                        int64_t now_ns, int *why_p);
 
 /* shard_update.c: what the keeper of requests says of a model. */
 void shard_update(struct shard *self, const struct retrain_update *update, struct now now);
@@ -97,6 +106,7 @@ void shard_asks(struct shard *self, struct now now);
 void shard_silences(struct shard *self, struct silences *silences);
 bool shard_silence_more(struct shard *self);
 void shard_silence_model(struct shard *self, struct model *model);
+bool shard_asks_about(const struct shard *self, const struct model *model);
 
 /* shard_timers.c: what happens once a second; true while a round is under way. */
 bool shard_timers(struct shard *self, struct now now);
@@ -109,6 +119,10 @@ void shard_forget_questions(struct shard *self);
 
 /* shard_models.c: goes on with the question "models"; true when it is answered. */
 bool shard_list_models(struct shard *self, struct walk *walk, struct now now);
+
+/* shard_slices.c: takes a slice to be filled; goes on with it: true while there is more to do. */
+void shard_slice_begin(struct shard *self, struct slice *slice);
+bool shard_slices(struct shard *self);
 
 /* model_json.c: a model as the control socket shows it. NULL: no memory. */
 json_t *model_json(const struct model *model, struct now now, bool whole);

@@ -67,14 +67,35 @@ static void log_drops(struct shard *self, struct now now)
     self->log_ns = now.steady_ns;
 }
 
+/* A model that has said nothing for state.keep. Somebody who counts places or holds on to it has it stay for now, and so has
+ * a request or a person's word that is still to come. */
+static bool may_go(const struct shard *self, const struct model *model, struct now now)
+{
+    const bool counted = self->walks || self->slice || self->slice_at > 0 ||
+                         self->silences_at != UINT32_MAX;
+    return self->options.keep_ns > 0 && now.steady_ns - model->heard_ns > self->options.keep_ns && !model->live &&
+           !model->unrecoverable && !counted && !shard_asks_about(self, model);
+}
+
+static void forget(struct shard *self)
+{
+    models_remove(self->models, self->round_at);
+    atomic_fetch_sub_explicit(self->options.model_count, 1, memory_order_relaxed);
+    self->forgotten++;
+}
+
 static void look_for_silence(struct shard *self, struct now now)
 {
-    uint32_t count = models_count(self->models);
-    uint32_t end = count - self->round_at > ROUND_SLICE ? self->round_at + ROUND_SLICE : count;
-    for (; self->round_at < end; self->round_at++) {
+    for (uint32_t looked = 0; looked < ROUND_SLICE && self->round_at < models_count(self->models); looked++) {
         struct model *model = models_at(self->models, self->round_at);
+        if (may_go(self, model, now)) {
+            forget(self);
+            continue;
+        }
+        self->round_at++;
         int64_t patience_ns = monitor_settings_of(model->monitor)->stale_after_ns;
-        if (model->silent_told || patience_ns == 0 || now.steady_ns - model->heard_ns < patience_ns)
+        int64_t since_ns = model->heard_ns > self->began_ns ? model->heard_ns : self->began_ns;
+        if (model->silent_told || patience_ns == 0 || now.steady_ns - since_ns < patience_ns)
             continue;
         model->silent_told = true;
         herald_silent(self, model, now);
@@ -89,6 +110,8 @@ static void end_round(struct shard *self)
     if (self->silent)
         log_warning("models have fallen silent: nothing came from them for stale_after",
                     LOG_NUMBER("count", self->silent), LOG_TEXT("model", self->silent_example));
+    if (self->forgotten)
+        log_info("models are forgotten: nothing came from them for state.keep", LOG_NUMBER("count", self->forgotten));
 }
 
 bool shard_timers(struct shard *self, struct now now)
@@ -97,7 +120,7 @@ bool shard_timers(struct shard *self, struct now now)
         self->second_ns = now.steady_ns;
         self->round = true;
         self->round_at = 0;
-        self->silent = 0;
+        self->silent = self->forgotten = 0;
         sample_rate(self, now.steady_ns);
         tell_losses(self, now);
         ledger_sweep(self->ledger, STREAMS_SLICE, now.steady_ns);

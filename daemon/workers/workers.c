@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/slice.h"
+#include "daemon/workers/model_record.h"
 
 #define RING_SLOTS 1024
 #define PATIENCE_MS 100
@@ -44,6 +46,7 @@ int workers_new(struct workers **self_p, const struct workers_options *options, 
                                       .max_future_s = options->max_future_s,
                                       .max_models = options->max_models,
                                       .keyring = options->keyring,
+                                      .keep_ns = options->keep_ns,
                                       .model_count = &self->model_count};
         rc = shard_new(&self->at[i].shard, &shard, ports);
         if (rc == 0 && options->threads)
@@ -197,6 +200,30 @@ void workers_silences(struct workers *self, const struct silences *silences)
         log_error("no memory to tell a keeper of models which of them are silenced");
         free(letter.body);
     }
+}
+
+int workers_slice(void *argument, struct slice *slice)
+{
+    struct workers *self = argument;
+    struct letter letter = {.kind = LETTER_SLICE, .body = slice};
+    return inbox_put(shard_inbox(self->at[slice->shard].shard), letter);
+}
+
+void workers_slice_whole(void *argument, struct slice *slice)
+{
+    struct workers *self = argument;
+    shard_slice_whole(self->at[slice->shard].shard, slice);
+}
+
+int workers_restore(void *argument, const void *bytes, size_t size, int64_t shift_ns, struct now now)
+{
+    struct workers *self = argument;
+    struct model_id id;
+    int rc = model_record_id(bytes, size, &id);
+    if (rc < 0)
+        return rc;
+    uint64_t hash = siphash13(&self->options.key, id.whole.at, id.whole.len);
+    return shard_restore(self->at[shard_owner(hash, self->shards)].shard, hash, &id, bytes, size, shift_ns, now);
 }
 
 /* --- what others ask --- */

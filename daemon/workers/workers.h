@@ -21,6 +21,7 @@ struct workers_options {
     double max_future_s;
     uint32_t max_models;
     struct keyring *keyring; /* as shard_options */
+    int64_t keep_ns; /* as in shard.h */
 };
 
 struct workers;
@@ -45,6 +46,15 @@ void workers_silences(struct workers *self, const struct silences *silences);
 
 /* Sends an update to the shard that keeps its model; takes it over. */
 void workers_update(struct workers *self, struct retrain_update *update);
+
+/* Hands a slice to its shard, which sends it back; or fills it, while nobody runs the shards. `self` is a struct workers.
+ * workers_slice() returns 0, or -ENOMEM: it has not gone. */
+struct slice;
+int workers_slice(void *self, struct slice *slice);
+void workers_slice_whole(void *self, struct slice *slice);
+
+/* Gives a model that was written down back to the shard it belongs to, before they run: see shard_restore(). */
+int workers_restore(void *self, const void *bytes, size_t size, int64_t shift_ns, struct now now);
 
 uint32_t workers_shards(const struct workers *self);
 struct inbox *workers_inbox(struct workers *self, uint32_t shard);

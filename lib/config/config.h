@@ -68,7 +68,8 @@ struct config {
     struct alarm_budget fleet_alarms; /* of all models together; all zero: not bounded */
     struct {
         char *dir;
-        int64_t keep_ns; /* ended requests */
+        int64_t checkpoint_ns; /* how often monitors are written down */
+        int64_t keep_ns;       /* how long ended requests are kept, and models that say nothing */
     } state;
     struct {
         enum config_log_level level;

@@ -80,7 +80,7 @@ const struct schema_row schema_rows[] = {
 
     {"state", SCHEMA_MAP, NOWHERE},
     {"state.dir", SCHEMA_PATH, DEFAULT("/var/lib/driftd"), IN_CONFIG(state.dir)},
-    {"state.checkpoint", SCHEMA_LATER, DEFAULT("30s"), NOWHERE, ABSENT("monitors are not checkpointed yet")},
+    {"state.checkpoint", SCHEMA_DURATION, RANGE("100ms", "1d"), DEFAULT("30s"), IN_CONFIG(state.checkpoint_ns)},
     {"state.keep", SCHEMA_DURATION, RANGE("1d", "36500d"), DEFAULT("90d"), IN_CONFIG(state.keep_ns)},
     {"log", SCHEMA_MAP, NOWHERE},
     {"log.level", SCHEMA_WORD, DEFAULT("info"), IN_CONFIG(log.level), WORDS(level_words)},

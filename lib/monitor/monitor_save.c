@@ -189,9 +189,11 @@ size_t monitor_save(const struct monitor *self, void *buffer, size_t size)
     /* The walk reads only when it saves; it is one function for both ways, hence the cast. */
     struct monitor *source = (struct monitor *)(uintptr_t)self;
     struct codec saving = {.out = buffer, .size = size}, counting = {0};
-    struct saved saved = {.last_trigger_ns = self->episode.last_trigger_ns,
-                          .episode_kpi = self->episode.kpi,
-                          .episode_open = self->episode.open};
+    const struct episode *episode = &self->episode;
+    const bool told = episode->last_trigger_ns != EPISODE_NEVER_NS;
+    struct saved saved = {.last_trigger_ns = told ? episode->last_trigger_ns : episode->remembered_ns,
+                          .episode_kpi = episode->kpi,
+                          .episode_open = episode->open};
     walk(source, &saved, &saving);
     if (!saving.failed)
         return saving.at;

@@ -32,11 +32,12 @@ FLOORS = {
     "daemon/observe": STATION,
     "daemon/security": STATION,
     "daemon/control": STATION,
+    "daemon/checkpoint": STATION,
     # engine and main: the only places that know the configuration and all the stations
     "daemon": STATION + ["lib/config", "daemon/ingest", "daemon/workers", "daemon/requests", "daemon/dispatch",
-                         "daemon/observe", "daemon/control", "daemon/security"],
+                         "daemon/observe", "daemon/control", "daemon/security", "daemon/checkpoint"],
     "daemon/engine": STATION + ["lib/config", "daemon/ingest", "daemon/workers", "daemon/requests", "daemon/dispatch",
-                                "daemon/observe", "daemon/control", "daemon/security"],
+                                "daemon/observe", "daemon/control", "daemon/security", "daemon/checkpoint"],
     "cli": LIBRARY + ["lib/config", "lib/backtest"],
 }
 # A file that stands above its folder or below it, and why.

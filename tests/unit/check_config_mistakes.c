@@ -434,14 +434,6 @@ START_TEST(listening_in_the_open)
 }
 END_TEST
 
-START_TEST(not_in_this_release)
-{
-    expect_told(
-        "state: {checkpoint: 30s}\n",
-        "1:9: state.checkpoint: not in this release (monitors are not checkpointed yet); remove the key");
-}
-END_TEST
-
 int main(void)
 {
     TCase *cases = tcase_create("mistakes");
@@ -460,7 +452,6 @@ int main(void)
     tcase_add_test(cases, patterns);
     tcase_add_test(cases, retry_times);
     tcase_add_test(cases, strategies);
-    tcase_add_test(cases, not_in_this_release);
     tcase_add_test(cases, listening_in_the_open);
     return run_tests(cases, "config mistakes");
 }

@@ -36,6 +36,36 @@ START_TEST(found_by_id)
 }
 END_TEST
 
+/* Taken out one after the other, in no order, among hashes that collide: the others are found, and no place is empty. */
+START_TEST(taken_out)
+{
+    struct models *models;
+    char name[32];
+    uint32_t state = 1;
+    ck_assert_int_eq(models_new(&models), 0);
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "p/n/%u", i);
+        add(models, (uint64_t)i % 7 << 32 | i % 400, name);
+    }
+    for (unsigned left = 2000; left > 0; left--) {
+        state = state * 1664525u + 1013904223u;
+        const uint32_t place = (state >> 8) % left;
+        snprintf(name, sizeof name, "%s", models_at(models, place)->text);
+        const uint64_t hash = models_at(models, place)->hash;
+        models_remove(models, place);
+        ck_assert_uint_eq(models_count(models), left - 1);
+        ck_assert_ptr_null(models_find(models, hash, text_of(name)));
+        for (uint32_t i = 0; i + 1 < left; i += 1 + left / 40) {
+            struct model *model = models_at(models, i);
+            ck_assert_ptr_eq(models_find(models, model->hash, model->id.whole), model);
+        }
+    }
+    add(models, 3, "p/n/again");
+    ck_assert_ptr_nonnull(models_find(models, 3, text_of("p/n/again")));
+    models_destroy(&models);
+}
+END_TEST
+
 /* Every hash the same, or the same in the half that says where to look: slower, never wrong. */
 START_TEST(hashes_that_collide)
 {
@@ -181,6 +211,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, found_by_id);
     tcase_add_test(tcase, hashes_that_collide);
+    tcase_add_test(tcase, taken_out);
     tcase_add_test(tcase, it_grows);
     tcase_add_test(tcase, the_newest_values_of_each_metric);
     tcase_add_test(tcase, as_many_as_there_were);
