@@ -12,7 +12,7 @@ const browser = await chromium.launch({
 });
 const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
 page.setDefaultTimeout(60000);
-page.on("console", (message) => { if (message.type() === "error" && !/\/api\/v1\/explain\//.test(message.location().url)) errors.push(message.text()); });
+page.on("console", (message) => { if (message.type() === "error") errors.push(message.text()); });
 page.on("pageerror", (error) => errors.push(error.message));
 page.on("dialog", (dialog) => { errors.push("a dialog: " + dialog.message()); dialog.dismiss(); });
 page.on("request", (request) => { if (!request.url().startsWith(address)) elsewhere.push(request.url()); });
@@ -66,7 +66,8 @@ await page.locator("#model", { hasText: "Detectors against their thresholds" }).
 await page.locator("#model", { hasText: "cusum" }).first().waitFor();
 await page.locator("#model svg.chart rect.band").first().waitFor({ state: "attached" });
 assert.match(await page.locator("#model").innerText(), /outside its budget/);
-say("one model: charts with limits, the request on the time axis, detectors");
+await page.locator("#model", { hasText: "Why it is judged so" }).waitFor();
+say("one model: charts with limits, the request on the time axis, detectors, and why it is judged so");
 
 await page.goto(address + "/#/queue");
 await page.locator("#requests tbody tr", { hasText: bad }).waitFor();

@@ -346,7 +346,7 @@ function ruleRow(rule) {
   return h("tr", {}, h("td", { class: "wrap" }, rule.rule, h("div", { class: "small quiet" }, rule.detector)),
     h("td", { class: "num" }, judged ? `${shortNumber(rule.statistic)} of ${shortNumber(rule.threshold)}` : "not yet"),
     h("td", {}, judged ? meter(share, share >= 1 ? "over" : share > 0.7 ? "warn" : "") : h("span", { class: "quiet small" }, rule.reference ? `reference: ${Math.min(rule.taken, rule.reference)} of ${rule.reference} values` : "waits for values")),
-    h("td", { class: "num" }, shortNumber(rule.taken)), h("td", { class: "num" }, rule.promise ? `1 in ${shortNumber(rule.promise)}${rule.approximate ? ", about" : ""}` : "none"));
+    h("td", { class: "num" }, shortNumber(rule.taken)), h("td", { class: "num" }, rule.promise ? `${rule.approximate ? "about " : ""}${shortNumber(rule.promise)}` : "no promise"));
 }
 
 function explainCard(explain) {
@@ -385,7 +385,7 @@ function showModel(model, history, requests, explain) {
         fact("Backing off", model.backoff_left_s ? duration(model.backoff_left_s) : "no"), fact("Events", shortNumber(model.events)), fact("Last event", model.last_event_s === null ? "never" : duration(model.last_event_s) + " ago"),
         fact("Window", many(model.settings.window, "event")), fact("Recovers after", many(model.settings.recover_after, "healthy evaluation")))),
     h("div", { class: "charts section" }, charts.length ? charts : h("div", { class: "card quiet" }, "No budget holds for this model: it is shown and not judged.")),
-    (model.rules || []).length ? h("section", { class: "card section" }, h("h2", {}, "Detectors against their thresholds"), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["Rule", "Statistic", "", "Values", "False alarms"].map((name, i) => h("th", { scope: "col", class: i === 1 || i > 2 ? "num" : "" }, name)))), h("tbody", {}, model.rules.map(ruleRow))))) : null,
+    (model.rules || []).length ? h("section", { class: "card section" }, h("h2", {}, "Detectors against their thresholds"), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["Rule", "Statistic", "", "Values", "Values per false alarm"].map((name, i) => h("th", { scope: "col", class: i === 1 || i > 2 ? "num" : "" }, name)))), h("tbody", {}, model.rules.map(ruleRow))))) : null,
     h("section", { class: "card section" }, h("h2", {}, "Episodes and requests"), requests.length ? h("div", { class: "scroll" }, h("table", { class: "requests" }, h("tbody", {}, requests.map(requestRow)))) : h("p", { class: "quiet" }, "None among the newest: this model needed no retraining.")),
     h("section", { class: "card section" }, h("h2", {}, "All metrics"), h("div", { class: "scroll" }, h("table", {}, h("thead", {}, h("tr", {}, ["Metric", "Last", "Mean of the window", "Values", "Since the start"].map((name, i) => h("th", { scope: "col", class: i ? "num" : "" }, name)))), h("tbody", {}, model.metrics.map((metric) =>
       h("tr", {}, h("td", {}, metric.name), ...[metric.last, metric.mean, metric.n, metric.total].map((value) => h("td", { class: "num" }, shortNumber(value))))))))),
