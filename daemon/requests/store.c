@@ -245,7 +245,6 @@ int store_commit(struct store *self)
 void store_probe(struct store *self)
 {
     struct cursor cursor = store_write(self, PROBE);
-    put_integer(&cursor, self->boot);
     store_execute(&cursor);
 }
 

@@ -34,7 +34,7 @@ void store_close(struct store **self_p);
 int store_commit(struct store *self);
 void store_rollback(struct store *self);
 
-/* Writes something that changes nothing, so that a commit shows whether there is room again. */
+/* Writes something that says nothing, so that a commit shows whether there is room again. */
 void store_probe(struct store *self);
 
 /* What a failed commit or read had to say. */

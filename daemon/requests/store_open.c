@@ -108,6 +108,9 @@ static int look(struct store *self, char why[STORE_WHY_MAX])
                        self->file, log_size > 0 ? "requests.db-wal and " : "", "requests.db-made");
         return 0;
     }
+    if (access(self->file, W_OK) < 0 && errno == EROFS)
+        return say(why, -EROFS, "%s cannot be written, its file system is read-only: mount it for writing, or set another "
+                                "state.dir", self->file);
     int fd = open(self->file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         int error = errno;
@@ -172,6 +175,9 @@ static int check_whole(struct store *self, char why[STORE_WHY_MAX])
     int error = 0;
     if (rc == SQLITE_ROW) {
         const char *verdict = (const char *)sqlite3_column_text(statement, 0);
+        /* The first line only says which database. */
+        if (verdict && strrchr(verdict, '\n'))
+            verdict = strrchr(verdict, '\n') + 1;
         if (!verdict || strcmp(verdict, "ok") != 0)
             error = say(why, -EILSEQ, "%s is damaged (%.120s): put back a copy, or move it and %s away to begin empty",
                         self->file, verdict ? verdict : "no verdict", "requests.db-made");

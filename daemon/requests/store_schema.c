@@ -80,6 +80,8 @@ static const char version_3[] =
     "CREATE TABLE silences ("
     " pattern TEXT NOT NULL PRIMARY KEY, reason TEXT NOT NULL, for_ns INTEGER NOT NULL, boot INTEGER NOT NULL,"
     " made_ns INTEGER NOT NULL, made_s REAL NOT NULL);"
+    "CREATE TABLE probes (probe INTEGER PRIMARY KEY, count INTEGER NOT NULL);"
+    "INSERT INTO probes VALUES (1, 0);"
     /* A request that has ended leaves whole, when it has been kept for long enough; its history stands as long as it does. */
     "CREATE INDEX requests_ended ON requests (ended_s) WHERE ended_s IS NOT NULL;"
     "DROP TRIGGER history_no_delete;"
@@ -175,5 +177,5 @@ const char *const store_sql[STATEMENTS] = {
     [FORGET_REQUEST] = "DELETE FROM requests WHERE id = ?1",
     [FORGET_LINES] = "DELETE FROM history WHERE request = ?1",
     [FORGET_OUTCOMES] = "DELETE FROM outcomes WHERE request = ?1",
-    [PROBE] = "UPDATE boots SET first_s = first_s WHERE boot = ?1",
+    [PROBE] = "UPDATE probes SET count = count + 1", /* a row that stays as it was would not be written */
 };

@@ -196,7 +196,8 @@ static void hear_final(struct request *self, struct request_step *step, const st
 {
     bool own_end = event->record && (event->record->outcome == ATTEMPT_DONE || event->record->outcome == ATTEMPT_FAILED);
     if (granted_before(event) && (event->kind != REQUEST_PROGRESS || own_end)) {
-        step->answer = ANSWER_GRANTED;
+        bool told_to_stop = event->kind == REQUEST_PROGRESS && self->state == REQUEST_CANCELLED;
+        step->answer = told_to_stop ? ANSWER_CANCEL : ANSWER_GRANTED;
         step->again = true;
         return;
     }

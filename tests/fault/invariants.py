@@ -185,8 +185,16 @@ def granted_after_commit(by_request, log):
                    "of which the history knows nothing")
 
 
-def leases_end(by_request, log, lease_s, slack_s):
-    """8: no request runs longer than its lease and one tick after it was last heard, or began anew by a restart."""
+def up_between(begin, end, lives, slack_s):
+    """Seconds in which the daemon was there and had had `slack_s` to start; without knowledge of its lives, all."""
+    if not lives:
+        return end - begin
+    return sum(max(0, min(end, life["ended"]) - max(begin, life["began"] + slack_s)) for life in lives)
+
+
+def leases_end(by_request, log, lives, lease_s, slack_s):
+    """8: no request runs longer than its lease and one tick after it was last heard, or began anew by a restart. While the
+    daemon is not there nobody can end it: that time does not count."""
     heard = collections.defaultdict(list)
     for line in log:
         if "said" in line and line["reply"]["ok"] and line["said"]["say"] in ("accept", "progress"):
@@ -200,8 +208,9 @@ def leases_end(by_request, log, lease_s, slack_s):
             for at in sorted(heard[request, line.attempt]):
                 if begin < at < end and at - begin <= lease_s + slack_s:
                     begin = at
-            if end - begin > lease_s + slack_s:
-                yield (f"8: {request} ran for {end - begin:.1f} s after it was last heard, from line {line.seq} on; "
+            ran_s = up_between(begin, end, lives, slack_s)
+            if ran_s > lease_s + slack_s:
+                yield (f"8: {request} ran for {ran_s:.1f} s after it was last heard, from line {line.seq} on; "
                        f"its lease was {lease_s} s")
 
 
@@ -222,7 +231,8 @@ def main():
     parser.add_argument("--attempts", type=int, default=0, help="the most attempts that were ever allowed")
     parser.add_argument("--trainers", nargs="*", default=[], metavar="LOG", help="logs of trainer.py")
     parser.add_argument("--lease", type=float, default=0, help="jobs.lease, in seconds")
-    parser.add_argument("--slack", type=float, default=1, help="a tick, and how long the daemon may have been down")
+    parser.add_argument("--slack", type=float, default=1, help="a tick, and how long a start may take")
+    parser.add_argument("--lives", help="when the daemon was there, an object with began and ended a line")
     parser.add_argument("--events", help="what an observer heard, a JSON event a line")
     parser.add_argument("store")
     parser.add_argument("earlier", nargs="?")
@@ -243,7 +253,7 @@ def main():
     violations += sent_after_commit(requests, by_request, log)
     violations += granted_after_commit(by_request, log)
     if options.lease:
-        violations += leases_end(by_request, log, options.lease, options.slack)
+        violations += leases_end(by_request, log, read_events(options.lives) if options.lives else [], options.lease, options.slack)
     if options.events:
         violations += unknown_alarmed(log, read_events(options.events))
     for violation in violations:

@@ -5,6 +5,7 @@ fault`. A round is one life of the daemon: it is started with a failpoint set to
 killed when the count is reached; points of an orderly end are reached by SIGTERM.
 """
 import fnmatch
+import json
 import os
 import random
 import shutil
@@ -98,8 +99,18 @@ class Kill(unittest.TestCase):
 
     def life(self, daemon, point, count, stop):
         """One life of the daemon; whether it ended at the point."""
-        process = subprocess.Popen([line.DRIFTD, "--config", daemon.config], stderr=subprocess.DEVNULL,
-                                   stdin=subprocess.DEVNULL, env={**os.environ, "DRIFT_FAILPOINT": f"{point}:{count}"})
+        began = time.time()
+        try:
+            return self.live(daemon, point, count, stop)
+        finally:
+            with open(os.path.join(daemon.folder, "lives"), "a", encoding="utf-8") as lives:
+                lives.write(json.dumps({"began": began, "ended": time.time()}) + "\n")
+
+    def live(self, daemon, point, count, stop):
+        log = os.path.join(daemon.folder, "log")
+        with open(log, "wb") as stderr:
+            process = subprocess.Popen([line.DRIFTD, "--config", daemon.config], stderr=stderr, stdin=subprocess.DEVNULL,
+                                       env={**os.environ, "DRIFT_FAILPOINT": f"{point}:{count}"})
         try:
             status = process.wait(0.25 if stop else 6)
         except subprocess.TimeoutExpired:
@@ -111,12 +122,13 @@ class Kill(unittest.TestCase):
                 process.wait()
                 raise
         if not stop and status != -signal.SIGKILL:
-            raise AssertionError(f"{point}:{count}: the daemon ended with {status}")
+            with open(log, encoding="utf-8") as text:
+                raise AssertionError(f"{point}:{count}: the daemon ended with {status}\n" + "".join(text.readlines()[-5:]))
         return status == -signal.SIGKILL
 
-    def check(self, store, logs, earlier=None):
+    def check(self, daemon, store, logs, earlier=None):
         command = ["/usr/bin/python3", os.path.join(HERE, "invariants.py"), "--attempts", str(ATTEMPTS), "--lease", str(LEASE_S),
-                   "--slack", "20", store, *([earlier] if earlier else []), "--trainers", *logs]
+                   "--slack", "10", "--lives", os.path.join(daemon.folder, "lives"), store, *([earlier] if earlier else []), "--trainers", *logs]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stdout[-4000:] + done.stderr)
         return done.stdout.splitlines()[-1]
@@ -149,7 +161,7 @@ class Kill(unittest.TestCase):
                         fleet.kill_one()
                     if number % 10 == 9:
                         now = self.copy(state, os.path.join(folder, f"store{number}"))
-                        self.check(now, fleet.logs(), earlier)
+                        self.check(daemon, now, fleet.logs(), earlier)
                         earlier = now
             finally:
                 feeder.over.set()
@@ -157,7 +169,7 @@ class Kill(unittest.TestCase):
                 fleet.end()
             daemon.start()
             self.assertEqual(daemon.stop(), 0)
-            return ended, fleet.kills, self.check(os.path.join(state, "requests.db"), fleet.logs(), earlier)
+            return ended, fleet.kills, self.check(daemon, os.path.join(state, "requests.db"), fleet.logs(), earlier)
 
     def test_kill_at_every_point(self):
         with open(line.DRIFTD, "rb") as file:

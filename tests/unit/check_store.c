@@ -325,6 +325,12 @@ START_TEST(a_log_that_is_gone_or_damaged_is_noticed)
     ck_assert_uint_eq(counts[REQUEST_DONE], 9);
     store_close(&store);
 
+    /* A start that has nothing new to write begins the log all the same. */
+    store = open_store();
+    ck_assert_int_eq(stat(log_file, &st), 0);
+    ck_assert_int_gt(st.st_size, 4096);
+    store_close(&store);
+
     /* The way out that the sentence names. */
     give_back_copy();
     ck_assert_int_eq(unlink(log_file), 0);

@@ -260,7 +260,7 @@ static inline struct rig_message *rig_post(struct rig *rig, const char *json)
 static inline const char *rig_say(struct rig *rig, const char *say, const char *request, unsigned attempt,
                                   const char *trainer, const char *more)
 {
-    char json[1024];
+    char json[4096];
     snprintf(json, sizeof json, "{\"say\": \"%s\", \"request\": \"%s\", \"attempt\": %u, \"trainer\": \"%s\"%s%s}", say,
              request, attempt, trainer, more ? ", " : "", more ? more : "");
     struct rig_message *message = rig_post(rig, json);
