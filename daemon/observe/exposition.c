@@ -264,10 +264,15 @@ static void write_checkpoint(struct page *page, const json_t *checkpoint)
     static const struct {
         enum kind kind;
         const char *name, *member, *help;
-    } figures[] = {{GAUGE, "driftd_checkpoint_age_seconds", "age_s", "Seconds since the last whole checkpoint."},
-                   {GAUGE, "driftd_checkpoint_bytes", "bytes", "Bytes of the last whole checkpoint."},
-                   {COUNTER, "driftd_checkpoints", "written", "Checkpoints that were written."},
+    } figures[] = {{GAUGE, "driftd_checkpoint_models", "models", "Models in the last checkpoint."},
+                   {GAUGE, "driftd_checkpoint_bytes", "bytes", "Bytes of the last checkpoint."},
+                   {GAUGE, "driftd_checkpoint_duration_seconds", "seconds", "How long the last checkpoint took."},
+                   {GAUGE, "driftd_restored_models", "restored", "Models that went on at the start as they had stood."},
                    {COUNTER, "driftd_checkpoint_failures", "failed", "Checkpoints that could not be written."}};
+    if (!checkpoint)
+        return;
+    plain(page, GAUGE, "driftd_checkpoint_ok", "1 when the last checkpoint of the monitors was written.",
+          !json_is_string(json_object_get(checkpoint, "error")));
     for (size_t i = 0; i < sizeof figures / sizeof *figures; i++) {
         const json_t *value = json_object_get(checkpoint, figures[i].member);
         if (json_is_number(value))

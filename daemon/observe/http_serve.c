@@ -308,6 +308,9 @@ static void serve_ready(struct serving *serving)
                                                    "retraining is asked for until there is room"));
     if (json_is_false(json_object_get(json_object_get(status, "reload"), "ok")))
         json_array_append_new(warnings, json_string("the last reload failed: the configuration before it is in force"));
+    if (json_is_string(json_object_get(json_object_get(status, "checkpoint"), "error")))
+        json_array_append_new(warnings, json_string("the monitors cannot be written down: after a restart they would go "
+                                                    "on from an older state"));
     bool ready = json_array_size(reasons) == 0;
     json_t *json = json_pack("{s:b, s:b, s:o, s:o}", "ok", (int)ready, "ready", (int)ready, "reasons", reasons,
                              "warnings", warnings);

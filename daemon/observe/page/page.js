@@ -58,7 +58,7 @@ function showBanners(status) {
     if (status.incomplete && status.incomplete.length) all.push(banner("The figures are incomplete.", " No answer in time from: " + status.incomplete.join(", ")));
     const busy = ((status.requests || {}).RUNNING || 0) + ((status.requests || {}).OFFERED || 0);
     if (queue.trainer && queue.trainer_wait_s > 20 && !busy) all.push(banner("No trainer takes jobs.", ` ${many(queue.trainer, "request waits", "requests wait")} for one, the longest for ${duration(queue.trainer_wait_s)}. Start a trainer, or see whether it can reach ${((status.endpoints || {}).jobs || []).join(", ")}`));
-    if (status.checkpoint && status.checkpoint.ok === false) all.push(banner("Checkpoints fail.", " After a restart the windows would begin anew. Is there room and permission in the state folder?"));
+    if (status.checkpoint && status.checkpoint.error) all.push(banner("The monitors cannot be written down.", ` ${status.checkpoint.error}. After a restart they would go on from ${status.checkpoint.at ? "where they stood at " + status.checkpoint.at : "nothing"}. Is there room in the state folder?`));
   }
   const key = all.map((one) => one.textContent).join("\n");
   if ($("banners").dataset.key !== key) {
