@@ -111,7 +111,8 @@ int models_add(struct models *self, uint64_t hash, const struct model_id *id, st
     model->hash = hash;
     model->monitor = monitor;
     model->first_seen_ns = model->heard_ns = now_ns;
-    model->silenced_ns = INT64_MIN;
+    model->silenced_ns = model->tape_silenced_ns = INT64_MIN;
+    model->triggered_ns = model->ended_ns = INT64_MIN;
     self->at[self->count++] = model;
     put(self->slots, self->size, hash, self->count);
     *out = model;

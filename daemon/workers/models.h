@@ -28,9 +28,10 @@ struct model {
     bool serving_told, silent_told;
     bool live, unrecoverable; /* how its requests stand, as of the last update: */
     bool told;                /* there was one */
-    unsigned tape_session;    /* of recording, that knows of it */
     int64_t triggered_ns, ended_ns;
     bool changed; /* it has had an event since it was last written down */
+    unsigned tape_session;    /* of recording, that knows of it, */
+    int64_t tape_silenced_ns; /* and of this */
     char text[];
 };
 

@@ -26,13 +26,16 @@ static void add_line(struct shard *self, uint32_t events)
     tape->line.len = 0;
 }
 
-static void add_stands(struct shard *self, const struct model *model, uint64_t place, struct now now)
+static void add_stands(struct shard *self, struct model *model, uint64_t place, struct now now)
 {
     const struct recorded_standing standing = {.live = model->live,
                                                .unrecoverable = model->unrecoverable,
                                                .episode = model->episode,
                                                .triggered_ns = model->triggered_ns,
-                                               .ended_ns = model->ended_ns};
+                                               .ended_ns = model->ended_ns,
+                                               .held_ns = model->silenced_ns};
+    model->tape_session = self->tape.session;
+    model->tape_silenced_ns = model->silenced_ns;
     recorded_stands(&self->tape.line, model->id.whole, &(struct recorded_at){now.wall_s, now.steady_ns, place},
                     &standing);
     add_line(self, 0);
@@ -47,8 +50,10 @@ void tape_begin(struct shard *self)
 void tape_event(struct shard *self, struct model *model, const struct metric_event *event, struct now now)
 {
     uint64_t place = monitor_events(model->monitor);
-    /* Who begins to record has to know how things stand with a model, before its first event. */
-    if (model->tape_session != self->tape.session && model->told)
+    /* Who begins to record has to know how things stand with a model, before its first event; and whether somebody has
+     * silenced it since. */
+    bool fresh = model->tape_session != self->tape.session;
+    if (fresh ? model->told || model->silenced_ns != INT64_MIN : model->silenced_ns != model->tape_silenced_ns)
         add_stands(self, model, place - 1, now);
     model->tape_session = self->tape.session;
     recorded_event(&self->tape.line, event, &(struct recorded_at){now.wall_s, now.steady_ns, place});
@@ -59,7 +64,6 @@ void tape_update(struct shard *self, struct model *model, struct now now)
 {
     if (!self->tape.session)
         return;
-    model->tape_session = self->tape.session;
     add_stands(self, model, monitor_events(model->monitor), now);
 }
 

@@ -219,6 +219,9 @@ static int stands(struct backtest *self, struct past_model *model, const struct 
         if (error)
             return error;
     }
+    monitor_hold(model->monitor, shift(standing.held_ns, model->offset_ns));
+    if (standing.episode == 0)
+        return 0;
     standing.triggered_ns = shift(standing.triggered_ns, model->offset_ns);
     standing.ended_ns = shift(standing.ended_ns, model->offset_ns);
     if (!concerns(model, &line->standing, standing.triggered_ns)) {

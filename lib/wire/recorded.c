@@ -120,6 +120,10 @@ void recorded_stands(struct json_write *out, struct text model, const struct rec
     json_write_integer(out, standing->triggered_ns);
     json_write_key(out, "ended_ns");
     json_write_integer(out, standing->ended_ns);
+    if (standing->held_ns != INT64_MIN) {
+        json_write_key(out, "held_ns");
+        json_write_integer(out, standing->held_ns);
+    }
     json_write_bracket(out, '}');
     write_at(out, model, at);
     json_write_bracket(out, '}');
@@ -194,12 +198,14 @@ static void read_transition(const json_t *event, struct recorded_line *out)
 
 static void read_standing(const json_t *stands, struct recorded_standing *out)
 {
+    const json_t *held = json_object_get(stands, "held_ns");
     *out = (struct recorded_standing){
         .live = json_is_true(json_object_get(stands, "live")),
         .unrecoverable = json_is_true(json_object_get(stands, "unrecoverable")),
         .episode = (uint64_t)json_integer_value(json_object_get(stands, "episode")),
         .triggered_ns = json_integer_value(json_object_get(stands, "triggered_ns")),
         .ended_ns = json_integer_value(json_object_get(stands, "ended_ns")),
+        .held_ns = json_is_integer(held) ? json_integer_value(held) : INT64_MIN,
     };
 }
 

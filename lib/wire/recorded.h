@@ -9,7 +9,7 @@
  * The others tell what the life of requests says to monitors, and to people:
  *
  *   stands      {"live", "unrecoverable", "episode", "triggered_ns", "ended_ns"}: how a model's requests stand, where
- *               its monitor heard of it; with `model`, `received_at` and `taken`
+ *               its monitor heard of it, episode 0 where there was none; "held_ns" where it is silenced; with `model`, `received_at` and `taken`
  *   transition  the cloud event of a request's step, as observers get it; with `model` and `received_at`
  *   lost        so many events were not recorded here
  *
@@ -32,6 +32,7 @@ struct recorded_standing {
     bool live, unrecoverable;
     uint64_t episode;
     int64_t triggered_ns, ended_ns; /* INT64_MIN: never */
+    int64_t held_ns;                /* nothing triggers before: somebody silenced the model; INT64_MIN: not so */
 };
 
 /* Each writes one line, without its end. */

@@ -311,6 +311,22 @@ START_TEST(requests_of_before_the_recording_and_of_people_count)
 }
 END_TEST
 
+START_TEST(a_silenced_model)
+{
+    begin(budgets, NULL);
+    for (int second = 0; second < 100; second += 10) {
+        if (second == 10)
+            take("{\"stands\":{\"live\":false,\"unrecoverable\":false,\"episode\":0,\"triggered_ns\":%lld,\"ended_ns\":%lld,"
+                 "\"held_ns\":%lld},\"model\":\"" MODEL "\",\"received_at\":5010,\"taken\":\"%lld 1\"}",
+                 (long long)INT64_MIN, (long long)INT64_MIN, (long long)(55 * S), (long long)(10 * S));
+        recorded((uint64_t)second / 10 + 1, second, 0.5);
+    }
+    ck_assert_uint_eq(count, 1);
+    ck_assert_double_eq(seen[0].time_s, 5060);
+    finish();
+}
+END_TEST
+
 START_TEST(a_monitor_that_began_anew)
 {
     begin(budgets, NULL);
@@ -345,6 +361,7 @@ int main(void)
     tcase_add_test(recordings, the_recorded_end_of_a_request_begins_the_backoff);
     tcase_add_test(recordings, requests_of_another_configuration_are_passed_over);
     tcase_add_test(recordings, requests_of_before_the_recording_and_of_people_count);
+    tcase_add_test(recordings, a_silenced_model);
     tcase_add_test(recordings, a_monitor_that_began_anew);
     suite_add_tcase(suite, cases);
     suite_add_tcase(suite, recordings);

@@ -115,7 +115,7 @@ START_TEST(other_lines)
     struct json_write out = {.at = NULL};
     struct recorded_line line;
     const struct recorded_at at = {1764000000.5, -5, 17};
-    const struct recorded_standing standing = {true, false, 3, INT64_MIN, INT64_MAX};
+    const struct recorded_standing standing = {true, false, 3, INT64_MIN, INT64_MAX, -7};
     recorded_stands(&out, text_of("a/b/c"), &at, &standing);
     char *text = json_write_take(&out);
     ck_assert(recorded_may_be_other(text_of(text)));
@@ -124,6 +124,7 @@ START_TEST(other_lines)
     ck_assert(line.at.steady_ns == -5 && line.at.place == 17 && line.at.received_s == at.received_s);
     ck_assert(line.standing.live && !line.standing.unrecoverable && line.standing.episode == 3);
     ck_assert(line.standing.triggered_ns == INT64_MIN && line.standing.ended_ns == INT64_MAX);
+    ck_assert(line.standing.held_ns == -7);
     free(text);
 
     recorded_transition(&out, text_of("a/b/c"), 5,
