@@ -184,11 +184,9 @@ static void write_cell(const char *name, const char *cell, struct json_write *ou
                 (may_be_text(name) && strcmp(name, "timestamp") != 0 && strcmp(name, "received_at") != 0);
     double number;
     json_write_key(out, name);
-    if (text)
-        json_write_string(out, cell);
-    else if (*cell == '{' || is_json_number(cell))
+    if (!text && (*cell == '{' || is_json_number(cell)))
         json_write_raw(out, text_of(cell));
-    else if (!is_loose_number(cell, &number))
+    else if (text || !is_loose_number(cell, &number))
         json_write_string(out, cell);
     else if (isfinite(number))
         json_write_number(out, number);

@@ -252,9 +252,10 @@ static double cost_of(const struct backtest *self, const char *strategy)
 
 static void requested(struct backtest *self, struct past_model *model, const struct recorded_line *line)
 {
+    const uint32_t last = (model->trigger_count - 1) % TRIGGERS_KNOWN;
     if (strcmp(line->by, "monitor") != 0) {
         model->by_hand = true;
-    } else if (model->trigger_count > 0 && model->now_ns - model->triggers[(model->trigger_count - 1) % TRIGGERS_KNOWN] < ASSUMED_NS) {
+    } else if (model->trigger_count > 0 && model->now_ns - model->triggers[last] < ASSUMED_NS) {
         model->asked = true;
         correct(self, model, BACKTEST_REQUESTED, cost_of(self, line->strategy));
     }
