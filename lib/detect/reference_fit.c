@@ -15,6 +15,7 @@
 #define TILT_WEIGHTS 64
 #define TILT_LEAST 0.05 /* older residuals of an EWMA weigh less, and count for nothing here */
 #define TILT_STEPS 14
+#define COPIED_MOST 1024 /* values that a rank is found among in a copy, on the stack */
 
 /* A value of the reference, transformed; then what the AR(1) leaves of it. */
 static double value_at(const struct reference *self, uint32_t i)
@@ -47,11 +48,48 @@ static double value_of(uint64_t key)
     return value;
 }
 
+/* The key of rank `rank` among `count` (Hoare 1961). */
+static uint64_t select_key(uint64_t *at, uint32_t count, uint32_t rank)
+{
+    while (count > 1) {
+        const uint64_t pivot = at[(count - 1) / 2];
+        uint32_t i = 0, j = count - 1;
+        for (;;) {
+            while (at[i] < pivot)
+                i++;
+            while (pivot < at[j])
+                j--;
+            if (i >= j)
+                break;
+            const uint64_t other = at[i];
+            at[i++] = at[j];
+            at[j--] = other;
+        }
+        /* What is before j + 1 is at most the pivot, what is behind it at least. */
+        if (rank <= j) {
+            count = j + 1;
+        } else {
+            at += j + 1;
+            rank -= j + 1;
+            count -= j + 1;
+        }
+    }
+    return at[0];
+}
+
 /* The value of rank `rank` (from 0) among those from `from` on, or of their distances from `centre` when that is a
- * number: by bisection of the bits, which needs no memory and leaves the order alone. */
+ * number. Of many values by bisection of the bits, which needs no memory and leaves the order alone, but 64 looks at all. */
 static double select_rank(const struct reference *self, at_fn *at, uint32_t from, uint32_t rank, double centre)
 {
     uint64_t low = 0, high = UINT64_MAX;
+    if (self->count - from <= COPIED_MOST) {
+        uint64_t keys[COPIED_MOST];
+        for (uint32_t i = from; i < self->count; i++) {
+            const double value = at(self, i);
+            keys[i - from] = key_of(isnan(centre) ? value : fabs(value - centre));
+        }
+        return value_of(select_key(keys, self->count - from, rank));
+    }
     while (low < high) {
         uint64_t middle = low + (high - low) / 2;
         uint32_t below = 0;

@@ -24,9 +24,12 @@ const struct metric *rule_state_find(struct rule_state *self, const struct drift
                                      const struct metric_event *event)
 {
     uint32_t at = self->guess < event->metric_count ? self->guess : 0;
+    if (at < event->metric_count && self->key && event->metrics[at].key == self->key)
+        return &event->metrics[at];
     for (uint32_t tried = 0; tried < event->metric_count; tried++) {
         if (text_is(event->metrics[at].name, rule->metric)) {
             self->guess = at;
+            self->key = event->metrics[at].key;
             return &event->metrics[at];
         }
         at = at + 1 == event->metric_count ? 0 : at + 1;

@@ -13,7 +13,8 @@ struct rule_state {
     struct detect *detect;
     uint64_t taken;   /* values since the detector began */
     uint64_t refused; /* values of a kind that the detector does not take, or that it had no memory for */
-    uint32_t guess;   /* where an event had the metric the last time */
+    uint32_t guess;   /* where an event had the metric the last time, */
+    uint64_t key;     /* and under which key (struct metric); 0: none */
     uint32_t step;    /* of the promise */
     double rate;      /* values a second, measured; 0: not yet */
     uint64_t counted; /* of the measurement under way */
