@@ -10,8 +10,9 @@
 #define PATIENCE_NS (6 * INT64_C(1000000000))
 #define UNUSED_NS (10 * INT64_C(1000000000))
 
-static const char late[] = "{\"ok\":false,\"error\":\"timeout\",\"message\":\"the daemon did not answer in time; it may be "
-                           "busy, or a disk may be slow\"}";
+static const char late[] =
+    "{\"ok\":false,\"error\":\"timeout\",\"message\":\"the daemon did not answer in time; it may be "
+    "busy, or a disk may be slow\"}";
 
 struct answer {
     char *ask; /* NULL: free */
@@ -104,8 +105,8 @@ static bool send(struct answers *self, struct answer *answer, int64_t now_ns)
     struct question *question = calloc(1, sizeof *question);
     if (!question)
         return false;
-    *question = (struct question){
-        .id = ++self->last_id, .ask = strdup(answer->ask), .from = -1, .reply_to = self->reply_to};
+    *question =
+        (struct question){.id = ++self->last_id, .ask = strdup(answer->ask), .from = -1, .reply_to = self->reply_to};
     struct letter letter = {.kind = LETTER_QUESTION, .body = question, .drop = question_drop};
     if (!question->ask || inbox_put(self->to, letter) < 0) {
         question_drop(question);

@@ -60,7 +60,11 @@ static void sample(struct page *page, const struct label *labels, size_t count, 
         fprintf(page->out, " %.17g\n", value);
 }
 
-#define LABELS(...) (const struct label[]){__VA_ARGS__}
+#define LABELS(...)                                                                                                    \
+    (const struct label[])                                                                                             \
+    {                                                                                                                  \
+        __VA_ARGS__                                                                                                    \
+    }
 
 static void plain(struct page *page, enum kind kind, const char *name, const char *help, double value)
 {
@@ -137,8 +141,8 @@ static void write_nodes(struct page *page, const json_t *status)
         if (count > shown)
             sample(page, LABELS({"node", "(others)"}), 1, rest);
     }
-    plain(page, COUNTER, "driftd_streams_not_followed", "Messages of streams beyond those that are followed for losses.",
-          number(status, "streams_not_followed"));
+    plain(page, COUNTER, "driftd_streams_not_followed",
+          "Messages of streams beyond those that are followed for losses.", number(status, "streams_not_followed"));
 }
 
 /* --- models --- */
@@ -157,7 +161,8 @@ static void write_model_states(struct page *page, const json_t *list)
     size_t i;
     json_t *model;
     family(page, GAUGE, "driftd_model_state", "1 for the state that the model is in.");
-    json_array_foreach (list, i, model) {
+    json_array_foreach(list, i, model)
+    {
         for (int s = 0; s < MODEL_STATES; s++) {
             const char *state = model_state_name((enum model_state)s);
             sample(page, LABELS({"model", string(model, "model")}, {"state", state}), 2,
@@ -181,7 +186,8 @@ static void write_model_figures(struct page *page, const json_t *list)
     json_t *model;
     for (size_t f = 0; f < sizeof figures / sizeof *figures; f++) {
         family(page, figures[f].kind, figures[f].name, figures[f].help);
-        json_array_foreach (list, i, model) {
+        json_array_foreach(list, i, model)
+        {
             json_t *value = json_object_get(model, figures[f].member);
             sample(page, LABELS({"model", string(model, "model")}), 1,
                    json_is_number(value) ? json_number_value(value) : (double)NAN);
@@ -196,12 +202,13 @@ static void write_kpis(struct page *page, const json_t *list, enum kpi_figure fi
     static const char *const members[] = {"observed", "min", "max", "violated"};
     size_t i, k;
     json_t *model, *kpi;
-    json_array_foreach (list, i, model) {
-        json_array_foreach (json_object_get(model, "kpis"), k, kpi) {
+    json_array_foreach(list, i, model)
+    {
+        json_array_foreach(json_object_get(model, "kpis"), k, kpi)
+        {
             json_t *value = json_object_get(kpi, members[figure]);
-            const struct label labels[] = {{"model", string(model, "model")},
-                                           {"kpi", string(kpi, "name")},
-                                           {"over", string(kpi, "over")}};
+            const struct label labels[] = {
+                {"model", string(model, "model")}, {"kpi", string(kpi, "name")}, {"over", string(kpi, "over")}};
             if (figure == KPI_VIOLATED)
                 sample(page, labels, 2, json_is_true(value));
             else if (json_is_number(value))
@@ -216,10 +223,12 @@ static void write_models(struct page *page, const json_t *status, const json_t *
     const char *state;
     double all = 0, labelled_events = 0;
     size_t i;
-    json_object_foreach (json_object_get(status, "models"), state, model) {
+    json_object_foreach(json_object_get(status, "models"), state, model)
+    {
         all += json_number_value(model);
     }
-    json_array_foreach (list, i, model) {
+    json_array_foreach(list, i, model)
+    {
         labelled_events += number(model, "events");
     }
     write_states(page, status);
@@ -284,8 +293,8 @@ static void write_house(struct page *page, const json_t *status)
 {
     const json_t *observers = json_object_get(status, "observers"), *http = json_object_get(status, "http");
     const json_t *reload = json_object_get(status, "reload");
-    plain(page, GAUGE, "driftd_config_reload_ok", "1 when the last reload of the configuration took, or there was none.",
-          truth(reload, "ok"));
+    plain(page, GAUGE, "driftd_config_reload_ok",
+          "1 when the last reload of the configuration took, or there was none.", truth(reload, "ok"));
     plain(page, GAUGE, "driftd_store_full", "1 while the store cannot be written, mostly since the disk is full.",
           truth(status, "store_full"));
     plain(page, GAUGE, "driftd_incomplete",

@@ -12,9 +12,9 @@
 #include "daemon/observe/http_inside.h"
 #include "daemon/observe/http_listen.h"
 
-#define IDLE_S 15u                          /* a connection that sends nothing and wants nothing */
-#define REQUEST_NS (60 * CLOCK_S_NS)        /* a request from its first byte to the last of its response */
-#define CONNECTION_BYTES ((size_t)16384)    /* of memory each: bounds its headers */
+#define IDLE_S 15u                       /* a connection that sends nothing and wants nothing */
+#define REQUEST_NS (60 * CLOCK_S_NS)     /* a request from its first byte to the last of its response */
+#define CONNECTION_BYTES ((size_t)16384) /* of memory each: bounds its headers */
 
 /* --- connections --- */
 
@@ -106,7 +106,8 @@ static void look_at_models(struct http *self)
                                         &answer) == ANSWERS_READY) {
         json_t *list = answer_body(answer) ? json_loads(answer_body(answer)->text, 0, NULL) : NULL, *model;
         size_t i;
-        json_array_foreach (json_object_get(list, "models"), i, model) {
+        json_array_foreach(json_object_get(list, "models"), i, model)
+        {
             history_add(self->history, model, self->now_ns, self->wall_s);
         }
         json_decref(list);
@@ -154,8 +155,7 @@ static void *run(void *argument)
             wake_all(self);
         end_slow_requests(self);
         MHD_run(self->daemon);
-        struct pollfd pollers[] = {{.fd = events, .events = POLLIN},
-                                   {.fd = inbox_fd(self->inbox), .events = POLLIN}};
+        struct pollfd pollers[] = {{.fd = events, .events = POLLIN}, {.fd = inbox_fd(self->inbox), .events = POLLIN}};
         poll(pollers, 2, pause_ms(self));
     }
     self->stopping = true;
@@ -199,12 +199,12 @@ int http_start(struct http *self, struct inbox *control)
     if (rc < 0)
         return rc;
     self->now_ns = clock_now().steady_ns;
-    self->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_serve, self, MHD_OPTION_LISTEN_SOCKET,
-        self->socket, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_NOTIFY_COMPLETED, http_served, self, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, self,
-        MHD_OPTION_END);
+    self->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_serve, self,
+                         MHD_OPTION_LISTEN_SOCKET, self->socket, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX,
+                         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
+                         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_served, self,
+                         MHD_OPTION_NOTIFY_CONNECTION, connection_changed, self, MHD_OPTION_END);
     if (!self->daemon)
         return -ENOMEM;
     self->socket = -1; /* the daemon's from now on */

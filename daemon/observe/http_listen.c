@@ -63,8 +63,8 @@ int http_listen(const char *listen_at, char *address_text, size_t size, char why
         return rc;
     }
     int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
-        bind(fd, &address.any, bytes) < 0 || listen(fd, BACKLOG) < 0 || getsockname(fd, &address.any, &bytes) < 0) {
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 || bind(fd, &address.any, bytes) < 0 ||
+        listen(fd, BACKLOG) < 0 || getsockname(fd, &address.any, &bytes) < 0) {
         rc = -errno;
         snprintf(why, ENDPOINT_WHY_MAX, "http.listen: %.200s cannot be had: %s", listen_at,
                  rc == -EADDRINUSE ? "another program listens there" : strerror(-rc));

@@ -8,17 +8,13 @@
 #include "daemon/observe/exposition.h"
 #include "daemon/observe/http_inside.h"
 #include "daemon/observe/http_listen.h"
+#include "daemon/observe/http_send.h"
 #include "daemon/observe/page.h"
 #include "lib/siphash.h"
 
 #define JSON_TYPE "application/json"
 #define TEXT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 #define OPEN_METRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-/* A page of ours loads nothing from elsewhere, and stands in no frame. */
-static const char policy[] =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /* One request on its way. */
 struct serving {
@@ -29,71 +25,6 @@ struct serving {
     bool one_model;   /* the reply is a model */
     enum MHD_Result result;
 };
-
-/* --- sending --- */
-
-static void count(atomic_uint_fast64_t *counter)
-{
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-}
-
-static enum MHD_Result queue(struct MHD_Connection *connection, unsigned status, struct MHD_Response *response,
-                             const char *type)
-{
-    if (!response)
-        return MHD_NO;
-    MHD_add_response_header(response, "Content-Security-Policy", policy);
-    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
-    MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
-    MHD_add_response_header(response, "Cache-Control", "no-cache");
-    if (type)
-        MHD_add_response_header(response, "Content-Type", type);
-    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(response, "Allow", "GET, HEAD");
-    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        MHD_add_response_header(response, "Retry-After", "1");
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-/* A text that is sent as it stands, or not at all when the reader has it already. */
-static enum MHD_Result send_tagged(struct MHD_Connection *connection, uint64_t tag, struct MHD_Response *response,
-                                   const char *type)
-{
-    char etag[24];
-    snprintf(etag, sizeof etag, "\"%016llx\"", (unsigned long long)tag);
-    const char *known = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "If-None-Match");
-    unsigned status = MHD_HTTP_OK;
-    if (response && known && strstr(known, etag)) {
-        MHD_destroy_response(response);
-        response = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
-        status = MHD_HTTP_NOT_MODIFIED;
-        type = NULL;
-    }
-    if (response)
-        MHD_add_response_header(response, "ETag", etag);
-    return queue(connection, status, response, type);
-}
-
-/* Takes `text` over. */
-static enum MHD_Result send_text(struct MHD_Connection *connection, unsigned status, char *text, const char *type)
-{
-    if (!text)
-        return MHD_NO;
-    return queue(connection, status, MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE), type);
-}
-
-static enum MHD_Result refuse(struct http *self, struct MHD_Connection *connection, unsigned status, const char *code,
-                              const char *sentence)
-{
-    json_t *json = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", code, "message", sentence);
-    char *text = json_dumps(json, JSON_COMPACT);
-    json_decref(json);
-    count(&self->refused);
-    return send_text(connection, status, text, JSON_TYPE);
-}
 
 /* --- asking --- */
 
@@ -114,8 +45,9 @@ static const struct answer *ask_for(struct serving *serving, json_t *ask)
         http_wait(self, serving->exchange);
         serving->result = MHD_YES;
     } else {
-        serving->result = refuse(self, serving->connection, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
-                                 self->stopping ? "the daemon is stopping" : "too many questions are under way; ask again");
+        serving->result =
+            http_refuse(self, serving->connection, MHD_HTTP_SERVICE_UNAVAILABLE, "busy",
+                        self->stopping ? "the daemon is stopping" : "too many questions are under way; ask again");
     }
     return NULL;
 }
@@ -162,7 +94,7 @@ static void send_reply(struct serving *serving, json_t *ask)
     const struct body *body = answer_body(answer);
     unsigned status = status_of(body);
     if (status != MHD_HTTP_OK)
-        count(&serving->http->refused);
+        http_count(&serving->http->refused);
     else if (serving->one_model)
         note_model(serving->http, body);
     body_hold((struct body *)(uintptr_t)body);
@@ -170,8 +102,8 @@ static void send_reply(struct serving *serving, json_t *ask)
         body->len, body->text, body_release, (void *)(uintptr_t)body);
     if (!response)
         body_release((void *)(uintptr_t)body);
-    serving->result = status == MHD_HTTP_OK ? send_tagged(serving->connection, body->tag, response, JSON_TYPE)
-                                            : queue(serving->connection, status, response, JSON_TYPE);
+    serving->result = status == MHD_HTTP_OK ? http_send_tagged(serving->connection, body->tag, response, JSON_TYPE)
+                                            : http_queue(serving->connection, status, response, JSON_TYPE);
 }
 
 /* --- parameters --- */
@@ -241,7 +173,7 @@ static void serve_history(struct serving *serving)
     char *text = history_text(serving->http->history, serving->rest);
     if (!text) /* nothing was noted yet: it begins with the next look at the model */
         text = strdup("{\"ok\":true,\"every_s\":10,\"kpis\":[],\"samples\":[]}");
-    serving->result = send_text(serving->connection, MHD_HTTP_OK, text, JSON_TYPE);
+    serving->result = http_send_text(serving->connection, MHD_HTTP_OK, text, JSON_TYPE);
 }
 
 static void serve_explain(struct serving *serving)
@@ -275,8 +207,9 @@ static void serve_metrics(struct serving *serving)
                                         EXPOSITION_MODELS_MAX));
     if (answer) {
         models = json_loads(answer_body(answer)->text, 0, NULL);
-        serving->result = send_text(serving->connection, MHD_HTTP_OK, exposition_text(status, models, open_metrics),
-                                    open_metrics ? OPEN_METRICS_TYPE : TEXT_TYPE);
+        serving->result =
+            http_send_text(serving->connection, MHD_HTTP_OK, exposition_text(status, models, open_metrics),
+                           open_metrics ? OPEN_METRICS_TYPE : TEXT_TYPE);
     }
     json_decref(status);
     json_decref(models);
@@ -284,7 +217,7 @@ static void serve_metrics(struct serving *serving)
 
 static void serve_health(struct serving *serving)
 {
-    serving->result = send_text(serving->connection, MHD_HTTP_OK, strdup("ok\n"), "text/plain; charset=utf-8");
+    serving->result = http_send_text(serving->connection, MHD_HTTP_OK, strdup("ok\n"), "text/plain; charset=utf-8");
 }
 
 /* Ready: it takes events, and what follows from them is kept. What is wrong beside that is told, and is no reason. */
@@ -298,7 +231,8 @@ static void serve_ready(struct serving *serving)
     json_t *status = json_loads(answer_body(answer)->text, 0, NULL), *reasons = json_array(), *warnings = json_array();
     if (!status || json_is_false(json_object_get(status, "ok")))
         json_array_append_new(reasons, json_string("the stations of the daemon do not answer in time"));
-    json_array_foreach (json_object_get(status, "incomplete"), i, who) {
+    json_array_foreach(json_object_get(status, "incomplete"), i, who)
+    {
         char sentence[96];
         snprintf(sentence, sizeof sentence, "%.32s does not answer in time", json_string_value(who));
         json_array_append_new(reasons, json_string(sentence));
@@ -309,13 +243,14 @@ static void serve_ready(struct serving *serving)
     if (json_is_false(json_object_get(json_object_get(status, "reload"), "ok")))
         json_array_append_new(warnings, json_string("the last reload failed: the configuration before it is in force"));
     if (json_is_string(json_object_get(json_object_get(status, "checkpoint"), "error")))
-        json_array_append_new(warnings, json_string("the monitors cannot be written down: after a restart they would go "
-                                                    "on from an older state"));
+        json_array_append_new(warnings,
+                              json_string("the monitors cannot be written down: after a restart they would go "
+                                          "on from an older state"));
     bool ready = json_array_size(reasons) == 0;
     json_t *json = json_pack("{s:b, s:b, s:o, s:o}", "ok", (int)ready, "ready", (int)ready, "reasons", reasons,
                              "warnings", warnings);
-    serving->result = send_text(serving->connection, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
-                                json_dumps(json, JSON_COMPACT), JSON_TYPE);
+    serving->result = http_send_text(serving->connection, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                                     json_dumps(json, JSON_COMPACT), JSON_TYPE);
     json_decref(json);
     json_decref(status);
 }
@@ -323,17 +258,11 @@ static void serve_ready(struct serving *serving)
 static const struct route {
     const char *path; /* ends with '/': and what follows it */
     void (*serve)(struct serving *serving);
-} routes[] = {{"/metrics", serve_metrics},
-              {"/healthz", serve_health},
-              {"/readyz", serve_ready},
-              {"/api/v1/status", serve_status},
-              {"/api/v1/models", serve_models},
-              {"/api/v1/models/", serve_model},
-              {"/api/v1/explain/", serve_explain},
-              {"/api/v1/history/", serve_history},
-              {"/api/v1/requests", serve_requests},
-              {"/api/v1/requests/", serve_request},
-              {"/api/v1/rejects", serve_rejects}};
+} routes[] = {
+    {"/metrics", serve_metrics},          {"/healthz", serve_health},          {"/readyz", serve_ready},
+    {"/api/v1/status", serve_status},     {"/api/v1/models", serve_models},    {"/api/v1/models/", serve_model},
+    {"/api/v1/explain/", serve_explain},  {"/api/v1/history/", serve_history}, {"/api/v1/requests", serve_requests},
+    {"/api/v1/requests/", serve_request}, {"/api/v1/rejects", serve_rejects}};
 
 static const struct route *route_of(const char *url, const char **rest_p)
 {
@@ -352,25 +281,25 @@ static enum MHD_Result send_file(struct MHD_Connection *connection, const struct
 {
     size_t len = (size_t)(file->end - file->at);
     struct siphash_key key = {0, 0};
-    return send_tagged(connection, siphash13(&key, file->at, len),
-                       MHD_create_response_from_buffer(len, (void *)(uintptr_t)file->at, MHD_RESPMEM_PERSISTENT),
-                       file->type);
+    return http_send_tagged(connection, siphash13(&key, file->at, len),
+                            MHD_create_response_from_buffer(len, (void *)(uintptr_t)file->at, MHD_RESPMEM_PERSISTENT),
+                            file->type);
 }
 
 static enum MHD_Result answer_request(struct http *self, struct http_exchange *exchange, const char *url)
 {
-    struct serving serving = {
-        .http = self, .exchange = exchange, .connection = exchange->connection, .result = MHD_NO};
+    struct serving serving = {.http = self, .exchange = exchange, .connection = exchange->connection, .result = MHD_NO};
     const char *host = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Host");
     const struct page_file *file = page_find(url);
     const struct route *route = file ? NULL : route_of(url, &serving.rest);
     if (!http_host_allowed(self, host))
-        return refuse(self, exchange->connection, MHD_HTTP_MISDIRECTED_REQUEST, "unknown_host",
-                      "the daemon does not answer under this host name; if it should, add it to http.hosts");
+        return http_refuse(self, exchange->connection, MHD_HTTP_MISDIRECTED_REQUEST, "unknown_host",
+                           "the daemon does not answer under this host name; if it should, add it to http.hosts");
     if (file)
         return send_file(exchange->connection, file);
     if (!route)
-        return refuse(self, exchange->connection, MHD_HTTP_NOT_FOUND, "not_found", "there is nothing at this address");
+        return http_refuse(self, exchange->connection, MHD_HTTP_NOT_FOUND, "not_found",
+                           "there is nothing at this address");
     route->serve(&serving);
     return serving.result;
 }
@@ -384,8 +313,8 @@ enum MHD_Result http_serve(void *argument, struct MHD_Connection *connection, co
     struct http_exchange *exchange = *exchange_p;
     if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
         *upload_bytes = 0;
-        return refuse(self, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed",
-                      "nothing can be changed here: GET and HEAD only; commands go to the control socket");
+        return http_refuse(self, connection, MHD_HTTP_METHOD_NOT_ALLOWED, "method_not_allowed",
+                           "nothing can be changed here: GET and HEAD only; commands go to the control socket");
     }
     if (!exchange) {
         exchange = calloc(1, sizeof *exchange);
@@ -393,7 +322,7 @@ enum MHD_Result http_serve(void *argument, struct MHD_Connection *connection, co
             return MHD_NO;
         *exchange = (struct http_exchange){.connection = connection, .since_ns = self->now_ns};
         *exchange_p = exchange;
-        count(&self->requests);
+        http_count(&self->requests);
         return MHD_YES;
     }
     *upload_bytes = 0; /* a GET may bring something along: it is passed over */

@@ -40,7 +40,8 @@ static bool passes(const struct filter *filter, const struct model *model, int64
     return !filter->state.len || text_is(filter->state, model_state_name(model_state(model, now_ns)));
 }
 
-/* --- in an order: the first `pick_room` of all are kept in a heap whose root comes last, then sorted, then written --- */
+/* --- in an order: the first `pick_room` of all are kept in a heap whose root comes last, then sorted, then written ---
+ */
 
 /* How far up in the list a state stands. */
 static double urgency(enum model_state state)
