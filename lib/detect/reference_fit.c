@@ -16,6 +16,7 @@
 #define TILT_LEAST 0.05 /* older residuals of an EWMA weigh less, and count for nothing here */
 #define TILT_STEPS 14
 #define COPIED_MOST 1024 /* values that a rank is found among in a copy, on the stack */
+#define TRUST_LEAST 0.7 /* of a residual, however uncertain its AR(1) */
 
 /* A value of the reference, transformed; then what the AR(1) leaves of it. */
 static double value_at(const struct reference *self, uint32_t i)
@@ -338,6 +339,23 @@ static double scale_of(const struct reference *self, const struct residuals *res
     return low;
 }
 
+/* The AR(1)'s coefficient is known to sqrt((1 - phi^2) / n), and what its error leaves in the residuals hangs together: an
+ * EWMA scatters by a factor more or less that the limit, widened for uncorrelated values, does not know. With a tail of
+ * exp(-X / factor^2), X = L^2 / 2, and a factor of relative deviation s the expected rate is exp(-X + 2 (X s)^2): how much
+ * less a residual has to count for that to stay what it is for phi = 0. */
+static double trust_of(const struct reference *self, double limit)
+{
+    if (!(self->lambda > 0) || !(self->phi > 0))
+        return 1;
+    double keep = 1 - self->lambda, n = self->count, own = 1 / (2 * n);
+    double left = keep / (1 - keep * self->phi) * sqrt((1 - self->phi * self->phi) / n);
+    double at_zero = own + keep * keep / n, here = own + left * left;
+    double x = limit * limit / 2, wanted = x - 2 * x * x * at_zero;
+    double most = 1 / (4 * here), inside = 1 - 8 * here * wanted;
+    double needed = inside > 0 ? most * (1 - sqrt(inside)) : most;
+    return fmax(TRUST_LEAST, fmin(1, sqrt(x / needed)));
+}
+
 /* Takes the allowance that finds a shift of the level soonest: of 2 k deviations of the metric, of which the AR(1)
  * leaves sqrt((1 - phi) / (1 + phi)) in the residuals. */
 static void choose(struct reference *self)
@@ -354,7 +372,8 @@ static void choose(struct reference *self)
             if (!self->watched[side])
                 continue;
             if (tilt)
-                scale[side] = scale_of(self, &residuals, stage->slack[i], stage->limit[i], side == 0 ? 1 : -1);
+                scale[side] = trust_of(self, stage->limit[i]) *
+                              scale_of(self, &residuals, stage->slack[i], stage->limit[i], side == 0 ? 1 : -1);
             double shift = scale[side] * left * 2 * stage->slack[0];
             if (stage->choices > 1)
                 delay = fmax(delay, chart_cusum_delay(stage->slack[i], stage->limit[i], shift));
