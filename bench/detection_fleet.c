@@ -1,7 +1,7 @@
 /* A fleet of a thousand healthy models for a month: is nobody asked more often than promised? bench/fleet.h says what
  * it is made of. Prints for each budget the requests, what was promised, and the bound of three deviations.
  *
- * detection_fleet [MODELS [DAYS]] */
+ * detection_fleet [MODELS [DAYS [WHICH]]]: WHICH of the budgets, from 1 on */
 #include <time.h>
 
 #include "bench/fleet.h"
@@ -48,7 +48,9 @@ int main(int argc, char **argv)
     uint64_t models = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000, days = argc > 2 ? strtoull(argv[2], NULL, 10) : 30;
     printf("%llu healthy models, ten metrics each, one event a minute, %llu days:\n", (unsigned long long)models,
            (unsigned long long)days);
+    const size_t which = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
     for (size_t i = 0; i < sizeof(months) / sizeof(months[0]); i++)
-        run(&months[i], models, days);
+        if (which == 0 || which == i + 1)
+            run(&months[i], models, days);
     return 0;
 }

@@ -110,6 +110,8 @@ void sentence_caveat(const struct explain_rule *rule, struct sentence *out)
     else if (!explain_why_not(rule) && !is_distance(rule))
         words_say(out, "this holds as far as what is left of the metric %sis like independent normal values",
             detect_params_get(&rule->rule.params, "prewhiten") == 1 ? "once its past is taken out " : "");
+    if (is(rule, "shewhart") && !explain_why_not(rule))
+        words_say(out, "; it judges single values by the far end of their distribution, so not for answers of 0 and 1");
     if (rule->live.clipped)
         words_say(out, "%s%s values lay outside of the metric's range and were taken for its end", out->len ? ". " : "",
             words_count((double)rule->live.clipped).text);
@@ -242,7 +244,7 @@ static void say_values(double values, double rate, struct sentence *out)
 {
     words_say(out, "after about %s %s", words_count(ceil(values)).text, values <= 1 ? "value" : "values");
     if (rate > 0)
-        words_say(out, " (%s)", words_span(values / rate).text);
+        words_say(out, " (%s)", words_span(ceil(values) / rate).text);
 }
 
 const char *explain_no_delay(const struct explain_rule *rule)

@@ -55,7 +55,7 @@ int main(void)
 {
     Suite *suite = suite_create("fleet");
     TCase *cases = tcase_create("fleet");
-    tcase_set_timeout(cases, 300);
+    tcase_set_timeout(cases, 900);
     tcase_add_test(cases, each_keeps_its_budget);
     tcase_add_test(cases, measured_rates_keep_it_too);
     tcase_add_test(cases, the_fleet_keeps_its_own);
