@@ -222,6 +222,7 @@ class Record(unittest.TestCase):
             self.assertIn("Requests whose recorded life was followed", text)
             self.assertNotIn("so that the daemon may have decided otherwise", text)
             self.assertNotIn("did not ask for", text)
+            self.assertNotIn("began anew", text)  # an orderly restart forgets nothing
             return report, listed, lines_of(path)
 
     def test_in_ingest(self):
