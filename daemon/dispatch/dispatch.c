@@ -238,16 +238,16 @@ static bool is_trainer(struct dispatch *self, struct sender *sender)
     return keyring_may(keyring_find(&self->keys, key), KEYRING_TRAINER, "", 0);
 }
 
-/* The next message, whoever sent it; false: there is none. */
-static bool take_any(struct dispatch *self, struct feedback_letter *out)
+/* The sender of the next message, whoever it is; NULL: there is none. */
+static struct sender *take_any(struct dispatch *self, struct feedback_letter *out)
 {
     struct sender *sender = calloc(1, sizeof *sender);
     bool too_many;
     if (!sender)
-        return false;
+        return NULL;
     if (receive(self, sender, &too_many) < 0) {
         sender_free(sender);
-        return false;
+        return NULL;
     }
     sender->envelope = envelope_of(sender);
     *out = (struct feedback_letter){.json = "", .sender = sender};
@@ -256,7 +256,7 @@ static bool take_any(struct dispatch *self, struct feedback_letter *out)
         out->json = zmq_msg_data(body);
         out->bytes = zmq_msg_size(body);
     }
-    return true;
+    return sender;
 }
 
 /* A trainer that has gone, or that reads nothing, loses its reply; it asks again when it is back. */
@@ -277,10 +277,11 @@ static bool port_take(void *argument, struct feedback_letter *out)
     static const char refusal[] = "{\"ok\":false,\"error\":\"unauthorized\","
                                   "\"message\":\"this key is not, or no longer, that of a trainer\"}";
     struct dispatch *self = argument;
-    for (int i = 0; i < REFUSALS_A_TURN && take_any(self, out); i++) {
-        if (is_trainer(self, out->sender))
-            return true;
-        port_reply(self, out->sender, refusal, sizeof refusal - 1);
+    for (int i = 0; i < REFUSALS_A_TURN; i++) {
+        struct sender *sender = take_any(self, out);
+        if (!sender || is_trainer(self, sender))
+            return sender != NULL;
+        port_reply(self, sender, refusal, sizeof refusal - 1);
     }
     return false;
 }
