@@ -9,20 +9,22 @@
 #include "daemon/engine/engine.h"
 
 #define CONFIG_FILE "/etc/driftd/driftd.yaml"
+#define CONFIG_FOLDER "/etc/driftd/conf.d"
 
 enum option_key { KEY_CONFIG = 'c', KEY_CONF_DIR = 256, KEY_CHECK, KEY_NO_ENV, KEY_PRINT_CONFIG };
 
 struct arguments {
-    const char *config_file;
-    bool check, no_env;
+    struct engine_files files;
+    bool named, check, no_env, print;
 };
 
 static const struct argp_option options[] = {
     {"config", KEY_CONFIG, "FILE", 0, "the configuration (" CONFIG_FILE ")", 0},
     {"check", KEY_CHECK, NULL, 0, "check the configuration, print every mistake, and exit", 0},
     {"no-env", KEY_NO_ENV, NULL, 0, "with --check: variables of the environment may be absent", 0},
-    {"conf-dir", KEY_CONF_DIR, "DIR", 0, "further files; not in this release", 0},
-    {"print-config", KEY_PRINT_CONFIG, NULL, 0, "print what is in force; not in this release", 0},
+    {"conf-dir", KEY_CONF_DIR, "DIR", 0,
+     "read every *.yaml in DIR as well, in name order (" CONFIG_FOLDER ", but none with --config alone)", 0},
+    {"print-config", KEY_PRINT_CONFIG, NULL, 0, "print every value with the file and line that set it, and exit", 0},
     {0}};
 
 static error_t take_option(int key, char *value, struct argp_state *state)
@@ -30,7 +32,8 @@ static error_t take_option(int key, char *value, struct argp_state *state)
     struct arguments *arguments = state->input;
     switch (key) {
     case KEY_CONFIG:
-        arguments->config_file = value;
+        arguments->files.file = value;
+        arguments->named = true;
         return 0;
     case KEY_CHECK:
         arguments->check = true;
@@ -39,10 +42,10 @@ static error_t take_option(int key, char *value, struct argp_state *state)
         arguments->no_env = true;
         return 0;
     case KEY_CONF_DIR:
-        argp_error(state, "--conf-dir is not in this release: write all into the file that --config names");
+        arguments->files.folder = value;
         return 0;
     case KEY_PRINT_CONFIG:
-        argp_error(state, "--print-config is not in this release");
+        arguments->print = true;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "there is no argument \"%s\" to give", value);
@@ -50,6 +53,8 @@ static error_t take_option(int key, char *value, struct argp_state *state)
     case ARGP_KEY_END:
         if (arguments->no_env && !arguments->check)
             argp_error(state, "--no-env goes with --check only");
+        if (arguments->print && arguments->check)
+            argp_error(state, "--check or --print-config: which of them?");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -78,19 +83,23 @@ int main(int argc, char **argv)
         take_option,
         NULL,
         "driftd - watches models in production and asks for their retraining\v"
-        "Runs in the foreground until SIGTERM or SIGINT.\n\n"
+        "Runs in the foreground until SIGTERM or SIGINT; SIGHUP reads the configuration again.\n\n"
         "Exit status: 0 stopped when asked; 64 wrong usage; 69 an endpoint or the store is taken; 70 our bug; "
         "74 an I/O error; 78 configuration.",
         NULL,
         NULL,
         NULL};
-    struct arguments arguments = {.config_file = CONFIG_FILE};
+    struct arguments arguments = {.files = {.file = CONFIG_FILE}};
     int signal_fd = signals_open();
     argp_program_version = "driftd " DRIFT_VERSION;
     argp_err_exit_status = EXIT_WRONG_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (!arguments.named && !arguments.files.folder)
+        arguments.files = (struct engine_files){.file = CONFIG_FILE, .folder = CONFIG_FOLDER, .folder_may_lack = true};
     if (arguments.check)
-        return engine_check(arguments.config_file, arguments.no_env);
+        return engine_check(&arguments.files, arguments.no_env);
+    if (arguments.print)
+        return engine_print(&arguments.files);
     if (signal_fd < 0) {
         fprintf(stderr, "driftd: no descriptor for signals\n");
         return EXIT_OUR_BUG;
@@ -103,7 +112,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "driftd: ZeroMQ could not be started\n");
         return EXIT_OUR_BUG;
     }
-    int status = engine_run(arguments.config_file, signal_fd);
+    int status = engine_run(&arguments.files, signal_fd);
     zsys_shutdown();
     return status;
 }

@@ -32,6 +32,9 @@ enum letter_kind {
     LETTER_TAPE,     /* struct tape, anyone -> observe */
     LETTER_ALARM,    /* a station cannot go on: NULL; anyone -> engine */
     LETTER_SLICE,    /* struct slice, checkpoint -> keeper of models, and back */
+    LETTER_RENEW,    /* other settings: struct shard_renewal or requests_renewal, engine -> its station */
+    LETTER_RENEWED,  /* NULL: nothing of the old ones is in use here any more; back */
+    LETTER_BUILT,    /* NULL: the configuration that was being read is there, or is not; engine -> itself */
 };
 
 /* A question of the control socket or of a browser and, on its way back, its answer: JSON objects as text, owned. */

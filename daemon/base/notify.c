@@ -1,10 +1,19 @@
 #include "daemon/base/notify.h"
 
 #include <systemd/sd-daemon.h>
+#include <time.h>
 
 void notify_ready(void)
 {
     sd_notify(0, "READY=1");
+}
+
+void notify_reloading(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+               (unsigned long long)now.tv_sec * 1000000u + (unsigned long long)now.tv_nsec / 1000u);
 }
 
 void notify_stopping(void)

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 void notify_ready(void);
+void notify_reloading(void); /* notify_ready() says that it is over */
 void notify_stopping(void);
 
 /* One line for people, as `systemctl status` shows it. */

@@ -157,14 +157,11 @@ static const struct command commands[] = {
     {"silence", ASK_REQUESTS, false, merge_only, begin_silence},
     {"unsilence", ASK_REQUESTS, false, merge_only, begin_unsilence},
     {"rejects", ASK_SHARDS, true, merge_rejects, NULL},
+    {"reload", ASK_MAIN_LOOP, false, merge_only, NULL},
     {"log_level", ASK_NOBODY, false, NULL, begin_log_level},
     {"checkpoint", ASK_CHECKPOINT, false, merge_only, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
-
-/* Commands of the protocol that this release does not have. */
-static const char *const not_built[] = {"reload"};
-#define NOT_BUILT (sizeof not_built / sizeof *not_built)
 
 static json_t *refuse_unknown(const char *name)
 {
@@ -185,14 +182,6 @@ const struct command *command_find(const json_t *ask, json_t **refusal_p)
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(name, commands[i].name) == 0)
             return &commands[i];
-    }
-    for (size_t i = 0; i < NOT_BUILT; i++) {
-        if (strcmp(name, not_built[i]) != 0)
-            continue;
-        char sentence[96];
-        snprintf(sentence, sizeof sentence, "\"%s\" is not in this release", name);
-        *refusal_p = command_refuse("not_built", sentence);
-        return NULL;
     }
     *refusal_p = refuse_unknown(name);
     return NULL;

@@ -14,7 +14,8 @@ enum command_target {
     ASK_SHARDS = 1,
     ASK_REQUESTS = 2,
     ASK_ENGINE = 4, /* makes the reply of what the others have answered */
-    ASK_CHECKPOINT = 8
+    ASK_CHECKPOINT = 8,
+    ASK_MAIN_LOOP = 16
 };
 
 struct command {

@@ -17,11 +17,13 @@
 #define QUESTION_MAX 65536 /* bytes */
 #define PATIENCE_NS (3 * CLOCK_S_NS)
 #define CHECKPOINT_PATIENCE_NS (600 * CLOCK_S_NS) /* a million models take a minute, and a slow disk longer */
+#define ENGINE_PATIENCE_NS (600 * CLOCK_S_NS) /* a reload works out the thresholds of many rules */
 #define MESSAGES_A_TURN 64
 #define HANDSHAKE_MS 3000
 #define FROM_REQUESTS -1
 #define FROM_CHECKPOINT -2
-#define ANSWERS_MAX (CONTROL_SHARDS_MAX + 2)
+#define FROM_ENGINE -3
+#define ANSWERS_MAX (CONTROL_SHARDS_MAX + 3)
 
 /* Who asked: a client of the socket, or another station by letter. */
 struct asker {
@@ -195,6 +197,8 @@ static void ask_all(struct control *self, struct pending *pending)
         ask_one(self, pending, self->ports.requests, FROM_REQUESTS, text ? text : "{}");
     if (pending->command->targets & ASK_CHECKPOINT)
         ask_one(self, pending, self->ports.checkpoint, FROM_CHECKPOINT, text ? text : "{}");
+    if (pending->command->targets & ASK_MAIN_LOOP)
+        ask_one(self, pending, self->ports.engine, FROM_ENGINE, text ? text : "{}");
     free(text);
 }
 
@@ -223,6 +227,8 @@ static void begin(struct control *self, struct asker *asker, json_t *ask, int64_
         return;
     }
     int64_t patience_ns = command->targets & ASK_CHECKPOINT ? CHECKPOINT_PATIENCE_NS : PATIENCE_NS;
+    if (command->targets & ASK_MAIN_LOOP)
+        patience_ns = ENGINE_PATIENCE_NS;
     *pending =
         (struct pending){.id = ++self->last_id, .command = command, .ask = ask, .until_ns = now_ns + patience_ns};
     envelope_move(&pending->asker.envelope, &asker->envelope);
@@ -273,7 +279,7 @@ static bool take_message(struct control *self, int64_t now_ns)
 
 static void take_answer(struct control *self, const struct question *question)
 {
-    if (question->from < FROM_CHECKPOINT || question->from >= (int)self->ports.shard_count)
+    if (question->from < FROM_ENGINE || question->from >= (int)self->ports.shard_count)
         return;
     for (uint32_t i = 0; i < PENDING_MAX; i++) {
         struct pending *pending = &self->pending[i];

@@ -24,6 +24,7 @@ struct control_ports {
     uint32_t shard_count;
     struct inbox *requests;
     struct inbox *checkpoint;
+    struct inbox *engine;
     /* Adds to `status` what the engine knows: version, up_s, and the like. */
     void (*facts)(void *argument, json_t *status);
     /* Makes the reply to a question that only the configuration can answer; takes over the answer of the others, which

@@ -176,7 +176,7 @@ static int start_requests(struct engine *self)
     struct requests_project *projects = calloc(count + 1, sizeof *projects);
     if (!projects)
         return fail(EXIT_OUR_BUG, "no memory to start with");
-    struct requests_options options = engine_requests_options(self, projects);
+    struct requests_options options = engine_requests_options(self, self->config, projects);
     struct requests_ports ports = engine_requests_ports(self);
     int rc = requests_start(&self->requests, &options, &ports, why);
     free(projects);
@@ -241,7 +241,7 @@ static void say_what_runs(const struct engine *self)
         join_endpoint(jobs, sizeof jobs, dispatch_jobs_endpoint(self->dispatch, i));
     for (uint32_t i = 0; dispatch_feedback_endpoint(self->dispatch, i); i++)
         join_endpoint(feedback, sizeof feedback, dispatch_feedback_endpoint(self->dispatch, i));
-    log_info("driftd runs", LOG_TEXT("version", DRIFT_VERSION), LOG_TEXT("config", self->config_file),
+    log_info("driftd runs", LOG_TEXT("version", DRIFT_VERSION), LOG_TEXT("config", self->files.file),
              LOG_TEXT("metrics", metrics), LOG_TEXT("jobs", jobs), LOG_TEXT("feedback", feedback),
              LOG_TEXT("events", events), LOG_TEXT("control", control),
              LOG_TEXT("http", self->http ? http_address(self->http) : "off"),
@@ -261,13 +261,13 @@ static void say_what_runs(const struct engine *self)
 
 enum turn { GO_ON, STOP_ASKED, STOP_ALARM };
 
-static enum turn take_signal(const struct engine *self)
+static enum turn take_signal(struct engine *self)
 {
     struct signalfd_siginfo info;
     if (read(self->signal_fd, &info, sizeof info) != sizeof info)
         return GO_ON;
     if (info.ssi_signo == SIGHUP) {
-        log_warning("SIGHUP: reloading is not in this release; the configuration stays as it was at the start");
+        engine_reload(self, NULL);
         return GO_ON;
     }
     log_info("stopping: a signal asked for it", LOG_TEXT("signal", info.ssi_signo == SIGINT ? "SIGINT" : "SIGTERM"));
@@ -279,8 +279,16 @@ static enum turn take_letters(struct engine *self)
     enum turn turn = GO_ON;
     struct letter letter;
     while (inbox_take(self->inbox, &letter)) {
+        if (letter.kind == LETTER_QUESTION) {
+            engine_reload(self, letter.body);
+            continue;
+        }
         if (letter.kind == LETTER_ALARM)
             turn = STOP_ALARM;
+        if (letter.kind == LETTER_BUILT)
+            engine_reload_built(self);
+        if (letter.kind == LETTER_RENEWED)
+            engine_reload_renewed(self);
         if (letter.drop)
             letter.drop(letter.body);
     }
@@ -325,6 +333,7 @@ static void stop_all(struct engine *self, int status)
     notify_stopping();
     if (self->http)
         http_stop(self->http);
+    atomic_store(&self->reload.cancelled, true);
     if (self->control)
         control_stop(self->control);
     if (self->checkpoint)
@@ -360,21 +369,24 @@ static void close_all(struct engine *self)
     observe_destroy(&self->observe);
     tap_destroy(&self->tap);
     engine_security_close(self);
+    engine_reload_end(self); /* its thread puts letters into the inbox */
     inbox_destroy(&self->inbox);
     config_destroy(&self->config);
+    roll_clear(&self->roll);
     pthread_mutex_destroy(&self->settings_mutex);
 }
 
-int engine_run(const char *config_file, int signal_fd)
+int engine_run(const struct engine_files *files, int signal_fd)
 {
-    struct engine self = {.config_file = config_file, .signal_fd = signal_fd};
+    struct engine self = {.files = *files, .signal_fd = signal_fd};
     char host[HOST_MAX] = "localhost";
-    if (engine_load(&self.config, config_file, false) < 0)
+    if (engine_load(&self.config, files, false, NULL, NULL) < 0)
         return EXIT_CONFIGURATION;
     engine_open_log(self.config);
     gethostname(host, sizeof host - 1);
     snprintf(self.source, sizeof self.source, "driftd/%s", host);
     pthread_mutex_init(&self.settings_mutex, NULL);
+    engine_reload_init(&self);
     self.started = clock_now();
 
     int status =

@@ -21,10 +21,20 @@ enum engine_exit {
     EXIT_CONFIGURATION = 78
 };
 
+/* What the configuration is read from. The texts outlive the engine. */
+struct engine_files {
+    const char *file;
+    const char *folder; /* conf.d; NULL: none */
+    bool folder_may_lack;
+};
+
 /* Reads and checks a configuration; every mistake goes to standard error. EXIT_STOPPED or EXIT_CONFIGURATION. */
-int engine_check(const char *config_file, bool no_env);
+int engine_check(const struct engine_files *files, bool no_env);
+
+/* The same, and prints what is in force on standard output. EXIT_IO where it cannot be written. */
+int engine_print(const struct engine_files *files);
 
 /* Runs until a signal on `signal_fd` (signalfd(2): SIGTERM, SIGINT, SIGHUP) or until a station cannot go on. */
-int engine_run(const char *config_file, int signal_fd);
+int engine_run(const struct engine_files *files, int signal_fd);
 
 #endif

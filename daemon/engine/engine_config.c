@@ -8,6 +8,7 @@
 #include "daemon/base/log.h"
 #include "daemon/engine/inside.h"
 #include "lib/config/budgets.h"
+#include "lib/config/print.h"
 
 /* `workers: auto`, measured: with few cores the hand-over costs more than a second core brings. */
 #define CORES_FOR_THREADS 4
@@ -33,21 +34,45 @@ static bool run_by_hand(void)
     return geteuid() != 0 && !getenv("STATE_DIRECTORY");
 }
 
-int engine_load(struct config **self_p, const char *file, bool no_env)
+int engine_load(struct config **self_p, const struct engine_files *files, bool no_env, config_error_fn *mistake,
+                void *argument)
 {
-    struct config_options options = {
-        .no_env = no_env, .as_user = run_by_hand(), .uid = geteuid(), .getenv = from_environment};
-    return config_load(self_p, file, &options, print_mistake, NULL);
+    struct config_options options = {.no_env = no_env,
+                                     .as_user = run_by_hand(),
+                                     .uid = geteuid(),
+                                     .folder = files->folder,
+                                     .folder_may_lack = files->folder_may_lack,
+                                     .getenv = from_environment};
+    return config_load(self_p, files->file, &options, mistake ? mistake : print_mistake, argument);
 }
 
-int engine_check(const char *config_file, bool no_env)
+int engine_check(const struct engine_files *files, bool no_env)
 {
     struct config *config;
-    int rc = engine_load(&config, config_file, no_env);
+    int rc = engine_load(&config, files, no_env, NULL, NULL);
     if (rc < 0)
         return EXIT_CONFIGURATION;
     config_destroy(&config);
     return EXIT_STOPPED;
+}
+
+static void print_line(void *argument, const char *line)
+{
+    (void)argument;
+    puts(line);
+}
+
+int engine_print(const struct engine_files *files)
+{
+    struct config *config;
+    if (engine_load(&config, files, false, NULL, NULL) < 0)
+        return EXIT_CONFIGURATION;
+    int rc = config_print(config, print_line, NULL);
+    config_destroy(&config);
+    if (rc == 0 && fflush(stdout) == 0 && !ferror(stdout))
+        return EXIT_STOPPED;
+    fprintf(stderr, "driftd: the configuration cannot be written out: %s\n", strerror(rc < 0 ? -rc : errno));
+    return EXIT_IO;
 }
 
 static uint32_t cores(void)
@@ -73,17 +98,27 @@ uint32_t engine_budget_count(const struct config *config)
     return config->budgets ? config->budgets->block_count : 0;
 }
 
+static enum log_level level_of(const struct config *config)
+{
+    static const enum log_level levels[] = {[CONFIG_LOG_DEBUG] = LOG_LEVEL_DEBUG,
+                                            [CONFIG_LOG_INFO] = LOG_LEVEL_INFO,
+                                            [CONFIG_LOG_WARNING] = LOG_LEVEL_WARNING,
+                                            [CONFIG_LOG_ERROR] = LOG_LEVEL_ERROR};
+    return levels[config->log.level];
+}
+
+void engine_set_log_level(const struct config *config)
+{
+    log_set_level(level_of(config));
+}
+
 void engine_open_log(const struct config *config)
 {
     static const enum log_format formats[] = {[CONFIG_LOG_AUTO] = LOG_FORMAT_AUTO,
                                               [CONFIG_LOG_JOURNAL] = LOG_FORMAT_JOURNAL,
                                               [CONFIG_LOG_LOGFMT] = LOG_FORMAT_LOGFMT,
                                               [CONFIG_LOG_JSON] = LOG_FORMAT_JSON};
-    static const enum log_level levels[] = {[CONFIG_LOG_DEBUG] = LOG_LEVEL_DEBUG,
-                                            [CONFIG_LOG_INFO] = LOG_LEVEL_INFO,
-                                            [CONFIG_LOG_WARNING] = LOG_LEVEL_WARNING,
-                                            [CONFIG_LOG_ERROR] = LOG_LEVEL_ERROR};
-    log_open(formats[config->log.format], levels[config->log.level]);
+    log_open(formats[config->log.format], level_of(config));
 }
 
 struct ingest_options engine_ingest_options(const struct config *config)
@@ -128,9 +163,9 @@ static struct requests_project limits_of(const char *project, const struct confi
                                      .gpu_hours_per_day = limits->gpu_hours_per_day};
 }
 
-struct requests_options engine_requests_options(const struct engine *self, struct requests_project *projects)
+struct requests_options engine_requests_options(const struct engine *self, const struct config *config,
+                                                struct requests_project *projects)
 {
-    const struct config *config = self->config;
     for (uint32_t i = 0; i < config->retraining.project_count; i++)
         projects[i] = limits_of(config->retraining.projects[i].project, &config->retraining.projects[i].limits);
     return (struct requests_options){.state_dir = config->state.dir,

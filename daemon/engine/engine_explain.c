@@ -32,6 +32,6 @@ json_t *engine_answer(void *argument, const json_t *ask, json_t *answer)
     free(text);
     if (!json)
         return refusal("no_memory", "there is no memory for an explanation");
-    json_object_set_new(json, "config", json_string(self->config_file));
+    json_object_set_new(json, "config", json_string(self->files.file));
     return json;
 }

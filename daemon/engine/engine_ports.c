@@ -11,6 +11,8 @@ static int settings_for(void *argument, const struct model_id *model, const stru
     const struct monitor_settings *settings = NULL;
     pthread_mutex_lock(&self->settings_mutex);
     int rc = config_settings_for(self->config, model, &settings);
+    if (rc == 0)
+        roll_add(&self->roll, model->whole);
     pthread_mutex_unlock(&self->settings_mutex);
     if (rc == 0)
         *out = settings ? settings : config_settings_default();
@@ -172,15 +174,15 @@ static json_t *checkpoint_json(const struct engine *self)
                      (json_int_t)self->back.models);
 }
 
-/* What it reads does not change while the daemon runs, or is guarded. */
+/* What it reads does not change while the daemon runs, is atomic, or has a mutex. */
 static void add_facts(void *argument, json_t *status)
 {
-    const struct engine *self = argument;
+    struct engine *self = argument;
     struct now now = clock_now();
     json_object_set_new(status, "version", json_string(DRIFT_VERSION));
     json_object_set_new(status, "up_s", json_real((double)(now.steady_ns - self->started.steady_ns) / 1e9));
     json_object_set_new(status, "source", json_string(self->source));
-    json_object_set_new(status, "config", json_string(self->config_file));
+    json_object_set_new(status, "config", json_string(self->files.file));
     json_object_set_new(status, "workers", json_integer(workers_threads(self->workers)));
     json_object_set_new(status, "received", json_integer((json_int_t)ingest_messages(self->ingest)));
     json_object_set_new(status, "observers",
@@ -193,7 +195,7 @@ static void add_facts(void *argument, json_t *status)
     json_object_set_new(status, "endpoints", all_endpoints(self));
     json_object_set_new(status, "security", security_facts(self));
     json_object_set_new(status, "checkpoint", checkpoint_json(self));
-    json_object_set_new(status, "reload", json_pack("{s:b, s:n, s:[]}", "ok", 1, "at", "errors"));
+    json_object_set_new(status, "reload", engine_reload_status(self));
 }
 
 struct shard_ports engine_shard_ports(struct engine *self)
@@ -232,6 +234,7 @@ struct control_ports engine_control_ports(struct engine *self)
     struct control_ports ports = {.shard_count = workers_shards(self->workers),
                                   .requests = requests_inbox(self->requests),
                                   .checkpoint = checkpoint_inbox(self->checkpoint),
+                                  .engine = self->inbox,
                                   .facts = add_facts,
                                   .answer = engine_answer,
                                   .argument = self};

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include <jansson.h>
+
 #include "daemon/checkpoint/checkpoint.h"
 #include "daemon/control/control.h"
 #include "daemon/dispatch/dispatch.h"
@@ -32,9 +34,45 @@ struct pulse {
     int64_t seen_ns;
 };
 
+#define RELOAD_ASKERS_MAX 64
+
+/* The names of all models, one behind the other, each with its NUL: whose settings a reload works out beforehand. */
+struct roll {
+    char *at;
+    size_t len, room;
+    bool lacks; /* there was no memory for some */
+};
+
+/* How the configuration is read again: engine_reload.c. */
+struct reload {
+    pthread_t thread;
+    bool building;         /* the thread reads and works out, or has done so and was not heard yet */
+    atomic_bool cancelled; /* nobody waits for it any more */
+    struct config *next;   /* what it has made; NULL: it could not */
+    json_t *errors;        /* why not */
+    const char *code;      /* and of what kind that is */
+
+    uint32_t awaited;   /* stations that still use the old one */
+    struct config *old; /* until then */
+    struct requests_project *projects;
+    atomic_uint changed; /* models with other settings */
+
+    bool again; /* somebody asked for another one meanwhile */
+    struct question *askers[RELOAD_ASKERS_MAX], *waiting[RELOAD_ASKERS_MAX];
+    uint32_t asker_count, waiting_count;
+    struct now began;
+    uint64_t count; /* of reloads */
+    uint64_t max_message_bytes; /* that the metrics socket was made for */
+
+    pthread_mutex_t mutex; /* of what follows: how the last one went */
+    bool refused;
+    char at[CLOCK_TEXT_MAX]; /* "": none since the start */
+    json_t *told;            /* its errors, the first of them */
+};
+
 struct engine {
-    struct config *config;
-    const char *config_file;
+    struct config *config; /* changed by the main thread alone, under settings_mutex */
+    struct engine_files files;
     int signal_fd;
     struct inbox *inbox;       /* alarms */
     char source[HOST_MAX + 8]; /* "driftd/<host>" */
@@ -55,7 +93,9 @@ struct engine {
     struct control *control;
     struct http *http; /* NULL: switched off, or its address was not to be had */
 
-    pthread_mutex_t settings_mutex; /* config_settings_for() is for one thread at a time */
+    pthread_mutex_t settings_mutex; /* config_settings_for() is for one thread at a time; and of `roll` */
+    struct roll roll;
+    struct reload reload;
     atomic_uint restored;           /* models that the store knew at the start */
 
     struct pulse pulses[HEARTS_MAX];
@@ -65,15 +105,19 @@ struct engine {
 };
 
 /* engine_config.c */
-int engine_load(struct config **self_p, const char *file, bool no_env);
+/* `mistake` NULL: to standard error. */
+int engine_load(struct config **self_p, const struct engine_files *files, bool no_env, config_error_fn *mistake,
+                void *argument);
 uint32_t engine_worker_threads(const struct config *config);
 uint32_t engine_budget_count(const struct config *config);
 void engine_open_log(const struct config *config);
+void engine_set_log_level(const struct config *config);
 struct ingest_options engine_ingest_options(const struct config *config);
 struct dispatch_options engine_dispatch_options(const struct config *config);
 struct http_options engine_http_options(const struct config *config);
 /* `projects` must hold config->retraining.project_count of them. */
-struct requests_options engine_requests_options(const struct engine *self, struct requests_project *projects);
+struct requests_options engine_requests_options(const struct engine *self, const struct config *config,
+                                                struct requests_project *projects);
 
 /* engine_security.c: CURVE, where the configuration turns it on. Opened before every other socket, closed after them. */
 int engine_security_open(struct engine *self);
@@ -95,6 +139,21 @@ struct checkpoint_ports engine_checkpoint_ports(struct engine *self);
 
 /* engine_explain.c: the control station's port for what only the configuration can answer. */
 json_t *engine_answer(void *argument, const json_t *ask, json_t *answer);
+/* engine_reload.c: reads the configuration again and puts it into force; whatever happens, `asker` is answered. NULL: a
+ * signal asks. */
+void engine_reload_init(struct engine *self);
+void engine_reload(struct engine *self, struct question *asker);
+void engine_reload_built(struct engine *self);   /* LETTER_BUILT */
+void engine_reload_renewed(struct engine *self); /* LETTER_RENEWED */
+/* How the last one went: {"ok", "at", "errors"}; any thread. */
+json_t *engine_reload_status(struct engine *self);
+bool engine_reload_ok(struct engine *self);
+/* Waits for the thread, lets go of who asks. */
+void engine_reload_end(struct engine *self);
+
+/* engine_roll.c: whose settings are in use; under settings_mutex. */
+void roll_add(struct roll *self, struct text model);
+void roll_clear(struct roll *self);
 
 /* engine_watch.c: whether the stations are alive, and what the service manager is told. */
 void engine_watch_begin(struct engine *self, int64_t now_ns);

@@ -90,6 +90,11 @@ static bool take_letter(struct core *self, struct letter letter, bool writable)
         return true;
     case LETTER_QUESTION:
         return take_question(self, letter, writable);
+    case LETTER_RENEW:
+        free(self->renewal);
+        self->renewal = letter.body;
+        self->again = true;
+        return true;
     case LETTER_UPDATE:
     case LETTER_SILENCES:
     case LETTER_ANSWER:
@@ -97,6 +102,8 @@ static bool take_letter(struct core *self, struct letter letter, bool writable)
     case LETTER_TAPE:
     case LETTER_ALARM:
     case LETTER_SLICE:
+    case LETTER_RENEWED:
+    case LETTER_BUILT:
         break;
     }
     letter_drop(&letter);
@@ -247,6 +254,8 @@ bool core_turn(struct core *self, struct now now)
         store_probe(self->store);
     if (writable)
         offers_record_sent(self);
+    if (self->renewal && !core_renew(self, writable))
+        self->again = true;
     take_letters(self, writable);
     take_feedback(self);
     if (!self->full) {
@@ -317,6 +326,7 @@ void core_destroy(struct core **self_p)
     free(self->effects);
     free(self->silences);
     store_close(&self->store);
+    free(self->renewal);
     for (size_t i = 0; i < self->memory_count; i++)
         free(self->memory[i]);
     free(self->memory);

@@ -127,6 +127,7 @@ struct core {
     uint64_t unknown; /* feedback that named unknown requests, since the last alarm */
     int64_t unknown_told_ns;
     uint64_t alarms; /* raised so far, for their ids */
+    struct requests_renewal *renewal; /* of the options, which the next turn takes over; NULL: none */
     bool ended;      /* the station cannot go on */
 };
 
@@ -149,6 +150,9 @@ bool core_stopped(const struct core *self);
 
 /* Requests that are live. */
 uint32_t core_live(const struct core *self);
+
+/* Takes the other options over, at the beginning of a turn; true when that is done. core_open.c. */
+bool core_renew(struct core *self, bool writable);
 
 /* -- for the files of the core: live.c ------------------------------------------------------------------------------- */
 

@@ -71,22 +71,35 @@ static struct limit_set limit_set_of(const struct requests_project *from)
                               .micro_gpu_hours_per_day = limits_micro(from->gpu_hours_per_day)};
 }
 
+/* What the limits take from the options; freed by the caller. NULL: no memory. */
+static struct limit_project *limit_projects_of(const struct requests_options *options)
+{
+    struct limit_project *projects = calloc(options->project_count + 1, sizeof *projects);
+    for (uint32_t i = 0; projects && i < options->project_count; i++)
+        projects[i] = (struct limit_project){options->projects[i].project, limit_set_of(&options->projects[i])};
+    return projects;
+}
+
+static int make_queue(struct core *self, struct queue **queue_p)
+{
+    int64_t *costs = calloc(self->options.strategy_count, sizeof *costs);
+    if (!costs)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < self->options.strategy_count; i++)
+        costs[i] = limits_micro(self->options.strategies[i].gpu_hours);
+    int rc = queue_new(queue_p, self->limits, costs, self->options.strategy_count);
+    free(costs);
+    return rc;
+}
+
 static int make_limits(struct core *self, const struct requests_options *options, const struct siphash_key *key)
 {
     struct limit_set fleet = limit_set_of(&options->fleet);
-    struct limit_project *projects = calloc(options->project_count + 1, sizeof *projects);
-    int64_t *costs = calloc(self->options.strategy_count, sizeof *costs);
-    int rc = projects && costs ? 0 : -ENOMEM;
-    for (uint32_t i = 0; rc == 0 && i < options->project_count; i++)
-        projects[i] = (struct limit_project){options->projects[i].project, limit_set_of(&options->projects[i])};
-    for (uint32_t i = 0; rc == 0 && i < self->options.strategy_count; i++)
-        costs[i] = limits_micro(self->options.strategies[i].gpu_hours);
+    struct limit_project *projects = limit_projects_of(options);
+    int rc = projects ? limits_new(&self->limits, &fleet, projects, options->project_count, key) : -ENOMEM;
     if (rc == 0)
-        rc = limits_new(&self->limits, &fleet, projects, options->project_count, key);
-    if (rc == 0)
-        rc = queue_new(&self->queue, self->limits, costs, self->options.strategy_count);
+        rc = make_queue(self, &self->queue);
     free(projects);
-    free(costs);
     return rc;
 }
 
@@ -163,6 +176,18 @@ static void each_live(struct core *self, void (*visit)(struct core *self, struct
     }
 }
 
+/* A strategy for a request whose own the configuration has not any more. */
+static void choose_anew(struct core *self, struct request *request)
+{
+    struct text family = step_family(request->model);
+    struct store_family row = {.requests = 1};
+    int rc = store_get_family(self->store, family, &row);
+    if (rc < 0)
+        core_fail(self, rc);
+    step_choose(self, request, family, row.requests ? row.requests - 1 : 0);
+    store_set_request(self->store, request);
+}
+
 static void restart(struct core *self, struct live *live)
 {
     /* What was counted before is in the limits already, be it in the last 24 hours or not. */
@@ -171,16 +196,77 @@ static void restart(struct core *self, struct live *live)
         live->spend_attempt = live->now.attempt;
     step_apply(self, live, &(struct request_event){.kind = REQUEST_RESTART});
     struct request *request = live->next;
-    if (!request || request->state != REQUEST_PENDING || strategy_stands(self, request->strategy))
+    if (request && request->state == REQUEST_PENDING && !strategy_stands(self, request->strategy))
+        choose_anew(self, request);
+}
+
+/* -- other options while it runs --------------------------------------------------------------------------------------- */
+
+static void leave_queue(struct core *self, struct live *live)
+{
+    queue_remove(self->queue, &live->item);
+}
+
+static void settle(struct core *self, struct live *live)
+{
+    live_settle(self, live, &live->now);
+}
+
+static void choose_where_gone(struct core *self, struct live *live)
+{
+    if (live_value(live)->state != REQUEST_PENDING || strategy_stands(self, live_value(live)->strategy))
         return;
-    /* The configuration has no such strategy any more. */
-    struct text family = step_family(request->model);
-    struct store_family row = {.requests = 1};
-    int rc = store_get_family(self->store, family, &row);
-    if (rc < 0)
-        core_fail(self, rc);
-    step_choose(self, request, family, row.requests ? row.requests - 1 : 0);
-    store_set_request(self->store, request);
+    struct request *request = live_touch(self, live);
+    if (request)
+        choose_anew(self, request);
+}
+
+/* Takes options and limits over and makes their queue; on failure the options are as they were, and the limits, which say
+ * no more than who may go first, may be the new ones already. */
+static int exchange(struct core *self, const struct requests_options *options, struct queue **queue_p)
+{
+    struct core before = *self;
+    struct limit_set fleet = limit_set_of(&options->fleet);
+    struct limit_project *projects = limit_projects_of(options);
+    self->memory = NULL;
+    self->memory_count = 0;
+    int rc = projects ? copy_options(self, options) : -ENOMEM;
+    if (rc == 0)
+        rc = limits_change(self->limits, &fleet, projects, options->project_count);
+    if (rc == 0)
+        rc = make_queue(self, queue_p);
+    void **unused = rc < 0 ? self->memory : before.memory;
+    size_t count = rc < 0 ? self->memory_count : before.memory_count;
+    if (rc < 0) {
+        self->options = before.options;
+        self->rules = before.rules;
+        self->memory = before.memory;
+        self->memory_count = before.memory_count;
+    }
+    for (size_t i = 0; i < count; i++)
+        free(unused[i]);
+    free(unused);
+    free(projects);
+    return rc;
+}
+
+bool core_renew(struct core *self, bool writable)
+{
+    struct queue *queue = NULL;
+    if (exchange(self, &self->renewal->options, &queue) < 0)
+        return false;
+    each_live(self, leave_queue);
+    queue_destroy(&self->queue);
+    self->queue = queue;
+    each_live(self, settle);
+    if (writable)
+        each_live(self, choose_where_gone);
+    struct letter done = {.kind = LETTER_RENEWED};
+    while (inbox_put(self->renewal->reply_to, done) < 0)
+        ; /* a few bytes, which somebody is about to give back */
+    free(self->renewal);
+    self->renewal = NULL;
+    return true;
 }
 
 static int load(struct core *self)

@@ -43,6 +43,13 @@ struct requests_options {
     uint32_t project_count;
 };
 
+/* LETTER_RENEW: other options. Sockets, folder and source stay as they were; the rest holds from the next turn on, for what
+ * is live as well. `options` and all they point to are borrowed until `reply_to` gets LETTER_RENEWED. One at a time. */
+struct requests_renewal {
+    struct requests_options options;
+    struct inbox *reply_to;
+};
+
 struct requests_ports {
     struct job_port job;
     /* Tells the keeper of a model how its requests stand; takes the update over. Called after the commit. */
@@ -66,7 +73,7 @@ struct requests;
 int requests_start(struct requests **self_p, const struct requests_options *options, const struct requests_ports *ports,
                    char why[REQUESTS_WHY_MAX]);
 
-/* LETTER_NOTICE and LETTER_QUESTION ("requests", "request", "status", "retrain", "cancel", "requeue",
+/* LETTER_NOTICE, LETTER_RENEW and LETTER_QUESTION ("requests", "request", "status", "retrain", "cancel", "requeue",
  * "silence", "unsilence") go in here. A
  * question comes back as LETTER_ANSWER to its reply_to, with `from` as it was. */
 struct inbox *requests_inbox(struct requests *self);

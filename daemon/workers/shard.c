@@ -119,6 +119,9 @@ static void take_letter(struct shard *self, struct letter *letter, struct now no
     case LETTER_SILENCES:
         shard_silences(self, letter->body); /* takes it over */
         return;
+    case LETTER_RENEW:
+        shard_renew(self, letter->body); /* takes it over */
+        return;
     case LETTER_QUESTION:
         shard_ask(self, letter->body); /* takes it over */
         return;
@@ -130,6 +133,8 @@ static void take_letter(struct shard *self, struct letter *letter, struct now no
     case LETTER_EVENT:
     case LETTER_TAPE:
     case LETTER_ALARM:
+    case LETTER_RENEWED:
+    case LETTER_BUILT:
         break;
     }
     if (letter->drop)
@@ -150,7 +155,8 @@ bool shard_turn(struct shard *self, struct now now)
     bool round = shard_timers(self, now);
     bool asked = shard_answers(self, now);
     bool slices = shard_slices(self);
-    return taken == LETTERS_A_TURN || silencing || round || asked || slices;
+    bool renewing = shard_renewing(self);
+    return taken == LETTERS_A_TURN || silencing || round || asked || slices || renewing;
 }
 
 void shard_destroy(struct shard **self_p)
@@ -164,6 +170,7 @@ void shard_destroy(struct shard **self_p)
     tape_free(self);
     free(self->silences);
     keyring_close(&self->keys);
+    free(self->renewal);
     models_destroy(&self->models);
     ledger_destroy(&self->ledger);
     metric_decoder_destroy(&self->decoder);

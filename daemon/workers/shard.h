@@ -49,6 +49,16 @@ struct shard_ports {
     const char *source; /* of cloud events: "driftd/<host>" */
 };
 
+/* LETTER_RENEW: other settings. What the port `settings` answers has changed as well; each model is asked for anew, a few
+ * each turn, and once the last has let go of its old settings `reply_to` gets LETTER_RENEWED. One at a time. */
+struct shard_renewal {
+    uint64_t max_message_bytes;
+    double max_future_s;
+    uint32_t max_models;
+    struct inbox *reply_to;
+    atomic_uint *changed; /* counts the models that have got other settings; outlives the shard */
+};
+
 struct shard;
 
 int shard_new(struct shard **self_p, const struct shard_options *options, const struct shard_ports *ports);
@@ -65,7 +75,7 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
 /* Whatever is not frames: letters, timers, answers; a little of it each time. True when there is more to do at once. */
 bool shard_turn(struct shard *self, struct now now);
 
-/* LETTER_UPDATE, LETTER_SILENCES, LETTER_QUESTION, LETTER_SLICE and LETTER_STOP go in here. */
+/* LETTER_UPDATE, LETTER_SILENCES, LETTER_RENEW, LETTER_QUESTION, LETTER_SLICE and LETTER_STOP go in here. */
 struct inbox *shard_inbox(struct shard *self);
 bool shard_stopping(const struct shard *self);
 

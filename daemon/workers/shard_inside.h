@@ -87,6 +87,8 @@ struct shard {
     struct slice *slice; /* being filled, or NULL */
     uint32_t slice_at;   /* the next model of a checkpoint; 0: none is under way */
     int64_t began_ns;    /* when models were taken back; silence before it is nobody's */
+    struct shard_renewal *renewal; /* under way, */
+    uint32_t renewed;              /* and these models have it; NULL: none is */
 };
 
 /* shard.c: the model, made where it is not there yet. NULL, and counted, where that is not possible. */
@@ -107,6 +109,9 @@ void shard_silences(struct shard *self, struct silences *silences);
 bool shard_silence_more(struct shard *self);
 void shard_silence_model(struct shard *self, struct model *model);
 bool shard_asks_about(const struct shard *self, const struct model *model);
+/* shard_renew.c: takes over other settings; goes on with that: true while there is more to do. */
+void shard_renew(struct shard *self, struct shard_renewal *renewal);
+bool shard_renewing(struct shard *self);
 
 /* shard_timers.c: what happens once a second; true while a round is under way. */
 bool shard_timers(struct shard *self, struct now now);

@@ -13,7 +13,8 @@
 struct config_box {
     struct config config; /* first: a pointer to it is a pointer to the box */
     struct arena memory;
-    char *file;
+    const char **files; /* their names, which marks count */
+    uint32_t file_count;
     struct record keys;           /* outside `budgets`, and outside records of their own */
     struct record *strategy_keys; /* one for each of config.retraining.strategies */
     struct record *project_keys;  /* one for each of config.retraining.projects */

@@ -48,6 +48,21 @@ static bool same_request(const struct budget_promise *a, const struct budget_pro
            a->event_rate == b->event_rate;
 }
 
+/* Takes over what another configuration has worked out. */
+static bool inherit(const struct config_budgets *self, const struct budget_promise *wanted, struct drift_rule *rule,
+                    struct detect_params *steps)
+{
+    const struct budget_promise *promise = self->inherited;
+    while (promise && !same_request(promise, wanted))
+        promise = promise->before;
+    if (!promise)
+        return false;
+    memcpy(steps, promise->steps, promise->step_count * sizeof(*steps));
+    rule->steps = steps;
+    rule->step_count = promise->step_count;
+    return true;
+}
+
 /* One rule's promise, worked out or found. `rules` share the budget. */
 static int promise(struct config_budgets *self, const struct budget_set *set, uint32_t rules, struct drift_rule *rule)
 {
@@ -62,7 +77,10 @@ static int promise(struct config_budgets *self, const struct budget_set *set, ui
     if (!promise) {
         struct detect_params *steps = arena_take(self->memory, RULE_STEPS_MAX, sizeof(*steps));
         promise = arena_take(self->memory, 1, sizeof(*promise));
-        if (!steps || !promise || drift_rules_promise(rule, 1, &share, set->settings.event_rate, steps) != 0)
+        if (!steps || !promise)
+            return -ENOMEM;
+        if (!inherit(self, &wanted, rule, steps) &&
+            drift_rules_promise(rule, 1, &share, set->settings.event_rate, steps) != 0)
             return -ENOMEM;
         *promise = wanted;
         promise->steps = rule->steps;

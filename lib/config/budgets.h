@@ -83,6 +83,7 @@ struct config_budgets {
     uint32_t set_count, set_room;
     struct alarm_budget fleet; /* one model's part of `fleet_false_alarms` */
     struct budget_promise *promises;
+    const struct budget_promise *inherited; /* of another configuration; NULL: none */
 };
 
 /* Builds the index, once all blocks stand and have their patterns. */

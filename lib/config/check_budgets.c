@@ -31,6 +31,13 @@ static bool stand_in(struct text pattern, struct arena *memory, struct model_id 
     return true;
 }
 
+static bool is_later(struct mark a, struct mark b)
+{
+    if (a.file != b.file)
+        return a.file > b.file;
+    return a.line > b.line || (a.line == b.line && a.column > b.column);
+}
+
 static void check_limits(struct checker *self, const struct budget_kpi *kpi)
 {
     char name[METRIC_NAME_MAX + 32];
@@ -38,19 +45,19 @@ static void check_limits(struct checker *self, const struct budget_kpi *kpi)
         return;
     const struct key_place *min = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.min"));
     const struct key_place *max = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.max"));
-    bool min_later =
-        min->mark.line > max->mark.line || (min->mark.line == max->mark.line && min->mark.column > max->mark.column);
+    char place[MISTAKES_PLACE_MAX];
+    bool min_later = is_later(min->mark, max->mark);
     snprintf(name, sizeof(name), "budgets[].kpis.%s.%s", kpi->budget.metric, min_later ? "min" : "max");
     if (min_later)
         mistakes_add(self->mistakes, min->mark, name,
-                     "%g is above the max %g of line %u, which holds for some of the same "
+                     "%g is above the max %g of %s, which holds for some of the same "
                      "models; allowed: a min up to the max",
-                     kpi->budget.min, kpi->budget.max, max->mark.line);
+                     kpi->budget.min, kpi->budget.max, mistakes_place(self->mistakes, max->mark, min->mark, place));
     else
         mistakes_add(self->mistakes, max->mark, name,
-                     "%g is below the min %g of line %u, which holds for some of the same "
+                     "%g is below the min %g of %s, which holds for some of the same "
                      "models; allowed: a max from the min on",
-                     kpi->budget.max, kpi->budget.min, min->mark.line);
+                     kpi->budget.max, kpi->budget.min, mistakes_place(self->mistakes, min->mark, max->mark, place));
 }
 
 /* Where a limit of `test: evidence` stands, or else its test. */

@@ -16,6 +16,13 @@
 
 static const struct config_options no_options;
 
+/* One of the files that are read. */
+struct source {
+    const char *name;
+    struct text yaml;
+    int error; /* it could not be read */
+};
+
 /* A variable's value where it is an absolute path (what the XDG base directory specification asks for), else NULL. */
 static const char *path_variable(const struct config_options *options, const char *name)
 {
@@ -83,12 +90,14 @@ static void defaults(struct reader *reader)
         box->config.retraining.strategies[box->config.retraining.strategy_count++] = strategy_defaults[i];
 }
 
-static struct config_box *box_new(const char *file)
+static struct config_box *box_new(const struct source *sources, uint32_t count)
 {
     struct config_box *box = calloc(1, sizeof(*box));
     if (!box)
         return NULL;
-    box->file = arena_text(&box->memory, text_of(file));
+    box->files = arena_take(&box->memory, count, sizeof(*box->files));
+    for (uint32_t i = 0; i < count && box->files; i++)
+        box->files[box->file_count++] = arena_text(&box->memory, text_of(sources[i].name));
     box->strategy_keys = arena_take(&box->memory, CONFIG_STRATEGIES_MAX, sizeof(*box->strategy_keys));
     box->budgets.memory = &box->memory;
     box->config.budgets = &box->budgets;
@@ -100,30 +109,64 @@ static bool begins_section(struct text key)
     return schema_find("", key) != NULL;
 }
 
-/* Reads the text into the box; mistakes are left in `mistakes`. */
-static int fill(struct config_box *box, struct text yaml, const struct config_options *options, struct arena *scratch,
-                struct mistakes *mistakes)
+/* Says of a file as a whole what is wrong. */
+static void tell_file(struct mistakes *mistakes, uint32_t file, int error)
 {
-    struct expansion expansion = {.options = options, .memory = scratch};
-    struct reader reader = {.box = box, .mistakes = mistakes, .scratch = scratch, .expansion = &expansion};
-    const struct tree_source source = {.yaml = source_without_mark(yaml),
-                                       .memory = scratch,
-                                       .mistakes = mistakes,
-                                       .expansion = &expansion,
+    const struct mark mark = {.file = file};
+    if (error == -EFBIG)
+        mistakes_add(mistakes, mark, "", "larger than %d MiB; allowed: a smaller one", SOURCE_BYTES_MAX >> 20);
+    else if (error == -ENOENT)
+        mistakes_add(mistakes, mark, "", "there is no such file; an empty one is a valid configuration");
+    else
+        mistakes_add(mistakes, mark, "", "cannot be read: %s", strerror(-error));
+}
+
+/* Reads one file into the box. Returns 0, also where there were mistakes, or -ENOMEM. */
+static int fill_from(struct reader *reader, const struct source *from, uint32_t file, struct expansion *expansion,
+                     bool *broken_p)
+{
+    const struct tree_source source = {.yaml = source_without_mark(from->yaml),
+                                       .memory = reader->scratch,
+                                       .mistakes = reader->mistakes,
+                                       .expansion = expansion,
+                                       .file = file,
                                        .begins_section = begins_section};
     struct tree tree = {0};
     struct mark mark;
-    defaults(&reader);
-    int error = user_defaults(box, options);
+    if (from->error != 0) {
+        tell_file(reader->mistakes, file, from->error);
+        *broken_p = true;
+        return from->error == -ENOMEM ? -ENOMEM : 0;
+    }
     const char *wrong = source_check(source.yaml, &mark);
     if (wrong) {
-        mistakes_add(mistakes, mark, "YAML", "%s", wrong);
-        return -EINVAL;
+        mark.file = file;
+        mistakes_add(reader->mistakes, mark, "YAML", "%s", wrong);
+        *broken_p = true;
+        return 0;
     }
-    if (error == -ENOMEM || tree_parse(&tree, &source) != 0)
+    if (tree_parse(&tree, &source) != 0)
         return -ENOMEM;
-    read_root(&reader, tree.root);
-    if (error == -ENAMETOOLONG && !record_find(&box->keys, schema_row_of("control.bind")))
+    read_root(reader, tree.root);
+    *broken_p = *broken_p || tree.broken;
+    return 0;
+}
+
+/* Reads the files into the box; mistakes are left in `mistakes`. */
+static int fill(struct config_box *box, const struct source *sources, const struct config_options *options,
+                struct arena *scratch, struct mistakes *mistakes)
+{
+    struct expansion expansion = {.options = options, .memory = scratch};
+    struct reader reader = {.box = box, .mistakes = mistakes, .scratch = scratch, .expansion = &expansion};
+    bool broken = false;
+    defaults(&reader);
+    int error = user_defaults(box, options);
+    if (error == -ENOMEM)
+        return error;
+    for (uint32_t i = 0; i < box->file_count; i++)
+        if (fill_from(&reader, &sources[i], i, &expansion, &broken) != 0)
+            return -ENOMEM;
+    if (error == -ENAMETOOLONG && !broken && !record_find(&box->keys, schema_row_of("control.bind")))
         mistakes_add(mistakes, (struct mark){0}, "control.bind",
                      "the path in XDG_RUNTIME_DIR is too long for a socket; set control.bind");
     /* A time is shared by all models that there can be; a number of events is each one's own, however many there are. */
@@ -133,20 +176,20 @@ static int fill(struct config_box *box, struct text yaml, const struct config_op
     if (budgets_index(&box->budgets) != 0)
         return -ENOMEM;
     struct checker checker = {.box = box, .mistakes = mistakes, .scratch = scratch};
-    if (!tree.broken && !box->memory.failed) {
+    if (!broken && !box->memory.failed) {
         check_file(&checker);
         check_budgets(&checker);
     }
     return mistakes->count > 0 ? -EINVAL : 0;
 }
 
-static int parse(struct config **self_p, const char *name, struct text yaml, const struct config_options *options,
-                 config_error_fn *error, void *argument)
+static int parse(struct config **self_p, const struct source *sources, uint32_t count,
+                 const struct config_options *options, config_error_fn *error, void *argument)
 {
     struct arena scratch = {0};
-    struct mistakes mistakes = {.file = name, .memory = &scratch};
-    struct config_box *box = box_new(name);
-    int result = box && !box->memory.failed ? fill(box, yaml, options, &scratch, &mistakes) : -ENOMEM;
+    struct config_box *box = box_new(sources, count);
+    struct mistakes mistakes = {.files = box ? box->files : NULL, .memory = &scratch};
+    int result = box && !box->memory.failed ? fill(box, sources, options, &scratch, &mistakes) : -ENOMEM;
     if (scratch.failed || (box && box->memory.failed))
         result = -ENOMEM;
     if (result == -EINVAL)
@@ -160,18 +203,17 @@ static int parse(struct config **self_p, const char *name, struct text yaml, con
     return result;
 }
 
-/* Says of the file as a whole what is wrong; lack of memory as well. */
-static void tell_file(const char *name, int result, config_error_fn *error, void *argument)
+/* Says what is wrong with a file, or folder, without which there is nothing to read; lack of memory as well. */
+static void tell_alone(const char *name, bool folder, int result, config_error_fn *error, void *argument)
 {
     struct arena memory = {0};
-    struct mistakes mistakes = {.file = name, .memory = &memory};
-    if (result == -EFBIG)
-        mistakes_add(&mistakes, (struct mark){0}, "", "larger than %d MiB; allowed: a smaller one",
-                     SOURCE_BYTES_MAX >> 20);
-    else if (result == -ENOENT)
-        mistakes_add(&mistakes, (struct mark){0}, "", "there is no such file; an empty one is a valid configuration");
+    struct mistakes mistakes = {.files = &name, .memory = &memory};
+    if (folder && result == -ENOENT)
+        mistakes_add(&mistakes, (struct mark){0}, "", "there is no such folder; an empty one is good");
+    else if (folder && result == -E2BIG)
+        mistakes_add(&mistakes, (struct mark){0}, "", "more than %d files; allowed: up to that many", FILE_FOLDER_MAX);
     else
-        mistakes_add(&mistakes, (struct mark){0}, "", "cannot be read: %s", strerror(-result));
+        tell_file(&mistakes, 0, result);
     mistakes_tell(&mistakes, error, argument);
     arena_free(&memory);
 }
@@ -179,26 +221,59 @@ static void tell_file(const char *name, int result, config_error_fn *error, void
 int config_parse(struct config **self_p, const char *name, struct text yaml, const struct config_options *options,
                  config_error_fn *error, void *argument)
 {
+    const struct source source = {.name = name, .yaml = yaml};
     *self_p = NULL;
     int result = yaml.len > SOURCE_BYTES_MAX
                      ? -EFBIG
-                     : parse(self_p, name, yaml, options ? options : &no_options, error, argument);
+                     : parse(self_p, &source, 1, options ? options : &no_options, error, argument);
     if (result != 0 && result != -EINVAL)
-        tell_file(name, result, error, argument);
+        tell_alone(name, false, result, error, argument);
     return result == -EFBIG ? -EINVAL : result;
+}
+
+/* What is wrong with one file of the folder is told with all other mistakes. */
+static int read_sources(struct source **sources_p, uint32_t *count_p, const char *path,
+                        const struct config_options *options, struct arena *memory, const char **wrong_p)
+{
+    char **paths = NULL;
+    uint32_t more = 0;
+    int error = options->folder ? file_list(&paths, &more, options->folder, memory) : 0;
+    *wrong_p = options->folder;
+    if (error == -ENOENT && options->folder_may_lack)
+        error = 0;
+    if (error != 0)
+        return error;
+    struct source *sources = arena_take(memory, (size_t)more + 1, sizeof(*sources));
+    *wrong_p = path;
+    if (!sources)
+        return -ENOMEM;
+    for (uint32_t i = 0; i <= more; i++) {
+        sources[i].name = i == 0 ? path : paths[i - 1];
+        sources[i].error = file_read(&sources[i].yaml, sources[i].name, memory);
+    }
+    *sources_p = sources;
+    *count_p = more + 1;
+    return sources[0].error;
 }
 
 int config_load(struct config **self_p, const char *path, const struct config_options *options, config_error_fn *error,
                 void *argument)
 {
     struct arena memory = {0};
-    struct text yaml = {0};
+    struct source *sources = NULL;
+    uint32_t count = 0;
+    const char *wrong = path;
     *self_p = NULL;
-    int result = file_read(&yaml, path, &memory);
-    if (result == 0)
-        result = config_parse(self_p, path, yaml, options, error, argument);
-    else
-        tell_file(path, result, error, argument);
+    if (!options)
+        options = &no_options;
+    int result = read_sources(&sources, &count, path, options, &memory, &wrong);
+    bool told = false;
+    if (result == 0) {
+        result = parse(self_p, sources, count, options, error, argument);
+        told = result == -EINVAL;
+    }
+    if (result != 0 && !told)
+        tell_alone(wrong, wrong == options->folder, result, error, argument);
     arena_free(&memory);
     return result;
 }

@@ -98,6 +98,8 @@ struct config_options {
     bool no_env;  /* ${NAME} without a value is no error: secrets may be absent where one only checks */
     bool as_user; /* run by hand without root: state and control default to the XDG folders */
     uint32_t uid; /* whose run it is: names the folder in /tmp where the environment names none */
+    const char *folder;    /* conf.d: every *.yaml in it is read as well, in name order; NULL: none */
+    bool folder_may_lack;  /* it is no mistake if it is not there */
     const char *(*getenv)(void *argument, const char *name); /* NULL: no variable is set */
     void *getenv_argument;
 };
@@ -105,7 +107,8 @@ struct config_options {
 /* Called once for each error, with a whole line of text and no newline. */
 typedef void config_error_fn(void *argument, const char *line);
 
-/* Reads `path`; NULL options are all zero. Returns 0 and *self_p, or a negative error after having told `error` of
+/* Reads `path` and then the files of options->folder: their budgets come behind one another, any other section may stand
+ * in one file only. NULL options are all zero. Returns 0 and *self_p, or a negative error after having told `error` of
  * everything that is wrong: -EINVAL for mistakes in the text, -ENOENT and the like for a file that cannot be read. */
 int config_load(struct config **self_p, const char *path, const struct config_options *options, config_error_fn *error,
                 void *argument);
@@ -118,6 +121,11 @@ int config_parse(struct config **self_p, const char *name, struct text yaml, con
  * one settings object, which the configuration owns. NULL where no block matches: shown, never judged. *out_p untouched
  * on -ENOMEM. Costs a search among the blocks of the model's project and those whose project has a wildcard. */
 int config_settings_for(struct config *self, const struct model_id *model, const struct monitor_settings **out_p);
+
+/* Promises that `before` has worked out need not be worked out again: they are looked up there, and copied, until another
+ * is named or NULL. Nobody may change `before` during this call; afterwards config_settings_for() may be used on both, each
+ * by one thread. */
+void config_inherit(struct config *self, const struct config *before);
 
 /* What stands behind config_settings_for() when no block matches: the defaults, no KPI. */
 const struct monitor_settings *config_settings_default(void);

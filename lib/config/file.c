@@ -1,5 +1,6 @@
 #include "lib/config/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,4 +45,54 @@ int file_read(struct text *out, const char *path, struct arena *memory)
     int error = read_all(file, out, memory);
     fclose(file);
     return error;
+}
+
+static bool is_yaml(const char *name)
+{
+    size_t length = strlen(name);
+    return *name != '.' && length > 5 && strcmp(name + length - 5, ".yaml") == 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static int list_all(DIR *directory, const char *folder, char **paths, uint32_t *count_p, struct arena *memory)
+{
+    const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (!entry)
+            return -errno;
+        if (!is_yaml(entry->d_name))
+            continue;
+        if (*count_p == FILE_FOLDER_MAX)
+            return -E2BIG;
+        size_t room = strlen(folder) + strlen(entry->d_name) + 2;
+        char *path = arena_take(memory, room, 1);
+        if (!path)
+            return -ENOMEM;
+        snprintf(path, room, "%s%s%s", folder, slash, entry->d_name);
+        paths[(*count_p)++] = path;
+    }
+}
+
+int file_list(char ***paths_p, uint32_t *count_p, const char *folder, struct arena *memory)
+{
+    uint32_t count = 0;
+    DIR *directory = *folder ? opendir(folder) : NULL;
+    if (!directory)
+        return *folder ? -errno : -ENOENT;
+    char **paths = arena_take(memory, FILE_FOLDER_MAX, sizeof *paths);
+    int error = paths ? list_all(directory, folder, paths, &count, memory) : -ENOMEM;
+    closedir(directory);
+    if (error != 0)
+        return error;
+    if (count > 1)
+        qsort(paths, count, sizeof *paths, by_name);
+    *paths_p = paths;
+    *count_p = count;
+    return 0;
 }

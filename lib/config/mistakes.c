@@ -31,12 +31,23 @@ void mistakes_add(struct mistakes *self, struct mark mark, const char *key, cons
         va_end(arguments);
     }
     self->at[order] =
-        (struct mistake){.line = mark.line, .column = mark.column, .order = (uint32_t)order, .text = text};
+        (struct mistake){.file = mark.file, .line = mark.line, .column = mark.column, .order = (uint32_t)order, .text = text};
+}
+
+const char *mistakes_place(const struct mistakes *self, struct mark mark, struct mark from, char out[MISTAKES_PLACE_MAX])
+{
+    if (mark.file == from.file)
+        snprintf(out, MISTAKES_PLACE_MAX, "line %u", mark.line);
+    else
+        snprintf(out, MISTAKES_PLACE_MAX, "%s:%u", self->files[mark.file], mark.line);
+    return out;
 }
 
 static int by_place(const void *a_, const void *b_)
 {
     const struct mistake *a = a_, *b = b_;
+    if (a->file != b->file)
+        return a->file < b->file ? -1 : 1;
     if (a->line != b->line)
         return a->line < b->line ? -1 : 1;
     if (a->column != b->column)
@@ -46,7 +57,8 @@ static int by_place(const void *a_, const void *b_)
 
 static bool told_before(const struct mistake *list, uint32_t index)
 {
-    for (uint32_t i = index; i-- > 0 && list[i].line == list[index].line && list[i].column == list[index].column;)
+    for (uint32_t i = index; i-- > 0 && list[i].file == list[index].file && list[i].line == list[index].line &&
+                             list[i].column == list[index].column;)
         if (list[i].text && strcmp(list[i].text, list[index].text) == 0)
             return true;
     return false;
@@ -79,12 +91,13 @@ void mistakes_tell(struct mistakes *self, config_error_fn *error, void *argument
         if (!mistake->text || told_before(self->at, i))
             continue;
         if (mistake->line > 0)
-            tell_line(error, argument, "%s:%u:%u: %s", self->file, mistake->line, mistake->column, mistake->text);
+            tell_line(error, argument, "%s:%u:%u: %s", self->files[mistake->file], mistake->line, mistake->column,
+                      mistake->text);
         else
-            tell_line(error, argument, "%s: %s", self->file, mistake->text);
+            tell_line(error, argument, "%s: %s", self->files[mistake->file], mistake->text);
     }
     if (self->count > shown && !self->memory->failed)
-        tell_line(error, argument, "%s: %llu mistakes more are not shown", self->file,
+        tell_line(error, argument, "%s: %llu mistakes more are not shown", self->files[0],
                   (unsigned long long)(self->count - shown));
 }
 

@@ -15,22 +15,28 @@
 #define MISTAKES_QUOTE_MAX 96 /* bytes of a quotation, with its NUL */
 
 struct mistake {
-    uint32_t line, column; /* from 1; line 0: of the file as a whole */
+    uint32_t file, line, column; /* file: an index; line and column from 1, 0: of the file as a whole */
     uint32_t order;        /* keeps what stands at one place as it came */
     char *text;            /* "key: what is wrong, what is allowed" */
 };
 
 struct mistakes {
-    const char *file;
+    const char *const *files; /* their names; the first stands for all of them together */
     struct arena *memory;
     struct mistake *at; /* room for MISTAKES_MAX, taken with the first */
     uint64_t count;     /* those that are not kept too */
 };
 
-/* Where something stands in the file. */
+/* Where something stands. */
 struct mark {
     uint32_t line, column;
+    uint32_t file; /* index of the file, in the order they were read */
 };
+
+/* "line 12", or with the file's name "a.yaml:12" where `from` stands in another one. Returns `out`. */
+#define MISTAKES_PLACE_MAX 320
+const char *mistakes_place(const struct mistakes *self, struct mark mark, struct mark from,
+                           char out[MISTAKES_PLACE_MAX]);
 
 void mistakes_add(struct mistakes *self, struct mark mark, const char *key, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -116,6 +116,20 @@ static void read_member(struct reader *self, const struct schema_row *row, const
         assert(self->box->memory.failed);
 }
 
+/* A section may stand in one file only; blocks of budgets are put one behind the other. */
+static bool stands_elsewhere(struct reader *self, const struct schema_row *row, const struct node *key,
+                             const struct target *into)
+{
+    char place[MISTAKES_PLACE_MAX];
+    const struct key_place *before = record_find(into->keys, row);
+    if (!before || before->mark.file == key->mark.file || row->type == SCHEMA_BLOCKS)
+        return false;
+    mistakes_add(self->mistakes, key->mark, row->path,
+                 "given in %s too; only budgets may stand in more than one file: keep it in one of them",
+                 mistakes_place(self->mistakes, before->mark, key->mark, place));
+    return true;
+}
+
 void read_section(struct reader *self, const struct node *map, const char *section, const char *shown,
                   const struct target *into)
 {
@@ -130,7 +144,7 @@ void read_section(struct reader *self, const struct node *map, const char *secti
         else if (row->absent)
             mistakes_add(self->mistakes, node->key->mark, name, "not in this release (%s); remove the key",
                          row->absent);
-        else
+        else if (*section || !stands_elsewhere(self, row, node->key, into))
             read_member(self, row, node, name, into);
     }
 }

@@ -120,11 +120,15 @@ bool read_blocks(struct reader *self, const struct schema_row *row, const struct
         return true;
     if (!read_expect(self, row, node, shown, NODE_LIST))
         return false;
-    if (node->count > BUDGETS_BLOCKS_MAX)
+    if (node->count > BUDGETS_BLOCKS_MAX - budgets->block_count)
         return read_refuse(self, row, node, shown, "more than %d blocks", BUDGETS_BLOCKS_MAX);
-    budgets->blocks = arena_take(&self->box->memory, node->count, sizeof(*budgets->blocks));
-    if (!budgets->blocks)
+    struct budget_block *blocks =
+        arena_take(&self->box->memory, (size_t)budgets->block_count + node->count, sizeof(*blocks));
+    if (!blocks)
         return false;
+    if (budgets->block_count > 0)
+        memcpy(blocks, budgets->blocks, budgets->block_count * sizeof(*blocks));
+    budgets->blocks = blocks;
     for (const struct node *item = node->first; item; item = item->next)
         read_block(self, item, "budgets[]", &budgets->blocks[budgets->block_count++]);
     return true;

@@ -20,6 +20,11 @@ int config_settings_for(struct config *self, const struct model_id *model, const
     return error;
 }
 
+void config_inherit(struct config *self, const struct config *before)
+{
+    self->budgets->inherited = before ? before->budgets->promises : NULL;
+}
+
 const struct monitor_settings *config_settings_default(void)
 {
     /* The defaults of the schema, which a test compares with these: no configuration is at hand here. */
@@ -43,7 +48,8 @@ static bool tell_place(const struct config_box *box, const struct record *keys, 
     *out = (struct config_place){0};
     if (!place)
         return false;
-    *out = (struct config_place){.file = box->file, .line = place->mark.line, .column = place->mark.column};
+    *out = (struct config_place){
+        .file = box->files[place->mark.file], .line = place->mark.line, .column = place->mark.column};
     return true;
 }
 

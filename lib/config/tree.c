@@ -41,7 +41,9 @@ bool node_is_empty(const struct node *node)
 
 static struct mark mark_of(const struct builder *self, const yaml_mark_t *mark)
 {
-    return (struct mark){.line = self->first_line + (uint32_t)mark->line + 1, .column = (uint32_t)mark->column + 1};
+    return (struct mark){.line = self->first_line + (uint32_t)mark->line + 1,
+                         .column = (uint32_t)mark->column + 1,
+                         .file = self->source->file};
 }
 
 /* The keys that lead to where reading stands: "budgets[].models". "YAML" where there are none. */

@@ -42,6 +42,7 @@ struct tree_source {
     struct arena *memory;
     struct mistakes *mistakes;
     struct expansion *expansion;             /* NULL: texts are taken as they stand */
+    uint32_t file;                           /* index, for marks */
     bool (*begins_section)(struct text key); /* where reading may go on; NULL: nowhere */
 };
 

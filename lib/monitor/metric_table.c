@@ -139,6 +139,44 @@ void metric_table_add(struct metric_table *self, uint32_t index, double value, u
     window_add(&row->window, value, weight);
 }
 
+/* The values of a row once more, in the order and at the times that they came. */
+static void add_again(const struct metric_table *from, const struct metric_row *old, struct metric_table *to, uint32_t index)
+{
+    const struct window *window = &old->window;
+    const uint32_t held = window_held(window), capacity = window->capacity;
+    uint32_t place = held == capacity ? window->next : 0;
+    double at_s = held && old->gaps ? metric_table_start_s(from, (uint32_t)(old - from->rows)) : NAN;
+    for (uint32_t i = 0; i < held; i++) {
+        if (i > 0 && old->gaps)
+            at_s += (double)old->gaps[(size_t)place * from->stride];
+        metric_table_add(to, index, (double)*window_place(window, place), (uint64_t)window_weight_at(window, place), at_s);
+        place = place + 1 == capacity ? 0 : place + 1;
+    }
+}
+
+int metric_table_copy(const struct metric_table *from, uint32_t index, struct metric_table *to, const struct metric_keep *keep)
+{
+    const struct metric_row *old = &from->rows[index];
+    int error = metric_table_put(to, text_of(name_of(from, index)), keep);
+    if (error == 0 && window_weighted(&old->window) && old->window.capacity == keep->values &&
+        metric_table_reserve_weights(to, to->count - 1) != 0) {
+        metric_table_cut(to, to->count - 1);
+        error = -ENOMEM;
+    }
+    if (error)
+        return error;
+    struct metric_row *row = &to->rows[to->count - 1];
+    row->key = old->key;
+    if (old->window.capacity != keep->values)
+        return 0;
+    add_again(from, old, to, to->count - 1);
+    row->newest_s = old->newest_s;
+    row->window.total = old->window.total;
+    if (old->window.averages && row->window.averages)
+        row->window.ewma = old->window.ewma;
+    return 0;
+}
+
 const char *metric_table_name(const struct metric_table *self, uint32_t row)
 {
     assert(row < self->count);

@@ -69,6 +69,10 @@ int metric_table_put(struct metric_table *self, struct text name, const struct m
 /* Takes the newest rows away again, down to `count`. */
 void metric_table_cut(struct metric_table *self, uint32_t count);
 
+/* Puts a row of another table at the end of one that keeps other things: with its values, where it keeps as many of them,
+ * else empty. Times that were not kept are not known. Returns 0 or -ENOMEM: nothing has changed then. */
+int metric_table_copy(const struct metric_table *from, uint32_t index, struct metric_table *to, const struct metric_keep *keep);
+
 /* See window_reserve_weights(). */
 int metric_table_reserve_weights(struct metric_table *self, uint32_t row);
 

@@ -105,6 +105,16 @@ struct monitor;
 /* Returns 0, -ENOMEM, or -EINVAL where a setting is out of its range; on failure *self_p is NULL. */
 int monitor_new(struct monitor **self_p, const struct monitor_settings *settings);
 
+/* Takes over other settings, which must outlive the monitor from then on. What they do not touch stays as it is: windows of
+ * the same length, how an unchanged KPI stands, rules that are the same, episode and back-off. The count of failures
+ * begins anew where what is judged has changed, a rule where its detector or its parameters have. Another promise for a
+ * chart moves its thresholds and nothing else. It may be another monitor then, in *self_p. Returns 0; -EINVAL as
+ * monitor_new(), -ENOMEM: it goes on as before. */
+int monitor_change(struct monitor **self_p, const struct monitor_settings *settings);
+
+/* Whether a model would not notice the difference. */
+bool monitor_settings_same(const struct monitor_settings *a, const struct monitor_settings *b);
+
 /* Takes one event. now_ns: time of arrival on the steady clock; now_s: the same as seconds since the epoch. Returns 0,
  * or -ENOMEM: *out is then all zero. */
 int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,

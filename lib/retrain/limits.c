@@ -74,6 +74,27 @@ const char *limit_kind_name(enum limit_kind kind)
     return "";
 }
 
+static void projects_free(struct limit_project *projects, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        free((char *)(uintptr_t)projects[i].project);
+    free(projects);
+}
+
+/* A copy with names of its own; NULL: no memory. */
+static struct limit_project *projects_copy(const struct limit_project *projects, uint32_t count)
+{
+    struct limit_project *copy = calloc(count ? count : 1, sizeof *copy);
+    for (uint32_t i = 0; copy && i < count; i++) {
+        copy[i] = (struct limit_project){.project = strdup(projects[i].project), .set = projects[i].set};
+        if (!copy[i].project) {
+            projects_free(copy, i);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
 int limits_new(struct limits **self_p, const struct limit_set *fleet, const struct limit_project *projects,
                uint32_t count, const struct siphash_key *key)
 {
@@ -82,19 +103,11 @@ int limits_new(struct limits **self_p, const struct limit_set *fleet, const stru
     if (!self)
         return -ENOMEM;
     self->fleet.set = *fleet;
-    self->projects = calloc(count ? count : 1, sizeof *self->projects);
+    self->projects = projects_copy(projects, count);
+    self->project_count = self->projects ? count : 0;
     if (!self->projects || map_init(&self->accounts, key) < 0 || map_init(&self->families, key) < 0) {
         limits_destroy(&self);
         return -ENOMEM;
-    }
-    for (; self->project_count < count; self->project_count++) {
-        struct limit_project *project = &self->projects[self->project_count];
-        project->set = projects[self->project_count].set;
-        project->project = strdup(projects[self->project_count].project);
-        if (!project->project) {
-            limits_destroy(&self);
-            return -ENOMEM;
-        }
     }
     *self_p = self;
     return 0;
@@ -127,11 +140,19 @@ void limits_destroy(struct limits **self_p)
     map_drain(&self->families, free_family, NULL);
     map_free(&self->accounts);
     map_free(&self->families);
-    for (uint32_t i = 0; i < self->project_count; i++)
-        free((char *)(uintptr_t)self->projects[i].project);
-    free(self->projects);
+    projects_free(self->projects, self->project_count);
     free(self);
     *self_p = NULL;
+}
+
+/* A project's own limits; none where there are none. */
+static struct limit_set set_of(const struct limits *self, struct text project)
+{
+    for (uint32_t i = 0; i < self->project_count; i++) {
+        if (text_is(project, self->projects[i].project))
+            return self->projects[i].set;
+    }
+    return (struct limit_set){0};
 }
 
 struct limit_account *limits_account(struct limits *self, struct text project)
@@ -143,10 +164,7 @@ struct limit_account *limits_account(struct limits *self, struct text project)
     if (!account)
         return NULL;
     memcpy(account->name, project.at, project.len);
-    for (uint32_t i = 0; i < self->project_count; i++) {
-        if (text_is(project, self->projects[i].project))
-            account->use.set = self->projects[i].set;
-    }
+    account->use.set = set_of(self, project);
     map_put(&self->accounts, &account->link, (struct text){account->name, project.len});
     return account;
 }
@@ -371,6 +389,26 @@ struct limit_account *limits_take_eased(struct limits *self)
         account->eased = false;
     }
     return account;
+}
+
+int limits_change(struct limits *self, const struct limit_set *fleet, const struct limit_project *projects,
+                  uint32_t count)
+{
+    struct limit_project *copy = projects_copy(projects, count);
+    if (!copy)
+        return -ENOMEM;
+    projects_free(self->projects, self->project_count);
+    self->projects = copy;
+    self->project_count = count;
+    self->fleet.set = *fleet;
+    for (size_t i = 0; i <= self->accounts.mask; i++) {
+        for (struct map_link *link = self->accounts.slots[i]; link; link = link->next) {
+            struct limit_account *account = MAP_THING(link, struct limit_account, link);
+            account->use.set = set_of(self, text_of(account->name));
+            ease(self, account);
+        }
+    }
+    return 0;
 }
 
 void **limits_shelf(struct limit_account *account)

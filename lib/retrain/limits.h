@@ -50,6 +50,11 @@ int limits_new(struct limits **self_p, const struct limit_set *fleet, const stru
                uint32_t count, const struct siphash_key *key);
 void limits_destroy(struct limits **self_p);
 
+/* Other limits from now on; what was used stays counted, and every account may be held more or less than before. Returns 0
+ * or -ENOMEM: nothing has changed then. */
+int limits_change(struct limits *self, const struct limit_set *fleet, const struct limit_project *projects,
+                  uint32_t count);
+
 /* The account of a project; made when it is new. NULL: no memory. Lives as long as the limits. */
 struct limit_account *limits_account(struct limits *self, struct text project);
 

@@ -22,6 +22,12 @@ int metric_decoder_new(struct metric_decoder **self_p, const struct metric_optio
     return 0;
 }
 
+void metric_decoder_allow(struct metric_decoder *self, double max_future_s)
+{
+    assert(max_future_s >= 0);
+    self->options.max_future_s = max_future_s;
+}
+
 void metric_decoder_destroy(struct metric_decoder **self_p)
 {
     struct metric_decoder *self = *self_p;

@@ -128,6 +128,9 @@ struct beacon_message {
 
 int beacon_decode(struct metric_decoder *self, struct text payload, const struct beacon_message **out);
 
+/* Events may be that far ahead of now_s from the next message on. */
+void metric_decoder_allow(struct metric_decoder *self, double max_future_s);
+
 void metric_decoder_destroy(struct metric_decoder **self_p);
 
 #endif

@@ -33,8 +33,8 @@ class Arguments(unittest.TestCase):
             self.assertIn(word, done.stdout)
 
     def test_wrong_usage(self):
-        for arguments, part in ((["--dance"], "dance"), (["extra"], "extra"), (["--conf-dir", "/x"], "not in this release"),
-                                (["--print-config"], "not in this release"), (["--no-env"], "--check")):
+        for arguments, part in ((["--dance"], "dance"), (["extra"], "extra"), (["--conf-dir"], "requires an argument"),
+                                (["--print-config", "--check"], "which of them"), (["--no-env"], "--check")):
             done = run(*arguments)
             self.assertEqual(done.returncode, 64, arguments)
             self.assertIn(part, done.stderr)
@@ -178,8 +178,7 @@ class Running(unittest.TestCase):
     def test_interrupt_stops_and_hangup_does_not(self):
         with line.Daemon() as daemon:
             daemon.process.send_signal(signal.SIGHUP)
-            said = daemon.wait_log(lambda said: "SIGHUP" in said["msg"])
-            self.assertIn("not in this release", said["msg"])
+            daemon.wait_log(lambda said: "read again" in said["msg"])
             self.assertTrue(daemon.ask("status")["ok"])
             self.assertEqual(daemon.stop(signal.SIGINT), 0)
 

@@ -182,11 +182,43 @@ START_TEST(limits_have_the_configurations_names)
 }
 END_TEST
 
+START_TEST(other_limits_count_what_was_used_before)
+{
+    struct limit_ticket *ticket[3];
+    open_limits((struct limit_set){.per_day = 3}, (struct limit_set){.concurrent = 1});
+    limits_enter(limits, a);
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(limits_start(limits, i ? b : a, text_of(i ? "b/n" : "a/n"), i, &ticket[i]), 0);
+    ck_assert_int_eq(FLEET(true, 0), LIMIT_PER_DAY);
+    ck_assert_int_eq(PROJECT(a, true, 0), LIMIT_CONCURRENT);
+    const struct limit_set fleet = {.per_day = 4, .per_model_per_day = 2};
+    const struct limit_project projects[] = {{"b", {.per_day = 2}}, {"c", {.concurrent = 5}}};
+    while (limits_take_eased(limits))
+        ;
+    ck_assert_int_eq(limits_change(limits, &fleet, projects, 2), 0);
+    ck_assert_int_eq(FLEET(true, 0), LIMIT_NONE);
+    ck_assert_int_eq(PROJECT(a, true, 0), LIMIT_NONE); /* its own are gone */
+    ck_assert_int_eq(PROJECT(b, true, 0), LIMIT_PER_DAY);
+    ck_assert_int_eq(limits_model_free_ns(limits, b, text_of("b/n")), 1 + LIMITS_DAY_NS);
+    /* Both may be held less than before, and who orders the waiting hears of it. */
+    struct limit_account *first = limits_take_eased(limits), *second = limits_take_eased(limits);
+    ck_assert((first == a && second == b) || (first == b && second == a));
+    struct limit_account *c = limits_account(limits, text_of("c"));
+    for (int i = 0; i < 5; i++)
+        limits_enter(limits, c);
+    ck_assert_int_eq(PROJECT(c, true, 0), LIMIT_CONCURRENT);
+    ck_assert_int_eq(limits_change(limits, &fleet, NULL, 0), 0);
+    ck_assert_int_eq(PROJECT(b, true, 0), LIMIT_NONE);
+    close_limits();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("limits");
     TCase *tests = tcase_create("counts");
     tcase_add_test(tests, nothing_set_holds_nothing);
+    tcase_add_test(tests, other_limits_count_what_was_used_before);
     tcase_add_test(tests, concurrent_counts_what_runs);
     tcase_add_test(tests, a_day_slides);
     tcase_add_test(tests, a_model_has_its_share_of_the_day);
