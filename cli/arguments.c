@@ -46,6 +46,7 @@ static error_t common_option(int key, char *value, struct argp_state *state)
     case KEY_TIMEOUT:
         if (!option_number(value, 0.001, 86400, &common->timeout_s))
             say_and_end(EX_USAGE, "--timeout takes a number of seconds above 0, not '%s'", value);
+        common->timeout_given = true;
         return 0;
     case ARGP_KEY_INIT:
         hush(state);

@@ -13,6 +13,7 @@
 struct common {
     const char *socket; /* NULL: look for it */
     double timeout_s;
+    bool timeout_given;
     bool json;
 };
 
@@ -66,6 +67,10 @@ int checkpoint_run(const struct command *self, struct common *common, int argc, 
 int requeue_run(const struct command *self, struct common *common, int argc, char **argv);
 int silence_run(const struct command *self, struct common *common, int argc, char **argv);
 int unsilence_run(const struct command *self, struct common *common, int argc, char **argv);
+int reload_run(const struct command *self, struct common *common, int argc, char **argv);
+int log_level_run(const struct command *self, struct common *common, int argc, char **argv);
+int watch_run(const struct command *self, struct common *common, int argc, char **argv);
+int top_run(const struct command *self, struct common *common, int argc, char **argv);
 int publish_run(const struct command *self, struct common *common, int argc, char **argv);
 int trainer_run(const struct command *self, struct common *common, int argc, char **argv);
 int detect_run(const struct command *self, struct common *common, int argc, char **argv);

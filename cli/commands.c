@@ -40,6 +40,21 @@ const struct command commands[] = {
     {"check", "Reads configuration files as driftd would, and says everything that is wrong", "FILE...",
      "Asks no daemon. Ends with status 78 where a file has mistakes.", "driftc check /etc/driftd/driftd.yaml",
      check_run},
+    {"reload", "Lets the daemon read its configuration again; what is wrong with it is said here", "",
+     "Nothing changes where there is a mistake. What did not change in the configuration keeps its windows, episodes and "
+     "back-offs. Ends once the new one is in force for every model; --timeout is 600 where it is not given.",
+     "driftc reload", reload_run},
+    {"log-level", "Sets how much the daemon writes to its log", "LEVEL",
+     "LEVEL is debug, info, warning or error. It lasts until the next reload or restart.", "driftc log-level debug",
+     log_level_run},
+    {"watch", "Follows what happens, a line an event: violations, requests, losses, alarms", "[PATTERN]",
+     "PATTERN is project, project/name or project/name/version; events of no model, as losses and alarms, are shown without "
+     "one only. With --json each line is the CloudEvent itself.",
+     "driftc watch 'shop/*'", watch_run},
+    {"top", "Status and models on a screen that is drawn anew every two seconds", "[PATTERN]",
+     "Those that need somebody come first, as many as the terminal has lines for. q ends it. With --json each drawing is a "
+     "line of JSON, and no terminal is needed.",
+     "driftc top", top_run},
     {"publish", "Sends recorded events to the metrics socket, as a serving node would", "FILE",
      "FILE has one event a line, as JSON or as CSV under a header; - is standard input. Its members model, node, boot, "
      "seq and received_at are not sent: the topic names the model, and this publisher numbers its own messages, so "

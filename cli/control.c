@@ -57,6 +57,9 @@ static bool own_socket(char endpoint[CONFIG_ENDPOINT_MAX])
 
 char *control_default_socket(void)
 {
+    const char *named = getenv("DRIFTC_SOCKET");
+    if (named && *named)
+        return must(strdup(named));
     char own[CONFIG_ENDPOINT_MAX], system[CONFIG_ENDPOINT_MAX];
     config_control_default(system, NULL);
     /* A daemon that ends leaves its socket behind: being there is not enough. */
@@ -133,8 +136,22 @@ static json_t *read_answer(const char *endpoint, struct text text, bool *granted
     return NULL;
 }
 
+/* Mistakes of a configuration: a line each, as a compiler writes them. */
+static void say_errors(const json_t *errors)
+{
+    const json_t *error;
+    size_t index;
+    json_array_foreach(errors, index, error) {
+        visible_put(stderr, (struct text){.at = json_is_string(error) ? json_string_value(error) : "",
+                                          .len = json_string_length(error)});
+        fputc('\n', stderr);
+    }
+}
+
 static void say_refusal(const json_t *answer)
 {
+    if (json_array_size(json_object_get(answer, "errors")) > 1)
+        say_errors(json_object_get(answer, "errors"));
     struct text why = member_text(answer, "message"), code = member_text(answer, "error");
     const struct text shown = why.len ? why : code.len ? code : text_of("driftd refuses and does not say why");
     say("%.*s", (int)shown.len, shown.at);

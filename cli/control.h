@@ -21,7 +21,7 @@ int control_ask(const struct common *common, json_t *question, control_show_fn *
 /* The same for a question in between: *answer_p is a granted answer, the caller's, or NULL on failure. */
 int control_get(const struct common *common, json_t *question, json_t **answer_p);
 
-/* Where to ask when nobody says: a person's own daemon where one runs, else the system's. Caller's memory. */
+/* Where to ask when no option says: what DRIFTC_SOCKET names; else a person's own daemon where one runs, else the system's. Caller's memory. */
 char *control_default_socket(void);
 
 /* How the configuration is read by who runs this program. */

@@ -8,7 +8,7 @@ static void list_commands(void)
 {
     printf("Usage: driftc [--socket ENDPOINT] [--json] [--timeout SECONDS] COMMAND ...\n\n");
     for (const struct command *command = commands; command->name; command++)
-        printf("  %s%-8s%s %-12s %s\n", terminal_on(BOLD), command->name, terminal_off(BOLD), command->usage,
+        printf("  %s%-9s%s %-12s %s\n", terminal_on(BOLD), command->name, terminal_off(BOLD), command->usage,
                command->help);
     printf("\n`driftc help COMMAND` says how one of them is used.\n");
 }

@@ -6,6 +6,7 @@
 #include "cli/figure.h"
 #include "cli/kpi.h"
 #include "cli/member.h"
+#include "cli/models.h"
 #include "cli/say.h"
 #include "cli/state.h"
 #include "cli/table.h"
@@ -75,7 +76,7 @@ static void add_row(struct table *table, const json_t *model)
     add_budgets(table, json_object_get(model, "kpis"));
 }
 
-static void show_sorted(const json_t *models)
+void models_table(const json_t *models)
 {
     size_t count = json_array_size(models);
     struct row *sorted = must(calloc(count, sizeof *sorted));
@@ -126,6 +127,12 @@ static int gather(const struct common *common, const struct wanted *wanted, json
     return 0;
 }
 
+int models_gather(const struct common *common, const char *pattern, size_t most, json_t **models_p)
+{
+    const struct wanted wanted = {.pattern = pattern, .most = (double)most};
+    return gather(common, &wanted, models_p);
+}
+
 static int show_all(const struct common *common, const struct wanted *wanted)
 {
     json_t *answer, *models;
@@ -141,7 +148,7 @@ static int show_all(const struct common *common, const struct wanted *wanted)
     if (status == 0 && json_array_size(models) == 0)
         printf(wanted->pattern || wanted->state ? "No model matches.\n" : "No model has been heard of yet.\n");
     else if (status == 0)
-        show_sorted(models);
+        models_table(models);
     if (status == 0 && left_out > 0)
         printf("%s more are not shown: --limit, --state or a pattern\n", figure_count(left_out).text);
     json_decref(models);

@@ -5,6 +5,7 @@
 #include "cli/figure.h"
 #include "cli/member.h"
 #include "cli/state.h"
+#include "cli/status.h"
 #include "cli/terminal.h"
 #include "cli/visible.h"
 
@@ -135,9 +136,8 @@ static void put_checkpoint(const json_t *checkpoint)
     printf("%s\n", terminal_off(RED));
 }
 
-static void show(const json_t *answer, const void *argument)
+void status_show(const json_t *answer)
 {
-    (void)argument;
     double up_s = member_number(answer, "up_s", NAN), rate = member_number(answer, "events_per_s", NAN);
     printf("%sdriftd ", terminal_on(BOLD));
     put(member_text(answer, "version"));
@@ -150,6 +150,12 @@ static void show(const json_t *answer, const void *argument)
     put_counts("Lost", json_object_get(answer, "lost"), "of ", "");
     put_reload(json_object_get(answer, "reload"));
     put_checkpoint(json_object_get(answer, "checkpoint"));
+}
+
+static void show(const json_t *answer, const void *argument)
+{
+    (void)argument;
+    status_show(answer);
 }
 
 int status_run(const struct command *self, struct common *common, int argc, char **argv)

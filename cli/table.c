@@ -7,6 +7,7 @@
 #include "cli/visible.h"
 
 #define GAP 2       /* columns between two cells */
+#define WHOLE 40
 #define NARROWEST 8 /* what a column that gives way keeps */
 #define WRAP_LEAST 24
 
@@ -74,17 +75,20 @@ static unsigned sum(const unsigned *widths, unsigned count)
     return total + (shown ? (shown - 1) * GAP : 0);
 }
 
-static unsigned least_width(const struct column *column)
+/* A name that lost a part of itself says little: up to some length it stays whole while there is something to leave out. */
+static unsigned least_width(const struct column *column, unsigned natural, bool gently)
 {
-    return column->kind & COLUMN_WRAPS ? WRAP_LEAST : NARROWEST;
+    unsigned least = column->kind & COLUMN_WRAPS ? WRAP_LEAST : NARROWEST, most = natural < WHOLE ? natural : WHOLE;
+    return gently && !(column->kind & (COLUMN_OPTIONAL | COLUMN_WRAPS)) && most > least ? most : least;
 }
 
 /* Takes one column off the widest of those that give way; false when none can. */
-static bool squeeze(const struct table *self, unsigned *widths)
+static bool squeeze(const struct table *self, unsigned *widths, const unsigned *natural, bool gently)
 {
     unsigned widest = self->column_count;
     for (unsigned c = 0; c < self->column_count; c++) {
-        if (self->columns[c].kind & (COLUMN_GIVES_WAY | COLUMN_WRAPS) && widths[c] > least_width(&self->columns[c]) &&
+        if (self->columns[c].kind & (COLUMN_GIVES_WAY | COLUMN_WRAPS) &&
+            widths[c] > least_width(&self->columns[c], natural[c], gently) &&
             (widest == self->column_count || widths[c] > widths[widest]))
             widest = c;
     }
@@ -115,9 +119,11 @@ static void measure(const struct table *self, unsigned *widths)
                 widths[c] = width;
         }
     }
-    unsigned room = terminal_width();
+    unsigned room = terminal_width(), natural[TABLE_COLUMNS_MAX];
+    memcpy(natural, widths, sizeof natural);
     while (sum(widths, self->column_count) > room) {
-        if (!squeeze(self, widths) && !leave_out(self, widths))
+        if (!squeeze(self, widths, natural, true) && !leave_out(self, widths) &&
+            !squeeze(self, widths, natural, false))
             break;
     }
 }

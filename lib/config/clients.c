@@ -228,7 +228,7 @@ int config_clients_parse(struct config_clients **self_p, const char *name, struc
                          void *argument)
 {
     struct arena scratch = {0};
-    struct mistakes mistakes = {.file = name, .memory = &scratch};
+    struct mistakes mistakes = {.files = &name, .memory = &scratch};
     struct box *box = calloc(1, sizeof *box);
     *self_p = NULL;
     int rc = box ? fill(box, yaml, &scratch, &mistakes) : -ENOMEM;
@@ -255,7 +255,7 @@ int config_clients_load(struct config_clients **self_p, const char *path, config
     if (rc == 0) {
         rc = config_clients_parse(self_p, path, yaml, error, argument);
     } else {
-        struct mistakes mistakes = {.file = path, .memory = &memory};
+        struct mistakes mistakes = {.files = &path, .memory = &memory};
         mistakes_add(&mistakes, (struct mark){0}, "", "cannot be read: %s", strerror(-rc));
         mistakes_tell(&mistakes, error, argument);
     }

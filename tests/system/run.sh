@@ -73,14 +73,16 @@ mode_is() { [ "$(stat -c %a "$1")" = "$2" ] && [ "$(stat -c %U "$1")" = driftd ]
 
 # --- set-up: the unit as it is shipped, with folders of its own ---
 mkdir -p "$stage/etc/driftd" "$dropins"
-install -m 755 "$build/driftd" "$stage/driftd"
-sed -e "s|@bindir@|$stage|g" -e "s|@sysconfdir@|$stage/etc|g" systemd/driftd.service.in >/run/systemd/system/$unit.service
+install -m 755 "$build/driftd" "$build/driftc" "$stage/"
+mkdir -p "$stage/etc/driftd/conf.d"
+sed -e "s|@sbindir@|$stage|g" -e "s|@bindir@|$stage|g" -e "s|@sysconfdir@|$stage/etc|g" systemd/driftd.service.in >/run/systemd/system/$unit.service
 cat >"$dropins/folders.conf" <<CONF
 [Service]
 StateDirectory=
 StateDirectory=$unit
 RuntimeDirectory=
 RuntimeDirectory=$unit
+Environment=DRIFTC_SOCKET=ipc:///run/$unit/control.sock
 # An empty assignment takes the mode back as well.
 $(grep -E '^(State|Runtime)DirectoryMode=' systemd/driftd.service.in)
 CONF
@@ -111,6 +113,29 @@ check "the journal has its priority" field "$invocation" PRIORITY 6
 check "the journal has its name" field "$invocation" SYSLOG_IDENTIFIER driftd
 check "the control socket is for user and group" mode_is /run/$unit/control.sock 660
 check "the state folder is its own" mode_is /var/lib/$unit 750
+
+# --- it reloads ---
+before=$(property MainPID)
+write_config 'workers: 1
+budgets: [{models: "*", kpis: {accuracy: {min: 0.9}}}]'
+check "systemctl reload takes a good configuration" systemctl reload $unit
+check "and it is in force" until_true said "$invocation" "the configuration was read again and is in force"
+write_config 'workers: 1
+budgets: [{models: "*", windw: 3}]'
+check "systemctl reload refuses a bad one" sh -c "! systemctl reload $unit 2>/dev/null"
+check "and the journal has the mistake with its line" until_true said "$invocation" 'driftd.yaml:8:25: budgets.*windw: unknown key; did you mean window'
+check "said by driftc too, to whom systemctl status listens" until_true said "$invocation" 'driftc: refused'
+check "and it runs on" property_is ActiveState active
+check "as the same process" property_is MainPID "$before"
+printf 'budgets: [{models: shop}]\n' >"$stage/etc/driftd/conf.d/shop.yaml"
+write_config "workers: 1"
+check "conf.d is read with a reload" systemctl reload $unit
+check "and counted" until_true said "$invocation" "budgets=1"
+rm "$stage/etc/driftd/conf.d/shop.yaml"
+write_config "workers: 2"
+signal_main -HUP "$before"
+check "SIGHUP is refused what needs a restart" until_true said "$invocation" "workers: a change from"
+write_config "workers: 1"
 
 # --- it stops ---
 check "it stops when asked" systemctl stop $unit
