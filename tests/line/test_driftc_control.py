@@ -222,7 +222,7 @@ class Failing(Case):
 class Helping(Case):
     def test_every_command_has_help_with_an_example(self):
         listed = re.findall(r"^  ([a-z-]+) ", run("help").stdout.decode(), re.M)
-        with open(os.path.join(line.ROOT, "docs", "commands.md")) as file:
+        with open(os.path.join(os.path.dirname(__file__), "..", "..", "docs", "commands.md")) as file:
             table = file.read().split("## driftc")[1].split("\n\n")[2]
         documented = set(re.findall(r"`([a-z-]+)[ `]", "".join(row.split("|")[1] for row in table.splitlines()[2:])))
         self.assertEqual(set(listed), documented | {"help"})
