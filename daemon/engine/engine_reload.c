@@ -39,7 +39,7 @@ static void add_error(void *argument, const char *line)
 static const char *const fixed[] = {"metrics.bind", "metrics.connect", "metrics.queue", "jobs.bind",
                                     "jobs.feedback", "feedback.bind",  "events.bind",   "control.bind",
                                     "http.listen",  "http.hosts",      "workers",       "state.dir",
-                                    "log.format",   "security.curve"};
+                                    "log.format",   "security.curve",  "security.server_key"};
 
 static void refuse(struct reload *reload, const char *key, const char *sentence)
 {
@@ -344,11 +344,25 @@ static bool tell_stations(struct engine *self)
     return told;
 }
 
+/* The last that can be wrong: who may connect. It holds at once for every message, also on connections of before. */
+static void take_clients(struct engine *self)
+{
+    struct reload *reload = &self->reload;
+    bool revoked[KEYRING_ROLES] = {false};
+    if (self->keyring && json_array_size(reload->errors) == 0 &&
+        engine_security_replace(self, reload->next, add_error, reload, revoked) < 0 && json_array_size(reload->errors) == 0)
+        add_error(reload, "security.clients: the table stays as it was");
+    if (revoked[KEYRING_TRAINER] || revoked[KEYRING_OBSERVER])
+        log_warning("keys of trainers or observers were taken away: what they may send is refused at once, but connections that "
+                    "they have go on receiving until they are cut; a restart cuts them");
+}
+
 void engine_reload_built(struct engine *self)
 {
     struct reload *reload = &self->reload;
     pthread_join(reload->thread, NULL);
     reload->building = false;
+    take_clients(self);
     if (json_array_size(reload->errors) > 0) {
         config_destroy(&reload->next);
         finish(self);
