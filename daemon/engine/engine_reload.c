@@ -39,6 +39,7 @@ static void add_error(void *argument, const char *line)
 static const char *const fixed[] = {"metrics.bind", "metrics.connect", "metrics.queue", "jobs.bind",
                                     "jobs.feedback", "feedback.bind",  "events.bind",   "control.bind",
                                     "http.listen",  "http.hosts",      "workers",       "state.dir",
+                                    "state.checkpoint",
                                     "log.format",   "security.curve",  "security.server_key"};
 
 static void refuse(struct reload *reload, const char *key, const char *sentence)
