@@ -116,7 +116,7 @@ static void log_fresh(const struct core *self, const struct silences *list)
         if (before && before->until.steady_ns == silence->until.steady_ns)
             continue;
         log_info("models are silenced: judged and shown, not triggered", LOG_TEXT("pattern", silence->pattern),
-                 LOG_NUMBER("for_s", (silence->until.steady_ns - self->now.steady_ns) / CLOCK_S_NS),
+                 LOG_NUMBER("for_s", (double)(silence->until.steady_ns - self->now.steady_ns) / 1e9),
                  LOG_TEXT("why", silence->reason));
     }
 }
