@@ -228,7 +228,6 @@ START_TEST(refusals)
         {"{\"do\":\"status\",\"do\":\"models\"}", "bad_message", "duplicate"},
         {"{\"do\":\"dance\"}", "unknown_command",
          "status, models, model, explain, requests, request, retrain, cancel, requeue, silence, unsilence, rejects, reload, log_level"},
-        {"{\"do\":\"checkpoint\"}", "not_built", "checkpoint"},
         {"{\"do\":\"explain\"}", "bad_message", "project/name/version"},
         {"{\"do\":\"silence\",\"pattern\":\"a\"}", "bad_message", "for_s"},
         {"{\"do\":\"silence\",\"pattern\":\"a//b\",\"for_s\":1}", "bad_message", ""},
