@@ -8,6 +8,7 @@
 #include "daemon/base/log.h"
 #include "daemon/requests/core.h"
 #include "lib/retrain/patience.h"
+#include "lib/wire/cloud_event.h"
 #include "lib/wire/job.h"
 
 static void read_failed(struct core *self, int rc)
@@ -167,10 +168,11 @@ static void give_up(struct core *self, const struct retrain_notice *notice, stru
     if (rc != 1)
         return;
     step_note(self, &last, "monitor", why);
+    struct model_id model;
     struct json_write data = {.at = NULL};
     json_write_bracket(&data, '{');
-    json_write_key(&data, "model");
-    json_write_string(&data, notice->model);
+    if (model_id_parse(&model, text_of(notice->model)) == 0)
+        cloud_event_model(&data, &model);
     json_write_key(&data, "fruitless");
     json_write_integer(&data, row->fruitless);
     json_write_key(&data, "last_request");

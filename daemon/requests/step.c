@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "daemon/requests/core.h"
-#include "lib/wire/json_write.h"
+#include "lib/wire/cloud_event.h"
 
 struct text step_family(const char *model)
 {
@@ -108,16 +108,24 @@ static struct headline headline_of(const struct request_step *step)
     return (struct headline){NULL, NULL, false};
 }
 
-static char *news_data(const struct request *request, const char *by, const char *why, bool with_trigger)
+/* The attempt that it is about, which may be over, and the next one begun. */
+struct tale {
+    uint32_t attempt;
+    const char *trainer; /* "": nobody */
+    const char *by, *why;
+};
+
+static char *news_data(const struct request *request, const struct tale *tale, bool with_trigger)
 {
+    struct model_id model;
     struct json_write out = {.at = NULL};
     json_write_bracket(&out, '{');
     json_write_key(&out, "request");
     json_write_string(&out, request->id);
     json_write_key(&out, "attempt");
-    json_write_integer(&out, request->attempt);
-    json_write_key(&out, "model");
-    json_write_string(&out, request->model);
+    json_write_integer(&out, tale->attempt);
+    if (model_id_parse(&model, text_of(request->model)) == 0)
+        cloud_event_model(&out, &model);
     json_write_key(&out, "state");
     json_write_string(&out, request_state_name(request->state));
     json_write_key(&out, "strategy");
@@ -125,11 +133,11 @@ static char *news_data(const struct request *request, const char *by, const char
     json_write_key(&out, "strategy_reason");
     json_write_string(&out, request->strategy_reason);
     json_write_key(&out, "trainer");
-    json_write_string(&out, *request->trainer ? request->trainer : NULL);
+    json_write_string(&out, *tale->trainer ? tale->trainer : NULL);
     json_write_key(&out, "by");
-    json_write_string(&out, by);
+    json_write_string(&out, tale->by);
     json_write_key(&out, "why");
-    json_write_string(&out, why);
+    json_write_string(&out, tale->why);
     if (with_trigger) {
         json_write_key(&out, "trigger");
         json_write_raw(&out, text_of(request->trigger_json));
@@ -138,13 +146,14 @@ static char *news_data(const struct request *request, const char *by, const char
     return json_write_take(&out);
 }
 
+/* Its id is none that a job has: a job's is <request>/<attempt>. */
 static void tell(struct core *self, const struct request *request, const struct headline *headline, int64_t line,
-                 const char *by, const char *why)
+                 const struct tale *tale)
 {
-    char id[REQUEST_ID_LEN + 24];
-    snprintf(id, sizeof id, "%s/%lld", request->id, (long long)line);
-    effects_news(self, headline->type, id, request, headline->sentence, headline->warning, why,
-                 news_data(request, by, why, headline->type == requested.type));
+    char id[REQUEST_ID_LEN + 32];
+    snprintf(id, sizeof id, "%s/history/%lld", request->id, (long long)line);
+    effects_news(self, headline->type, id, request, headline->sentence, headline->warning, tale->why,
+                 news_data(request, tale, headline->type == requested.type));
 }
 
 static int64_t add_line(struct core *self, const struct request *request, uint32_t attempt, const char *from,
@@ -169,7 +178,8 @@ void step_begin(struct core *self, struct live *live, const char *by, const char
     const struct request *request = live_value(live);
     store_add_request(self->store, request);
     int64_t line = add_line(self, request, request->attempt, NULL, by, why);
-    tell(self, request, &requested, line, by, why);
+    tell(self, request, &requested, line,
+         &(struct tale){.attempt = request->attempt, .trainer = "", .by = by, .why = why});
 }
 
 /* -- models that wait for a request ---------------------------------------------------------------------------------- */
@@ -313,16 +323,20 @@ static void apply_once(struct core *self, struct live *live, const struct reques
         record_attempt(self, live, step, event, report);
     if (report)
         step_late(self, request, step, event, report);
-    if (step->next_attempt)
+    if (step->told) {
+        int64_t line = add_line(self, request, attempt, request_state_name(step->from), step->by, step->why);
+        struct tale tale = {.attempt = attempt,
+                            .trainer = step->attempt_ended ? step->trainer : request->trainer,
+                            .by = step->by,
+                            .why = step->why};
+        struct headline headline = headline_of(step);
+        if (headline.type)
+            tell(self, request, &headline, line, &tale);
+    }
+    if (step->next_attempt) /* only now: what was told is of the attempt before */
         choose_next(self, request);
     if (step->changed)
         store_set_request(self->store, request);
-    if (step->told) {
-        int64_t line = add_line(self, request, attempt, request_state_name(step->from), step->by, step->why);
-        struct headline headline = headline_of(step);
-        if (headline.type)
-            tell(self, request, &headline, line, step->by, step->why);
-    }
     if (!request_state_final(step->from) && request_state_final(step->to))
         end_waiting(self, request);
 }

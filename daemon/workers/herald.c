@@ -38,19 +38,6 @@ static void event_send(struct shard *self, struct json_write *out, const struct 
     self->ports.event(self->ports.argument, event);
 }
 
-static void write_model(struct json_write *out, const struct model *model)
-{
-    json_write_key(out, "model");
-    json_write_bracket(out, '{');
-    json_write_key(out, "project");
-    json_write_text(out, model->id.project);
-    json_write_key(out, "name");
-    json_write_text(out, model->id.name);
-    json_write_key(out, "version");
-    json_write_text(out, model->id.version);
-    json_write_bracket(out, '}');
-}
-
 static const struct window *window_of(const struct monitor *monitor, const char *metric)
 {
     for (uint32_t i = 0; i < monitor_metric_count(monitor); i++) {
@@ -95,7 +82,7 @@ static void tell_violation(struct shard *self, struct model *model, struct now n
     struct cloud_event_head head;
     char id[64];
     event_begin(self, &out, &head, "driftd.budget.violated", model->text, id, now);
-    write_model(&out, model);
+    cloud_event_model(&out, &model->id);
     write_violations(&out, model->monitor);
     event_send(self, &out, &head);
 }
@@ -106,7 +93,7 @@ static void tell_recovery(struct shard *self, struct model *model, struct now no
     struct cloud_event_head head;
     char id[64];
     event_begin(self, &out, &head, "driftd.model.recovered", model->text, id, now);
-    write_model(&out, model);
+    cloud_event_model(&out, &model->id);
     json_write_key(&out, "healthy");
     json_write_integer(&out, monitor_settings_of(model->monitor)->recover_after);
     event_send(self, &out, &head);
@@ -169,7 +156,7 @@ static void tell_drift(struct shard *self, const struct model *model, const stru
     struct cloud_event_head head;
     char id[64];
     event_begin(self, &out, &head, "driftd.drift.detected", model->text, id, now);
-    write_model(&out, model);
+    cloud_event_model(&out, &model->id);
     json_write_key(&out, "rule");
     json_write_string(&out, trigger->rule);
     json_write_key(&out, "metric");
@@ -252,7 +239,7 @@ void herald_silent(struct shard *self, struct model *model, struct now now)
     char id[64];
     send(self, NOTICE_SILENT, model, now);
     event_begin(self, &out, &head, "driftd.model.stale", model->text, id, now);
-    write_model(&out, model);
+    cloud_event_model(&out, &model->id);
     json_write_key(&out, "silent_s");
     json_write_number(&out, round((double)(now.steady_ns - model->heard_ns) / 1e6) / 1e3);
     event_send(self, &out, &head);

@@ -42,3 +42,16 @@ char *cloud_event_text(const struct cloud_event_head *head, struct text data)
     json_write_bracket(&out, '}');
     return json_write_take(&out);
 }
+
+void cloud_event_model(struct json_write *out, const struct model_id *model)
+{
+    json_write_key(out, "model");
+    json_write_bracket(out, '{');
+    json_write_key(out, "project");
+    json_write_text(out, model->project);
+    json_write_key(out, "name");
+    json_write_text(out, model->name);
+    json_write_key(out, "version");
+    json_write_text(out, model->version);
+    json_write_bracket(out, '}');
+}

@@ -5,6 +5,7 @@
 #ifndef DRIFT_LIB_WIRE_CLOUD_EVENT_H
 #define DRIFT_LIB_WIRE_CLOUD_EVENT_H
 
+#include "lib/model_id.h"
 #include "lib/wire/json_write.h"
 
 struct cloud_event_head {
@@ -24,5 +25,8 @@ char *cloud_event_text(const struct cloud_event_head *head, struct text data);
 /* Writes the members of the head, for events whose data is written piece by piece: the object is left open behind the
  * key "data". */
 void cloud_event_open(struct json_write *out, const struct cloud_event_head *head);
+
+/* The member "model" of an event's data: {"project": …, "name": …, "version": …}. */
+void cloud_event_model(struct json_write *out, const struct model_id *model);
 
 #endif

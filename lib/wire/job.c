@@ -140,19 +140,10 @@ static void write_previous(struct json_write *out, const struct job *job)
 
 static void write_data(struct json_write *out, const struct job *job)
 {
-    const struct model_id *model = &job->model;
     json_write_bracket(out, '{');
     write_string(out, "request", job->request);
     write_integer(out, "attempt", job->attempt);
-    json_write_key(out, "model");
-    json_write_bracket(out, '{');
-    json_write_key(out, "project");
-    json_write_text(out, model->project);
-    json_write_key(out, "name");
-    json_write_text(out, model->name);
-    json_write_key(out, "version");
-    json_write_text(out, model->version);
-    json_write_bracket(out, '}');
+    cloud_event_model(out, &job->model);
     write_time(out, "created_at", job->created_s);
     write_string(out, "strategy", job->strategy);
     write_string(out, "strategy_reason", job->strategy_reason);

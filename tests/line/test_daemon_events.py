@@ -55,8 +55,8 @@ class Events(unittest.TestCase):
             self.assertGreater(event["statistic"], event["threshold"])
             self.assertLess(event["size"], 0)
             requested = self.wait(observer, "driftd.retraining.requested", MODEL)
-            self.assertEqual(requested["data"]["model"], MODEL if isinstance(requested["data"]["model"], str)
-                             else event["model"])
+            self.assertEqual(requested["data"]["model"], event["model"])
+            self.assertEqual(requested["id"], f"{requested['data']['request']}/history/{requested['id'].split('/')[2]}")
             send(node, "shop/other/v1", {"accuracy": 0.95, "node": "cam", "boot": "b", "seq": 4})
             send(node, "shop/other/v1", {"accuracy": 0.95, "node": "cam", "boot": "b", "seq": 9})
             lost = self.wait(observer, "driftd.frames.lost", "cam")["data"]
