@@ -64,7 +64,8 @@ static int list(struct folder *self)
         }
     }
     closedir(stream);
-    qsort(self->entries, self->count, sizeof *self->entries, by_number);
+    if (self->count)
+        qsort(self->entries, self->count, sizeof *self->entries, by_number);
     return rc;
 }
 
