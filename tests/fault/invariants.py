@@ -152,9 +152,17 @@ def read_logs(files):
     return sorted(lines, key=lambda line: line["t"])
 
 
+CLOCK_S = 0.002  # the wall clock is read to a millisecond; all are on one machine
+
+
 def sent_after_commit(requests, by_request, log):
-    """3: every job that a trainer got stands in the history as an offer of that attempt."""
-    offered = {(request, line.attempt) for request, lines in by_request.items() for line in lines if line.to == "OFFERED"}
+    """3: every job that a trainer got stands in the history as an offer of that attempt, made before: one that was sent and
+    then lost is made again after the restart, too late."""
+    offered = {}
+    for request, lines in by_request.items():
+        for line in lines:
+            if line.to == "OFFERED":
+                offered.setdefault((request, line.attempt), line.at)
     for line in log:
         if "got" not in line:
             continue
@@ -163,6 +171,8 @@ def sent_after_commit(requests, by_request, log):
             yield f"3: {line['trainer']} got {request}, which the store does not know"
         elif (request, attempt) not in offered:
             yield f"3: {line['trainer']} got attempt {attempt} of {request}, which was never committed as offered"
+        elif line["t"] < offered[request, attempt] - CLOCK_S:
+            yield f"3: {line['trainer']} got attempt {attempt} of {request} before it was committed as offered"
 
 
 STEPS = {"accept": lambda line: line.source in ("OFFERED", "PENDING") and line.to == "RUNNING",
@@ -180,7 +190,7 @@ def granted_after_commit(by_request, log):
         say = said["say"]
         lines = [step for step in by_request.get(request, ()) if step.by == by and step.attempt == attempt]
         wanted = STEPS["accept" if say == "progress" else say]
-        if not any(wanted(step) for step in lines):
+        if not any(wanted(step) and step.at <= line["t"] + CLOCK_S for step in lines):
             yield (f"{6 if say == 'progress' else 7}: {said['trainer']} was granted {say} of attempt {attempt} of {request}, "
                    "of which the history knows nothing")
 
