@@ -97,7 +97,8 @@ static int write_file(struct checkpoint *self, struct writing *writing)
 static void account(struct checkpoint *self, const struct writing *writing, int rc)
 {
     if (rc < 0) {
-        self->all_due = true; /* models that were handed over count as unchanged */
+        self->all_due = true;                /* models that were handed over count as unchanged */
+        self->number = writing->head.number; /* the file may stand there all the same: its name is used up */
         return;
     }
     if (writing->models == 0 && writing->head.changed_only)

@@ -327,6 +327,7 @@ static bool tell_stations(struct engine *self)
             *renewal = (struct shard_renewal){.max_message_bytes = config->metrics.max_message_bytes,
                                               .max_future_s = (double)config->metrics.max_future_ns / 1e9,
                                               .max_models = config->metrics.max_models,
+                                              .keep_ns = config->state.keep_ns,
                                               .reply_to = self->inbox,
                                               .changed = &reload->changed};
         told = send_renewal(workers_inbox(self->workers, i), renewal);
@@ -377,6 +378,7 @@ void engine_reload_built(struct engine *self)
     pthread_mutex_unlock(&self->settings_mutex);
     engine_set_log_level(self->config);
     if (!tell_stations(self)) {
+        reload->half = true;
         log_error("there is no memory to tell all stations of the new configuration; start the daemon again");
         inbox_put(self->inbox, (struct letter){.kind = LETTER_ALARM});
     }
@@ -385,7 +387,7 @@ void engine_reload_built(struct engine *self)
 void engine_reload_renewed(struct engine *self)
 {
     struct reload *reload = &self->reload;
-    if (--reload->awaited > 0)
+    if (--reload->awaited > 0 || reload->half)
         return;
     config_destroy(&reload->old);
     free(reload->projects);

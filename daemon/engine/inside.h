@@ -53,6 +53,7 @@ struct reload {
     const char *code;      /* and of what kind that is */
 
     uint32_t awaited;   /* stations that still use the old one */
+    bool half;          /* and some could not be told: it stays to the end */
     struct config *old; /* until then */
     struct requests_project *projects;
     atomic_uint changed; /* models with other settings */

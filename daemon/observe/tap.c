@@ -15,6 +15,7 @@
 #define LINGER_MS 1000
 #define SUBSCRIPTION_MAX 64
 #define QUEUE 1000
+#define SLOW_MS 5                /* between attempts to send: libzmq does not tell when a PUB has room again */
 #define STOP_NS (2 * CLOCK_S_NS) /* how long a stop waits for recorders */
 
 struct tap {
@@ -31,6 +32,7 @@ struct tap {
     atomic_size_t waiting;  /* bytes */
     atomic_uint_fast64_t dropped_now; /* since the thread last looked */
     atomic_uint_fast64_t sent, lost;
+    atomic_int_fast64_t until_ns; /* recorders are waited for, at most */
 };
 
 static bool name_endpoint(const char *control, char out[ENDPOINT_MAX])
@@ -72,6 +74,7 @@ int tap_new(struct tap **self_p, const char *control, char why[ENDPOINT_WHY_MAX]
     struct tap *self = calloc(1, sizeof *self);
     if (!self)
         return -ENOMEM;
+    atomic_init(&self->until_ns, INT64_MAX);
     int rc = inbox_new(&self->inbox);
     if (rc == 0)
         rc = open_socket(self, endpoint, why);
@@ -159,23 +162,23 @@ static void take_subscriptions(struct tap *self)
 }
 
 /* Waits for a recorder that is slow; false: there is none any more, or the time is over. */
-static bool send_bytes(struct tap *self, const char *text, size_t len, int64_t until_ns)
+static bool send_bytes(struct tap *self, const char *text, size_t len)
 {
     while (atomic_load_explicit(&self->session, memory_order_relaxed)) {
         heart_beat(&self->heart);
         if (zmq_send(self->handle, text, len, ZMQ_DONTWAIT) >= 0)
             return true;
-        zmq_pollitem_t item = {.socket = self->handle, .events = ZMQ_POLLOUT | ZMQ_POLLIN};
-        if (zmq_errno() != EAGAIN || clock_now().steady_ns > until_ns)
+        zmq_pollitem_t item = {.socket = self->handle, .events = ZMQ_POLLIN};
+        if (zmq_errno() != EAGAIN || clock_now().steady_ns > atomic_load(&self->until_ns))
             return false;
-        zmq_poll(&item, 1, HEART_TURN_MAX_MS);
+        zmq_poll(&item, 1, SLOW_MS);
         take_subscriptions(self);
     }
     return false;
 }
 
 /* What was dropped stood before what was put later: so it is told first. */
-static void send_lost(struct tap *self, int64_t until_ns)
+static void send_lost(struct tap *self)
 {
     struct json_write out = {.at = NULL};
     self->untold += atomic_exchange_explicit(&self->dropped_now, 0, memory_order_relaxed);
@@ -187,15 +190,15 @@ static void send_lost(struct tap *self, int64_t until_ns)
     if (!line)
         return;
     line[len] = '\n';
-    if (send_bytes(self, line, len + 1, until_ns))
+    if (send_bytes(self, line, len + 1))
         self->untold = 0;
     free(line);
 }
 
-static void send_tape(struct tap *self, struct tape *tape, int64_t until_ns)
+static void send_tape(struct tap *self, struct tape *tape)
 {
-    send_lost(self, until_ns);
-    if (send_bytes(self, tape->text, tape->len, until_ns))
+    send_lost(self);
+    if (send_bytes(self, tape->text, tape->len))
         atomic_fetch_add_explicit(&self->sent, tape->events, memory_order_relaxed);
     else if (atomic_load_explicit(&self->session, memory_order_relaxed)) {
         atomic_fetch_add_explicit(&self->lost, tape->events, memory_order_relaxed);
@@ -206,27 +209,24 @@ static void send_tape(struct tap *self, struct tape *tape, int64_t until_ns)
 static void *run(void *argument)
 {
     struct tap *self = argument;
-    int64_t until_ns = INT64_MAX;
     bool stop = false;
     while (!stop || inbox_count(self->inbox) > 0) {
         struct letter letter;
         heart_beat(&self->heart);
         take_subscriptions(self);
         if (inbox_take(self->inbox, &letter)) {
-            if (letter.kind == LETTER_STOP) {
+            if (letter.kind == LETTER_STOP)
                 stop = true;
-                until_ns = clock_now().steady_ns + STOP_NS;
-            }
             if (letter.kind == LETTER_TAPE) {
                 struct tape *tape = letter.body;
                 atomic_fetch_sub_explicit(&self->waiting, tape->len, memory_order_relaxed);
-                send_tape(self, tape, until_ns);
+                send_tape(self, tape);
             }
             if (letter.drop)
                 letter.drop(letter.body);
             continue;
         }
-        send_lost(self, until_ns);
+        send_lost(self);
         zmq_pollitem_t items[] = {{.fd = inbox_fd(self->inbox), .events = ZMQ_POLLIN},
                                   {.socket = self->handle, .events = ZMQ_POLLIN}};
         zmq_poll(items, 2, HEART_TURN_MAX_MS);
@@ -263,6 +263,7 @@ void tap_stop(struct tap *self)
 {
     if (!self->started)
         return;
+    atomic_store(&self->until_ns, clock_now().steady_ns + STOP_NS);
     while (inbox_put(self->inbox, (struct letter){.kind = LETTER_STOP}) < 0)
         zclock_sleep(10);
     pthread_join(self->thread, NULL);

@@ -254,8 +254,10 @@ bool core_turn(struct core *self, struct now now)
         store_probe(self->store);
     if (writable)
         offers_record_sent(self);
-    if (self->renewal && !core_renew(self, writable))
+    if (self->renewal && !core_renew(self))
         self->again = true;
+    if (self->choose_due && writable)
+        core_choose_anew(self);
     take_letters(self, writable);
     take_feedback(self);
     if (!self->full) {

@@ -128,6 +128,7 @@ struct core {
     int64_t unknown_told_ns;
     uint64_t alarms; /* raised so far, for their ids */
     struct requests_renewal *renewal; /* of the options, which the next turn takes over; NULL: none */
+    bool choose_due;                  /* core_choose_anew() is */
     bool ended;      /* the station cannot go on */
 };
 
@@ -152,7 +153,9 @@ bool core_stopped(const struct core *self);
 uint32_t core_live(const struct core *self);
 
 /* Takes the other options over, at the beginning of a turn; true when that is done. core_open.c. */
-bool core_renew(struct core *self, bool writable);
+bool core_renew(struct core *self);
+/* And then, in a turn that can write: strategies for the requests whose own is gone. */
+void core_choose_anew(struct core *self);
 
 /* -- for the files of the core: live.c ------------------------------------------------------------------------------- */
 

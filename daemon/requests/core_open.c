@@ -250,7 +250,13 @@ static int exchange(struct core *self, const struct requests_options *options, s
     return rc;
 }
 
-bool core_renew(struct core *self, bool writable)
+void core_choose_anew(struct core *self)
+{
+    each_live(self, choose_where_gone);
+    self->choose_due = self->full; /* it may not be kept: then once more */
+}
+
+bool core_renew(struct core *self)
 {
     struct queue *queue = NULL;
     if (exchange(self, &self->renewal->options, &queue) < 0)
@@ -259,8 +265,7 @@ bool core_renew(struct core *self, bool writable)
     queue_destroy(&self->queue);
     self->queue = queue;
     each_live(self, settle);
-    if (writable)
-        each_live(self, choose_where_gone);
+    self->choose_due = true;
     struct letter done = {.kind = LETTER_RENEWED};
     while (inbox_put(self->renewal->reply_to, done) < 0)
         ; /* a few bytes, which somebody is about to give back */

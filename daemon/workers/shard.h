@@ -55,6 +55,7 @@ struct shard_renewal {
     uint64_t max_message_bytes;
     double max_future_s;
     uint32_t max_models;
+    int64_t keep_ns;
     struct inbox *reply_to;
     atomic_uint *changed; /* counts the models that have got other settings; outlives the shard */
 };

@@ -13,6 +13,7 @@ void shard_renew(struct shard *self, struct shard_renewal *renewal)
     self->renewed = 0;
     self->options.max_message_bytes = renewal->max_message_bytes;
     self->options.max_models = renewal->max_models;
+    self->options.keep_ns = renewal->keep_ns;
     metric_decoder_allow(self->decoder, renewal->max_future_s);
 }
 

@@ -118,7 +118,7 @@ int shard_restore(struct shard *self, uint64_t hash, const struct model_id *id, 
     if (why < 0)
         return why;
     self->began_ns = now.steady_ns;
-    const bool too_old = self->options.keep_ns > 0 && now.steady_ns - record.heard_ns > self->options.keep_ns;
+    const bool too_old = self->options.keep_ns > 0 && record.heard_ns < now.steady_ns - self->options.keep_ns;
     model = too_old ? NULL : shard_add(self, hash, id, record.monitor, now.steady_ns, &why);
     if (model) {
         take_over(model, &record);

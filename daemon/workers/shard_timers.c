@@ -71,7 +71,7 @@ static void log_drops(struct shard *self, struct now now)
  * a request or a person's word that is still to come. */
 static bool may_go(const struct shard *self, const struct model *model, struct now now)
 {
-    const bool counted = self->walks || self->slice || self->slice_at > 0 ||
+    const bool counted = self->walks || self->slice || self->slice_at > 0 || self->renewal ||
                          self->silences_at != UINT32_MAX;
     return self->options.keep_ns > 0 && now.steady_ns - model->heard_ns > self->options.keep_ns && !model->live &&
            !model->unrecoverable && !counted && !shard_asks_about(self, model);

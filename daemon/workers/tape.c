@@ -76,6 +76,7 @@ void tape_flush(struct shard *self)
     if (!tape) {
         self->no_memory++;
         from->len = 0;
+        from->events = 0;
         return;
     }
     *tape = (struct tape){.text = from->text, .len = from->len, .events = from->events};

@@ -184,7 +184,7 @@ static int prepare(struct monitor *self, const struct metric_event *event, struc
 {
     const struct monitor_settings *settings = self->settings;
     const uint32_t rows = self->metrics.count, unseen = self->kpis_unseen;
-    if (!self->trigger && settings->kpi_count && self->failures + 1 >= settings->consecutive_failures &&
+    if (!self->trigger && settings->kpi_count && self->failures >= settings->consecutive_failures - 1 &&
         !(self->trigger = calloc(1, sizeof *self->trigger)))
         return -ENOMEM;
     if (rule_set_prepare(&self->rules, event) != 0)
