@@ -221,7 +221,7 @@ static void begin(struct control *self, struct asker *asker, json_t *ask, int64_
     struct pending *pending = refusal ? NULL : free_place(self);
     if (!refusal && !pending)
         refusal = command_refuse("busy", "too many questions are under way; ask again");
-    if (refusal || !pending) {
+    if (refusal || !pending || !command) {
         reply(self, asker, refusal);
         json_decref(ask);
         return;

@@ -30,7 +30,7 @@ static bool put(struct slice *slice, struct model *model)
         model_record_save(model, slice->bytes + SLICE_HEAD, needed);
     }
     for (unsigned i = 0; i < SLICE_HEAD; i++)
-        slice->bytes[slice->used + i] = i < 4 ? (uint8_t)(needed >> (8 * i)) : 0;
+        slice->bytes[slice->used + i] = (uint8_t)(i < 4 ? needed >> (8 * i) : 0);
     slice->used += SLICE_HEAD + needed;
     slice->models++;
     model->changed = false;
@@ -115,7 +115,7 @@ int shard_restore(struct shard *self, uint64_t hash, const struct model_id *id, 
     int why = self->ports.settings(self->ports.argument, id, &settings);
     if (why == 0)
         why = model_record_load(&record, settings, bytes, size, shift_ns);
-    if (why < 0)
+    if (why != 0)
         return why;
     self->began_ns = now.steady_ns;
     const bool too_old = self->options.keep_ns > 0 && record.heard_ns < now.steady_ns - self->options.keep_ns;

@@ -1,4 +1,5 @@
 /* Fitting a reference: transformation, AR(1), centre and deviation, and what residuals count for on either side. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -56,9 +57,9 @@ static uint64_t select_key(uint64_t *at, uint32_t count, uint32_t rank)
         const uint64_t pivot = at[(count - 1) / 2];
         uint32_t i = 0, j = count - 1;
         for (;;) {
-            while (at[i] < pivot)
+            while (i < count - 1 && at[i] < pivot)
                 i++;
-            while (pivot < at[j])
+            while (j > 0 && pivot < at[j])
                 j--;
             if (i >= j)
                 break;
@@ -83,6 +84,7 @@ static uint64_t select_key(uint64_t *at, uint32_t count, uint32_t rank)
 static double select_rank(const struct reference *self, at_fn *at, uint32_t from, uint32_t rank, double centre)
 {
     uint64_t low = 0, high = UINT64_MAX;
+    assert(from < self->count);
     if (self->count - from <= COPIED_MOST) {
         uint64_t keys[COPIED_MOST];
         for (uint32_t i = from; i < self->count; i++) {

@@ -228,13 +228,13 @@ bool metric_table_walk(struct metric_table *self, uint32_t index, struct codec *
     codec_flag(codec, &timed);
     size_t gaps = codec_open(codec);
     if (!codec_loads(codec)) {
-        if (timed)
+        if (row && timed)
             walk_gaps(row, codec);
         codec_close(codec, gaps);
         codec_f64(codec, &newest_s);
         return true;
     }
-    loaded = loaded && (timed || !row->gaps);
+    loaded = row && loaded && (timed || !row->gaps);
     if (loaded && row->gaps && gaps == window_held(&row->window) * sizeof *row->gaps)
         walk_gaps(row, codec);
     else if (loaded && row->gaps)

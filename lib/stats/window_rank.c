@@ -1,3 +1,5 @@
+#include <assert.h>
+
 #include "lib/stats/window_inside.h"
 
 /* How many of the order stand before (value, weight). */
@@ -117,9 +119,9 @@ static float select_rank(float *at, uint32_t count, uint32_t rank)
         const float pivot = at[(count - 1) / 2];
         uint32_t i = 0, j = count - 1;
         for (;;) {
-            while (at[i] < pivot)
+            while (i < count - 1 && at[i] < pivot)
                 i++;
-            while (pivot < at[j])
+            while (j > 0 && pivot < at[j])
                 j--;
             if (i >= j)
                 break;
@@ -146,6 +148,7 @@ double window_rank(const struct window *self, enum window_stat stat)
         return stat == WINDOW_MIN ? (double)self->more->order[0] : quantile(self, percent);
     if (window_weighted(self) || held > WINDOW_ORDER_ABOVE)
         return search(self, percent);
+    assert(held > 0);
     float copy[WINDOW_ORDER_ABOVE];
     for (uint32_t i = 0; i < held; i++)
         copy[i] = *window_place(self, i);
