@@ -1,6 +1,7 @@
 /* Readers of what the statistics need: rates of false alarms, rates of events, ranges, rules. */
 #include "lib/config/read.h"
 
+#include <string.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -183,6 +184,19 @@ static bool read_parameter(struct reader *self, const struct node *node, const c
     return result == 0;
 }
 
+/* An e-detector bets on values between two bounds. */
+static bool bounds_known(struct reader *self, const struct node *node, const char *shown, const struct drift_rule *rule)
+{
+    double least, most;
+    schema_metric_range(text_of(rule->metric), &least, &most);
+    if (strcmp(rule->detector, "evidence") != 0 || (isfinite(least) && isfinite(most)) ||
+        (member_of(node, "low") && member_of(node, "high")))
+        return true;
+    mistakes_add(self->mistakes, node->mark, shown, "evidence needs a metric with bounds; allowed: with low and high, the "
+                 "least and the largest value of %s", rule->metric);
+    return false;
+}
+
 static bool read_rule(struct reader *self, const struct node *node, const char *shown, struct drift_rule *rule)
 {
     struct detect_error error;
@@ -210,7 +224,7 @@ static bool read_rule(struct reader *self, const struct node *node, const char *
     for (const struct node *member = node->first; member; member = member->next)
         if (member != metric && member != detector && !read_parameter(self, member, shown, rule))
             good = false;
-    if (!good)
+    if (!good || !bounds_known(self, node, shown, rule))
         return false;
     fit_known(node, &rule->params);
     if (detect_params_check(&rule->params, &error) == 0)

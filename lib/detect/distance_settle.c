@@ -163,6 +163,7 @@ static void calibrate(struct distance *self, double correlation, permutation_dis
         self->threshold = threshold;
         break;
     }
+    self->threshold = fmax(self->threshold, self->kind->least);
 }
 
 void distance_settle(struct distance *self)

@@ -19,7 +19,7 @@ static double measure(const struct binned *bins, double n1, double n2)
     return sqrt(fmax(0, 0.5 * sum));
 }
 
-static const struct distance_kind kind = {.scale = DISTANCE_ROOT, .of_bins = measure};
+static const struct distance_kind kind = {.scale = DISTANCE_ROOT, .least = 1e-2, .of_bins = measure};
 
 static const struct detect_param params[] = {
     DISTANCE_PARAMS_WINDOWS,

@@ -15,7 +15,7 @@ static double measure(struct pooled *pooled, double n1, double n2)
     return most;
 }
 
-static const struct distance_kind kind = {.scale = DISTANCE_ROOT, .of_order = measure};
+static const struct distance_kind kind = {.scale = DISTANCE_ROOT, .least = 1e-3, .of_order = measure};
 
 static const struct detect_param params[] = {
     DISTANCE_PARAMS_WINDOWS,

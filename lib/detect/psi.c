@@ -15,7 +15,7 @@ static double measure(const struct binned *bins, double n1, double n2)
     return sum;
 }
 
-static const struct distance_kind kind = {.scale = DISTANCE_SQUARE, .of_bins = measure};
+static const struct distance_kind kind = {.scale = DISTANCE_SQUARE, .least = 1e-4, .of_bins = measure};
 
 static const struct detect_param params[] = {
     DISTANCE_PARAMS_WINDOWS,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #define PROMISE_LEAST 2.0
 #define PROMISE_MOST 1e12
@@ -81,6 +82,22 @@ int drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct a
             error = promise(&rules[i], alarms, event_rate, promising, steps + (size_t)i * RULE_STEPS_MAX);
     }
     return error;
+}
+
+static bool among(const char *name, const char *const names[], size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+bool rule_of_errors(const struct drift_rule *rule)
+{
+    static const char *const streams[] = {"ddm", "eddm", "hddm_a", "hddm_w"};
+    static const char *const rights[] = {"accuracy", "precision", "recall", "expected_accuracy"};
+    return among(rule->detector, streams, sizeof streams / sizeof *streams) &&
+           among(rule->metric, rights, sizeof rights / sizeof *rights);
 }
 
 void drift_rule_text(const struct drift_rule *rule, char out[RULE_TEXT_MAX])

@@ -43,6 +43,9 @@ uint32_t rule_step_for(const struct drift_rule *rule, double rate);
 /* Whether the detector can promise a rate at all. */
 bool rule_promises(const struct drift_rule *rule);
 
+/* Whether a detector of error streams watches a share of right answers, and so takes one minus the value. */
+bool rule_of_errors(const struct drift_rule *rule);
+
 /* Sets the promises of a model's rules. event_rate: values a second of each rule's metric; 0: not known. `steps` has
  * room for count * RULE_STEPS_MAX and must outlive the rules. Up to half a second for each chart: once for each distinct
  * setting. A rule that cannot keep to its share with its parameters promises nothing. Returns 0 or -ENOMEM. */

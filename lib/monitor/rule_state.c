@@ -11,7 +11,10 @@
 
 int rule_state_open(struct rule_state *self, const struct drift_rule *rule)
 {
-    *self = (struct rule_state){.step = rule->step_count ? rule->step_count - 1 : 0, .statistic = NAN, .threshold = NAN};
+    *self = (struct rule_state){.step = rule->step_count ? rule->step_count - 1 : 0,
+                                 .errors = rule_of_errors(rule),
+                                 .statistic = NAN,
+                                 .threshold = NAN};
     return detect_new(&self->detect, rule->detector, rule->step_count ? &rule->steps[self->step] : &rule->params);
 }
 
@@ -84,7 +87,7 @@ static int add(struct rule_state *self, const struct metric *metric, struct dete
 {
     switch (metric->kind) {
     case METRIC_NUMBER:
-        *out = detect_add(self->detect, metric->number);
+        *out = detect_add(self->detect, self->errors ? 1 - metric->number : metric->number);
         return 0;
     case METRIC_HISTOGRAM:
         return detect_add_histogram(self->detect, metric->histogram.edges, metric->histogram.counts,

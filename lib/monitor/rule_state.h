@@ -16,6 +16,7 @@ struct rule_state {
     uint32_t guess;   /* where an event had the metric the last time, */
     uint64_t key;     /* and under which key (struct metric); 0: none */
     uint32_t step;    /* of the promise */
+    bool errors;      /* the detector takes errors, the metric tells what is right */
     double rate;      /* values a second, measured; 0: not yet */
     uint64_t counted; /* of the measurement under way */
     int64_t counted_since_ns;

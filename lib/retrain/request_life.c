@@ -256,7 +256,7 @@ static void hear_holder(struct request *self, struct request_step *step, const s
         end_attempt(self, step, ATTEMPT_FAILED);
         snprintf(why, sizeof why, "attempt %u failed: %s", self->attempt,
                  event->note && *event->note ? event->note : "no error was given");
-        if (event->retry) {
+        if (event->retry || self->cancel_asked) { /* which then ends it */
             try_again(self, step, rules, now, why);
         } else {
             go(self, step, REQUEST_DEAD, "%s; the trainer wants no retry", why);

@@ -179,6 +179,31 @@ static struct verdict send_histogram(struct bench *self, const char *metric, dou
     return send_at(self, &one, 1, ++self->now_s * SECOND);
 }
 
+/* Detectors of error streams take 1 - accuracy: a fall is found, a rise is none. */
+START_TEST(errors_are_what_is_not_right)
+{
+    static const char *const names[] = {"ddm", "eddm", "hddm_a", "hddm_w"};
+    for (int fall = 0; fall < 2; fall++)
+        for (size_t d = 0; d < sizeof names / sizeof *names; d++) {
+            struct bench bench = {.now_s = 0};
+            rule(&bench, "accuracy", names[d]);
+            begin(&bench, 0, 0);
+            int first = -1;
+            for (int i = 0; i < 3000 && first < 0; i++) {
+                bool well = (i < 1500) == (fall == 1); /* 19 of 20 right, or 2 of 5 */
+                const struct metric metric = {.name = text_of("accuracy"), .number = well ? i % 20 != 0 : i % 5 < 2};
+                if (send_at(&bench, &metric, 1, i * SECOND).triggered)
+                    first = i;
+            }
+            if (fall)
+                ck_assert_msg(first >= 1500 && first < 1700, "%s at %d", names[d], first);
+            else if (d != 1) /* eddm looks at the distance of errors, and one drift at the begin is its own */
+                ck_assert_msg(first < 0, "%s at %d", names[d], first);
+            monitor_destroy(&bench.monitor);
+        }
+}
+END_TEST
+
 START_TEST(histograms_and_categories)
 {
     struct bench b = {0};
@@ -403,6 +428,7 @@ int main(void)
     tcase_set_timeout(cases, 60);
     tcase_add_test(cases, a_drift_inside_the_budget);
     tcase_add_test(cases, evidence_of_right_and_wrong_answers_that_come_late);
+    tcase_add_test(cases, errors_are_what_is_not_right);
     tcase_add_test(cases, histograms_and_categories);
     tcase_add_test(cases, accuracy_that_confidence_lets_expect);
     tcase_add_test(cases, an_episode_hides_nothing_for_ever);
