@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-TIMEOUT_S = 600
+TIMEOUT_S = 1500
 CHECK = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)", re.M)
 RAN = re.compile(r"^Ran (\d+) tests? in", re.M)
 BAD = re.compile(r"^FAILED \((.*)\)", re.M)

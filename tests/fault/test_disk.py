@@ -125,7 +125,8 @@ class Disk(unittest.TestCase):
                     said(entry["msg"])
             self.give(order, "")
             daemon.start()
-            self.assertEqual(daemon.ask("status")["requests"]["PENDING"], 1)
+            # The first is there. The commit that failed told nobody; whether it reached the disk nobody knows, and both hold.
+            self.assertIn(daemon.ask("status")["requests"]["PENDING"], (1, 2))
             self.assertEqual(daemon.stop(), 0)
             self.checked(daemon)
 
