@@ -144,6 +144,7 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
 {
     struct text node;
     struct model_id parsed;
+    /* cppcheck-suppress uninitvar ; it is read only once metric_topic_parse() has filled it */
     const struct model_id *id = model ? &model->id : &parsed;
     const struct metric_message *message;
     if (!model && metric_topic_parse(text_of_message(&frame->topic), &parsed, &node) != TOPIC_METRICS) {

@@ -149,7 +149,7 @@ budgets:
       - {metric: loss, detector: hddm_a}
       - {metric: loss, detector: hddm_w}
       - {metric: loss, detector: kswin}
-      - {metric: loss, detector: evidence, budget: 0.5}
+      - {metric: recall, detector: evidence, budget: 0.5}
       - {metric: loss, detector: psi, reference: 2000, window: 500}
       - {metric: loss, detector: js}
       - {metric: loss, detector: chi2}
