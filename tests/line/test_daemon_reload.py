@@ -9,7 +9,7 @@ import unittest
 
 import zmq
 
-from line import BUDGETS, CONFIG, Daemon, event, receive, receive_parts
+from line import BUDGETS, CONFIG, PATIENCE_S, Daemon, event, receive, receive_parts
 
 TWO = """
 budgets:
@@ -65,6 +65,12 @@ class Reload(unittest.TestCase):
     def model(self, name):
         return self.live.ask("model", model=name)
 
+    def wait_model(self, name, member, value):
+        """Until word of a request has come back from its keeper."""
+        until = time.monotonic() + PATIENCE_S
+        while self.model(name)[member] != value:
+            self.assertLess(time.monotonic(), until, self.model(name))
+
     def test_other_budgets_are_in_force_at_once_and_everything_else_stays(self):
         self.daemon(budgets=budgets())
         pid = self.live.process.pid
@@ -82,7 +88,7 @@ class Reload(unittest.TestCase):
             self.assertEqual(after[member], before[member], member)
         self.assertEqual(self.model(SHOP)["metrics"][0]["n"], 4)
         self.send(SHOP, 3, accuracy=0.9)
-        self.assertEqual(self.model(SHOP)["state"], "retraining")
+        self.wait_model(SHOP, "state", "retraining")
         status = self.live.ask("status")["reload"]
         self.assertEqual((status["ok"], status["errors"]), (True, []))
         self.assertIsNotNone(status["at"])
@@ -112,7 +118,7 @@ class Reload(unittest.TestCase):
         self.live.wait_log(lambda line: "windw" in line["msg"])
         self.assertEqual(self.model(SHOP)["settings"]["window"], 4)
         self.send(SHOP, 1, accuracy=0.7)
-        self.assertEqual(self.model(SHOP)["episode"], 1)
+        self.wait_model(SHOP, "episode", 1)
         self.live.write_config(good)
         self.assertTrue(self.reload()["ok"])
         self.assertEqual(self.live.ask("status")["reload"]["errors"], [])
@@ -167,8 +173,8 @@ class Reload(unittest.TestCase):
         self.daemon(budgets=budgets())
         self.send(SHOP, 5, accuracy=0.7, latency_ms=5)
         self.send(FARM, 2, accuracy=0.7)
+        self.wait_model(SHOP, "episode", 1)
         before = self.model(SHOP)
-        self.assertEqual(before["episode"], 1)
         self.assertEqual(before["failures"], 2)
         self.rewrite("backoff: 1h", "backoff: 2h")
         self.assertEqual(self.reload()["changed"], 1)
@@ -272,7 +278,7 @@ class Reload(unittest.TestCase):
         self.daemon(budgets=budgets(window=64), workers=workers, metrics_more="queue: 1000000")
         pid, sent, stop = self.live.process.pid, [0], threading.Event()
         self.send(FARM, 3, accuracy=0.1)  # an episode, with a request that waits for a trainer
-        self.live.wait_status(lambda status: status["requests"]["PENDING"] == 1)
+        self.wait_model(FARM, "episode", 1)
         before = self.model(FARM)
 
         def publish():
