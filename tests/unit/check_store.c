@@ -292,6 +292,7 @@ START_TEST(a_log_that_is_gone_or_damaged_is_noticed)
         request.state = REQUEST_DONE;
         store_add_request(store, &request);
         ck_assert_int_eq(store_commit(store), 0);
+        request_texts_free(&request);
     }
     ck_assert_int_eq(access(open_file, F_OK), 0);
     copy_of_the_open_store(dir);
