@@ -175,11 +175,12 @@ START_TEST(mistakes_of_rules)
                 "      - {metric: a}\n"
                 "      - {detector: ewma}\n"
                 "      - {metric: a, detector: adwin, direction: up}\n"
-                "      - {metric: a, detector: evidence}\n"
+                "      - {metric: recall, detector: evidence}\n"
                 "      - {metric: a, detector: cusum, mean: 3}\n"
                 "      - cusum\n"
                 "      - {metric: a, detector: [cusum]}\n"
-                "      - {metric: a, detector: cusum, k: }\n",
+                "      - {metric: a, detector: cusum, k: }\n"
+                "      - {metric: a, detector: evidence, budget: 0.5, high: 2}\n",
                 "4:31: budgets[].drift[].detector: no detector \"cusmu\"; there are evidence, cusum, ewma, shewhart, "
                 "page_hinkley, adwin, ddm, eddm, hddm_a, hddm_w, kswin, psi, ks, js, wasserstein, chi2\n"
                 "5:36: budgets[].drift[]: colour: no parameter of ddm, which has warm_start, warning_threshold, "
@@ -197,7 +198,9 @@ START_TEST(mistakes_of_rules)
                 "13:9: budgets[].drift[]: \"cusum\" cannot stand here; allowed: a list of rules, as in - {metric: "
                 "accuracy, detector: cusum}\n"
                 "14:31: budgets[].drift[].detector: no name; allowed: the name of a detector, as in cusum\n"
-                "15:41: budgets[].drift[].k: no value of a parameter; allowed: a number or a word");
+                "15:41: budgets[].drift[].k: no value of a parameter; allowed: a number or a word\n"
+                "16:9: budgets[].drift[]: evidence needs a metric with bounds; allowed: with low and high, the least and the "
+                "largest value of a");
 }
 END_TEST
 
