@@ -235,6 +235,8 @@ struct new_request {
     char *trigger_json, *metrics_json;
     struct moment triggered; /* or asked for */
     uint32_t fruitless;
+    const struct store_model *model_row; /* with the next: as this turn has read them; NULL: not yet */
+    const struct store_family *family_row;
 };
 struct live *episodes_open(struct core *self, const struct new_request *request);
 

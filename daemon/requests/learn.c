@@ -16,11 +16,11 @@ static struct history_row *rows_of(struct core *self, struct text family)
 {
     const struct requests_options *options = &self->options;
     struct history_row *rows = calloc(options->strategy_count, sizeof *rows);
-    for (uint32_t i = 0; rows && i < options->strategy_count; i++) {
-        int rc = store_get_tally(self->store, family, options->strategies[i].name, &rows[i]);
-        if (rc < 0)
-            core_fail(self, rc);
-    }
+    int rc = 0;
+    if (rows)
+        rc = store_get_tallies(self->store, family, options->strategies, options->strategy_count, rows);
+    if (rc < 0)
+        core_fail(self, rc);
     return rows;
 }
 

@@ -51,8 +51,8 @@ static void tell_recoverable(void *argument, const struct store_model *model)
 struct live *episodes_open(struct core *self, const struct new_request *new)
 {
     struct text family = step_family(new->model);
-    struct store_model model = model_row(self, new->model, NULL);
-    struct store_family row = family_row(self, family);
+    struct store_model model = new->model_row ? *new->model_row : model_row(self, new->model, NULL);
+    struct store_family row = new->family_row ? *new->family_row : family_row(self, family);
     struct model_id id;
     if (model_id_parse(&id, text_of(new->model)) < 0)
         return NULL;
@@ -198,7 +198,8 @@ static void say_why(const struct trigger *trigger, char out[REQUEST_WHY_MAX])
                  trigger->observed, trigger->window, trigger->failures);
 }
 
-static void open_episode(struct core *self, const struct retrain_notice *notice, uint32_t fruitless)
+static void open_episode(struct core *self, const struct retrain_notice *notice, const struct store_model *model,
+                         const struct store_family *family)
 {
     const struct trigger *trigger = &notice->trigger;
     char why[REQUEST_WHY_MAX];
@@ -228,9 +229,11 @@ static void open_episode(struct core *self, const struct retrain_notice *notice,
                               .observed = trigger->observed,
                               .limit = trigger->limit,
                               .trigger_json = job_trigger_json(&shown),
-                              .metrics_json = job_metrics_json(text_of(notice->metrics_json ? notice->metrics_json : "")),
+                              .metrics_json = strdup(notice->metrics_json ? notice->metrics_json : "{}"),
                               .triggered = moment_of(self, notice),
-                              .fruitless = fruitless};
+                              .fruitless = family->fruitless,
+                              .model_row = model,
+                              .family_row = family};
     if (!new.trigger_json || !new.metrics_json || !episodes_open(self, &new)) {
         core_fail(self, -ENOMEM);
         free(new.trigger_json);
@@ -250,8 +253,7 @@ static void triggered_idle(struct core *self, const struct retrain_notice *notic
     enum patience_verdict verdict =
         patience_judge(&past, change_ns, model.served.steady_ns, self->options.give_up_after, &row.fruitless);
     if (verdict == PATIENCE_GOES_ON) {
-        store_put_model(self->store, &model); /* with what the notice says of its first appearance */
-        open_episode(self, notice, row.fruitless);
+        open_episode(self, notice, &model, &row);
         return;
     }
     if (verdict == PATIENCE_ENDS)

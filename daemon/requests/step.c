@@ -228,7 +228,7 @@ static void end_waiting(struct core *self, const struct request *request)
     struct waiting waiting = {.at = NULL};
     int rc = store_get_family(self->store, step_family(request->model), &family);
     if (rc >= 0)
-        rc = store_each_waiting(self->store, request->id, collect, &waiting);
+        rc = store_each_waiting(self->store, step_family(request->model), request->id, collect, &waiting);
     if (rc < 0 || waiting.failed)
         core_fail(self, rc < 0 ? rc : -ENOMEM);
     for (size_t i = 0; i < waiting.count; i++) {

@@ -10,7 +10,7 @@
 
 /* Frames in the write-ahead log that are worth two fsyncs while nobody waits, and those that are worth it at once. */
 #define TIDY_PAGES 256
-#define TIDY_SOON_PAGES 8192
+#define TIDY_SOON_PAGES 16384
 
 /* Whether a write just failed for want of room. SQLite knows only ENOSPC as such; a quota or a limit on a file's size
  * stands in the error number of the file that was written. */

@@ -17,6 +17,7 @@
 
 #include "lib/retrain/request.h"
 #include "lib/retrain/silence.h"
+#include "lib/retrain/strategy.h"
 
 #define STORE_WHY_MAX 512
 
@@ -112,6 +113,9 @@ int store_each_attempt(struct store *self, const char *request, store_outcome_fn
 
 /* Everything 0 where there is no row. 0, or a negative error. */
 int store_get_tally(struct store *self, struct text family, const char *strategy, struct history_row *out);
+/* The same of `count` strategies at once, in their order. */
+int store_get_tallies(struct store *self, struct text family, const struct strategy *strategies, uint32_t count,
+                      struct history_row *out);
 void store_put_tally(struct store *self, struct text family, const char *strategy, const struct history_row *row);
 
 /* -- what counts against the limits of a day -------------------------------------------------------------------------- */
@@ -139,8 +143,9 @@ typedef void store_model_fn(void *argument, const struct store_model *model);
 int store_each_episode(struct store *self, store_model_fn *visit, void *argument);
 /* Those of a family. */
 int store_each_of_family(struct store *self, struct text family, store_model_fn *visit, void *argument);
-/* Those that wait for a request. */
-int store_each_waiting(struct store *self, const char *request, store_model_fn *visit, void *argument);
+/* Those of a family that wait for a request. */
+int store_each_waiting(struct store *self, struct text family, const char *request, store_model_fn *visit,
+                       void *argument);
 /* The versions of a family that have served. */
 int store_each_version(struct store *self, struct text family, store_model_fn *visit, void *argument);
 

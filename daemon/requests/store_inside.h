@@ -28,6 +28,8 @@ enum store_statement {
     MEASURED,
     GET_TALLY,
     PUT_TALLY,
+    FAMILY_TALLIES,
+    FLEET,
     GET_FLEET,
     PUT_FLEET,
     ATTEMPTS,

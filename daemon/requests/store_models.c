@@ -68,9 +68,11 @@ int store_each_of_family(struct store *self, struct text family, store_model_fn 
     return each(&cursor, visit, argument);
 }
 
-int store_each_waiting(struct store *self, const char *request, store_model_fn *visit, void *argument)
+int store_each_waiting(struct store *self, struct text family, const char *request, store_model_fn *visit,
+                       void *argument)
 {
     struct cursor cursor = store_read(self, WAITING);
+    put_piece(&cursor, family);
     put_text(&cursor, request);
     return each(&cursor, visit, argument);
 }

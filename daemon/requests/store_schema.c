@@ -90,8 +90,12 @@ static const char version_3[] =
     " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;"
     "CREATE TRIGGER requests_live_stay BEFORE DELETE ON requests WHEN OLD.state IN " LIVE
     " BEGIN SELECT RAISE (ABORT, 'a live request is never dropped'); END;";
+/* Indexes that cost every row and save nobody: who waits for a request is of its family, which has an index; rows are
+ * made in the order of their rowids; what is live has requests_one_live, and states are counted once, at a start, which
+ * reads all of the file anyway. */
+static const char version_4[] = "DROP INDEX models_request; DROP INDEX requests_created; DROP INDEX requests_state;";
 
-const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3};
+const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3, version_4};
 
 #define REQUEST_COLUMNS                                                                                                \
     "id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason, gpu_hours,"   \
@@ -126,9 +130,10 @@ const char *const store_sql[STATEMENTS] = {
     [GET_REQUEST] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE id = ?1",
     [LIVE_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE state IN " LIVE,
     [NEWEST_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE ?1 IS NULL OR state = ?1"
-                        " ORDER BY created_s DESC, rowid DESC LIMIT ?2",
+                        " ORDER BY rowid DESC LIMIT ?2",
     [COUNT_STATES] = "SELECT state, count(*) FROM requests GROUP BY state",
-    [ADD_LINE] = "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+    [ADD_LINE] =
+        "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why) VALUES (?1,?2,?3,?4,?5,?6,?7)",
     [LINES] = "SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history WHERE request = ?1 ORDER BY seq",
     [BEGIN_ATTEMPT] =
         "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, said, expected_gpu_hours, boot,"
@@ -147,6 +152,9 @@ const char *const store_sql[STATEMENTS] = {
     [GET_TALLY] = "SELECT attempts, recovered, costs, gpu_hours FROM tallies WHERE family = ?1 AND strategy = ?2",
     [PUT_TALLY] = "INSERT OR REPLACE INTO tallies (family, strategy, attempts, recovered, costs, gpu_hours)"
                   " VALUES (?1,?2,?3,?4,?5,?6)",
+    [FAMILY_TALLIES] = "SELECT strategy, attempts, recovered, costs, gpu_hours FROM tallies WHERE family = ?1",
+    [FLEET] = "SELECT strategy, families, attempts, attempts_squared, recovered, recovered_squared, cost_families,"
+              " per_hour, per_hour_squared FROM fleet",
     [GET_FLEET] = "SELECT families, attempts, attempts_squared, recovered, recovered_squared, cost_families, per_hour,"
                   " per_hour_squared FROM fleet WHERE strategy = ?1",
     [PUT_FLEET] = "INSERT OR REPLACE INTO fleet (strategy, families, attempts, attempts_squared, recovered,"
@@ -157,23 +165,26 @@ const char *const store_sql[STATEMENTS] = {
     [USED_HOURS] = "SELECT request, attempt, family, coalesce (gpu_hours, expected_gpu_hours), boot, accepted_ns,"
                    " accepted_s FROM outcomes WHERE " SINCE("accepted"),
     [GET_MODEL] = "SELECT " MODEL_COLUMNS " FROM models WHERE model = ?1",
-    [PUT_MODEL] = "INSERT OR REPLACE INTO models (model, family, episode, request, boot, first_seen_ns, first_seen_s,"
+    [PUT_MODEL] = "INSERT INTO models (model, family, episode, request, boot, first_seen_ns, first_seen_s,"
                   " served_ns, served_s, triggered_ns, triggered_s, ended_ns, ended_s)"
-                  " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)",
+                  " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) ON CONFLICT (model) DO UPDATE SET episode = ?3,"
+                  " request = ?4, boot = ?5, first_seen_ns = ?6, first_seen_s = ?7, served_ns = ?8, served_s = ?9,"
+                  " triggered_ns = ?10, triggered_s = ?11, ended_ns = ?12, ended_s = ?13",
     [EPISODES] = "SELECT " MODEL_COLUMNS " FROM models WHERE episode > 0",
     [FAMILY_EPISODES] = "SELECT " MODEL_COLUMNS " FROM models WHERE family = ?1 AND episode > 0",
-    [WAITING] = "SELECT " MODEL_COLUMNS " FROM models WHERE request = ?1",
+    [WAITING] = "SELECT " MODEL_COLUMNS " FROM models WHERE family = ?1 AND request = ?2",
     [VERSIONS] = "SELECT " MODEL_COLUMNS " FROM models WHERE family = ?1 AND served_s IS NOT NULL",
     [GET_FAMILY] = "SELECT requests, fruitless, unrecoverable, recovered, last_request FROM families WHERE family = ?1",
-    [PUT_FAMILY] = "INSERT OR REPLACE INTO families (family, requests, fruitless, unrecoverable, recovered,"
-                   " last_request) VALUES (?1,?2,?3,?4,?5,?6)",
+    [PUT_FAMILY] = "INSERT INTO families (family, requests, fruitless, unrecoverable, recovered, last_request)"
+                   " VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (family) DO UPDATE SET requests = ?2, fruitless = ?3,"
+                   " unrecoverable = ?4, recovered = ?5, last_request = ?6",
     [PUT_SILENCE] = "INSERT OR REPLACE INTO silences (pattern, reason, for_ns, boot, made_ns, made_s)"
                     " VALUES (?1,?2,?3,?4,?5,?6)",
     [END_SILENCES] = "DELETE FROM silences WHERE ?1 IS NULL OR pattern = ?1",
     [SILENCES] = "SELECT pattern, reason, for_ns, boot, made_ns, made_s FROM silences ORDER BY pattern",
     [ENDED_LONG_AGO] = "SELECT id, state FROM requests WHERE ended_s IS NOT NULL AND state IN " FINAL
                        " AND NOT " SINCE("ended") " AND id NOT IN (SELECT last_request FROM families WHERE last_request"
-                       " IS NOT NULL) LIMIT ?4",
+                                                  " IS NOT NULL) LIMIT ?4",
     [FORGET_REQUEST] = "DELETE FROM requests WHERE id = ?1",
     [FORGET_LINES] = "DELETE FROM history WHERE request = ?1",
     [FORGET_OUTCOMES] = "DELETE FROM outcomes WHERE request = ?1",

@@ -1,4 +1,26 @@
+#include <string.h>
+
 #include "daemon/requests/store_inside.h"
+
+static void read_tally(struct cursor *cursor, struct history_tally *out)
+{
+    out->attempts = get_real(cursor);
+    out->recovered = get_real(cursor);
+    out->costs = get_real(cursor);
+    out->gpu_hours = get_real(cursor);
+}
+
+static void read_fleet(struct cursor *cursor, struct history_fleet *out)
+{
+    out->families = get_real(cursor);
+    out->attempts = get_real(cursor);
+    out->attempts_squared = get_real(cursor);
+    out->recovered = get_real(cursor);
+    out->recovered_squared = get_real(cursor);
+    out->cost_families = get_real(cursor);
+    out->per_hour = get_real(cursor);
+    out->per_hour_squared = get_real(cursor);
+}
 
 static int get_tally(struct store *self, struct text family, const char *strategy, struct history_tally *out)
 {
@@ -8,10 +30,7 @@ static int get_tally(struct store *self, struct text family, const char *strateg
     int rc = store_next(&cursor);
     if (rc != 1)
         return rc;
-    out->attempts = get_real(&cursor);
-    out->recovered = get_real(&cursor);
-    out->costs = get_real(&cursor);
-    out->gpu_hours = get_real(&cursor);
+    read_tally(&cursor, out);
     store_finish(&cursor);
     return 0;
 }
@@ -23,14 +42,7 @@ static int get_fleet(struct store *self, const char *strategy, struct history_fl
     int rc = store_next(&cursor);
     if (rc != 1)
         return rc;
-    out->families = get_real(&cursor);
-    out->attempts = get_real(&cursor);
-    out->attempts_squared = get_real(&cursor);
-    out->recovered = get_real(&cursor);
-    out->recovered_squared = get_real(&cursor);
-    out->cost_families = get_real(&cursor);
-    out->per_hour = get_real(&cursor);
-    out->per_hour_squared = get_real(&cursor);
+    read_fleet(&cursor, out);
     store_finish(&cursor);
     return 0;
 }
@@ -40,6 +52,38 @@ int store_get_tally(struct store *self, struct text family, const char *strategy
     *out = (struct history_row){.here = {.attempts = 0}};
     int rc = get_tally(self, family, strategy, &out->here);
     return rc < 0 ? rc : get_fleet(self, strategy, &out->fleet);
+}
+
+static struct history_row *row_of(const char *name, const struct strategy *strategies, uint32_t count,
+                                  struct history_row *rows)
+{
+    for (uint32_t i = 0; name && i < count; i++) {
+        if (strcmp(strategies[i].name, name) == 0)
+            return &rows[i];
+    }
+    return NULL;
+}
+
+int store_get_tallies(struct store *self, struct text family, const struct strategy *strategies, uint32_t count,
+                      struct history_row *out)
+{
+    struct history_row *row;
+    int rc;
+    memset(out, 0, count * sizeof *out);
+    struct cursor cursor = store_read(self, FAMILY_TALLIES);
+    put_piece(&cursor, family);
+    while ((rc = store_next(&cursor)) == 1) {
+        if ((row = row_of(get_text(&cursor), strategies, count, out)))
+            read_tally(&cursor, &row->here);
+    }
+    if (rc < 0)
+        return rc;
+    cursor = store_read(self, FLEET);
+    while ((rc = store_next(&cursor)) == 1) {
+        if ((row = row_of(get_text(&cursor), strategies, count, out)))
+            read_fleet(&cursor, &row->fleet);
+    }
+    return rc;
 }
 
 void store_put_tally(struct store *self, struct text family, const char *strategy, const struct history_row *row)

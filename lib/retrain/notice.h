@@ -26,7 +26,8 @@ struct retrain_notice {
     double at_s;   /* seconds since the epoch */
     int64_t first_seen_ns;
     struct trigger trigger;
-    char *metrics_json; /* {"accuracy": {"last":, "mean":, "n":}}, owned; NULL where it says nothing */
+    char *metrics_json; /* {"accuracy": {"last":, "mean":, "n":}} as job messages carry it, numbers as measures; owned;
+                           NULL: none */
 };
 
 /* keeper of requests -> keeper of models: how the requests of one model stand; or, with `shows`, a question alone: what

@@ -1,6 +1,5 @@
 #include "lib/wire/job.h"
 
-#include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -67,56 +66,6 @@ char *job_trigger_json(const struct job_trigger *trigger)
     write_time(&out, "window_start", trigger->window_start_s);
     write_time(&out, "window_end", trigger->window_end_s);
     json_write_bracket(&out, '}');
-    return json_write_take(&out);
-}
-
-static void write_measures(struct json_write *out, json_t *value)
-{
-    const char *key;
-    json_t *member;
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        json_write_bracket(out, '{');
-        json_object_foreach (value, key, member) {
-            json_write_key(out, key);
-            write_measures(out, member);
-        }
-        json_write_bracket(out, '}');
-        break;
-    case JSON_ARRAY:
-        json_write_bracket(out, '[');
-        for (size_t i = 0; i < json_array_size(value); i++)
-            write_measures(out, json_array_get(value, i));
-        json_write_bracket(out, ']');
-        break;
-    case JSON_STRING:
-        json_write_text(out, (struct text){json_string_value(value), json_string_length(value)});
-        break;
-    case JSON_INTEGER:
-        json_write_integer(out, json_integer_value(value));
-        break;
-    case JSON_REAL:
-        json_write_measure(out, json_real_value(value));
-        break;
-    case JSON_TRUE:
-    case JSON_FALSE:
-        json_write_bool(out, json_is_true(value));
-        break;
-    case JSON_NULL:
-        json_write_null(out);
-        break;
-    }
-}
-
-char *job_metrics_json(struct text json)
-{
-    struct json_write out = {.at = NULL};
-    json_t *metrics = json.len ? json_loadb(json.at, json.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    if (json_is_object(metrics))
-        write_measures(&out, metrics);
-    else
-        json_write_raw(&out, text_of("{}"));
-    json_decref(metrics);
     return json_write_take(&out);
 }
 

@@ -27,10 +27,6 @@ struct job_trigger {
 /* The trigger's JSON object, kept with the request. */
 char *job_trigger_json(const struct job_trigger *trigger);
 
-/* The metrics' JSON object as job messages carry it: `json` with its numbers written as measures. "{}" for what is no
- * JSON object. */
-char *job_metrics_json(struct text json);
-
 /* One attempt of the model's past. NAN: not known. */
 struct job_previous {
     const char *request, *strategy, *outcome;

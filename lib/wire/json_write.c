@@ -72,10 +72,25 @@ static size_t character(struct text text)
     return bytes;
 }
 
+/* How many bytes at the front of `text` stand for themselves and are one character each. */
+static size_t plain(struct text text)
+{
+    size_t len = 0;
+    while (len < text.len && text.at[len] >= 0x20 && text.at[len] < 0x7f && text.at[len] != '"' && text.at[len] != '\\')
+        len++;
+    return len;
+}
+
 static void append_quoted(struct json_write *self, struct text text)
 {
     append(self, "\"", 1);
     while (text.len) {
+        size_t run = plain(text);
+        append(self, text.at, run);
+        text.at += run;
+        text.len -= run;
+        if (!text.len)
+            break;
         size_t bytes = character(text);
         unsigned char c = (unsigned char)text.at[0];
         char escape[8];
@@ -140,11 +155,21 @@ void json_write_bool(struct json_write *self, bool truth)
     json_write_raw(self, text_of(truth ? "true" : "false"));
 }
 
+/* The digits of a number, at least `least` of them, before `end`; where they begin. */
+static char *digits_of(uint64_t number, int least, char *end)
+{
+    for (; number || least > 0; number /= 10, least--)
+        *--end = (char)('0' + number % 10);
+    return end;
+}
+
 void json_write_integer(struct json_write *self, int64_t number)
 {
-    char text[24];
-    snprintf(text, sizeof text, "%lld", (long long)number);
-    json_write_raw(self, text_of(text));
+    char text[24], *end = text + sizeof text;
+    char *begin = digits_of(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, 1, end);
+    if (number < 0)
+        *--begin = '-';
+    json_write_raw(self, (struct text){begin, (size_t)(end - begin)});
 }
 
 /* Written without a point: 300, not 3e+02. */
@@ -173,6 +198,38 @@ void json_write_number(struct json_write *self, double number)
     json_write_raw(self, text_of(text));
 }
 
+static bool same_float(double a, double b)
+{
+    float left = (float)a, right = (float)b;
+    return !(left < right) && !(left > right);
+}
+
+/* The same as the loop of json_write_measure() for what has a few places behind the point: an integer over a power of
+ * ten that both are exact is the double nearest to that decimal (Clinger, PLDI 1990, section 4). False: not one of
+ * these. */
+static bool write_places(struct json_write *self, double number)
+{
+    static const double tens[] = {1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7};
+    double size = fabs(number);
+    if (!(size >= 0.1 && size < 1e5) || same_float(floor(size + 0.5), size))
+        return false;
+    int whole = size < 1 ? 0 : size < 10 ? 1 : size < 100 ? 2 : size < 1e3 ? 3 : size < 1e4 ? 4 : 5;
+    for (int places = 1; places + whole <= 7; places++) {
+        double decimal = floor(size * tens[places] + 0.5);
+        if (!same_float(decimal / tens[places], size))
+            continue;
+        char text[24], *end = text + sizeof text;
+        char *begin = digits_of((uint64_t)fmod(decimal, tens[places]), places, end);
+        *--begin = '.';
+        begin = digits_of((uint64_t)(decimal / tens[places]), 1, begin);
+        if (number < 0)
+            *--begin = '-';
+        json_write_raw(self, (struct text){begin, (size_t)(end - begin)});
+        return true;
+    }
+    return false;
+}
+
 void json_write_measure(struct json_write *self, double number)
 {
     if (!isfinite(number)) {
@@ -184,11 +241,11 @@ void json_write_measure(struct json_write *self, double number)
         json_write_integer(self, (int64_t)number);
         return;
     }
-    float wanted = (float)number;
+    if (write_places(self, number))
+        return;
     for (int digits = 1; digits <= 8; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, number);
-        float back = (float)strtod(text, NULL);
-        if (!(back < wanted) && !(back > wanted))
+        if (same_float(strtod(text, NULL), number))
             break;
     }
     json_write_raw(self, text_of(text));
@@ -227,10 +284,24 @@ void json_write_time(struct json_write *self, double seconds)
     int64_t days = (ms >= 0 ? ms : ms - 86399999) / 86400000;
     int of_day = (int)(ms - days * 86400000), year, month, day;
     date_of(days, &year, &month, &day);
-    char text[64];
-    snprintf(text, sizeof text, "\"%04d-%02d-%02dT%02d:%02d:%02d.%03dZ\"", year, month, day, of_day / 3600000,
-             of_day / 60000 % 60, of_day / 1000 % 60, of_day % 1000);
-    json_write_raw(self, text_of(text));
+    const struct {
+        int number, digits;
+        char behind;
+    } parts[] = {{year, 4, '-'},
+                 {month, 2, '-'},
+                 {day, 2, 'T'},
+                 {of_day / 3600000, 2, ':'},
+                 {of_day / 60000 % 60, 2, ':'},
+                 {of_day / 1000 % 60, 2, '.'},
+                 {of_day % 1000, 3, 'Z'}};
+    char text[32] = "\"", *at = text + 1;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        at += parts[i].digits;
+        digits_of((uint64_t)parts[i].number, parts[i].digits, at);
+        *at++ = parts[i].behind;
+    }
+    *at++ = '"';
+    json_write_raw(self, (struct text){text, (size_t)(at - text)});
 }
 
 char *json_write_take(struct json_write *self)

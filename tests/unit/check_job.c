@@ -40,8 +40,7 @@ static char *trigger_json(void)
 START_TEST(a_job_is_a_cloud_event)
 {
     char *trigger = trigger_json();
-    char *metrics = job_metrics_json(
-        text_of("{\"accuracy\": {\"last\": 0.5, \"mean\": 0.51999998092651367, \"n\": 64}, \"latency_ms\": {}}"));
+    char *metrics = strdup("{\"accuracy\":{\"last\":0.5,\"mean\":0.52,\"n\":64},\"latency_ms\":{}}");
     struct job_previous previous[] = {{"r1", "grid_search", "failed", NAN, 2.5}, {"r2", "pbt", "done", 0.25, NAN}};
     struct job job = {.source = "driftd/host",
                       .time_s = 1795428000,
@@ -135,27 +134,12 @@ START_TEST(by_hand_has_no_figures)
 }
 END_TEST
 
-START_TEST(metrics_that_are_none_become_none)
-{
-    static const char *const bad[] = {"", "[]", "{", "nonsense", "{\"a\":1,\"a\":2}"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        char *text = job_metrics_json(text_of(bad[i]));
-        ck_assert_str_eq(text, "{}");
-        free(text);
-    }
-    char *text = job_metrics_json(text_of("{\"a\": [1, 0.30000001192092896, null, true, \"\\u00e4\", {\"b\": false}]}"));
-    ck_assert_str_eq(text, "{\"a\":[1,0.3,null,true,\"\xc3\xa4\",{\"b\":false}]}");
-    free(text);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("job");
     TCase *tests = tcase_create("message");
     tcase_add_test(tests, a_job_is_a_cloud_event);
     tcase_add_test(tests, by_hand_has_no_figures);
-    tcase_add_test(tests, metrics_that_are_none_become_none);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

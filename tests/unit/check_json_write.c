@@ -80,6 +80,39 @@ START_TEST(measures_have_eight_digits_at_most)
 }
 END_TEST
 
+/* The quick way for a few places says what printf says. */
+START_TEST(quick_measures_are_printfs)
+{
+    int shorter = 0;
+    srand(7);
+    for (int i = 0; i < 400000; i++) {
+        char wanted[32];
+        double number = (rand() / 2147483648.0 - 0.5) * pow(10, rand() % 8);
+        if (i % 2) /* of a few places, as people write them */
+            number = floor(number * pow(10, i % 7)) / pow(10, i % 7);
+        if (i % 3 == 0)
+            number = (double)(float)number;
+        if (!(floor(number) < number))
+            continue;
+        for (int digits = 1; digits <= 8; digits++) {
+            snprintf(wanted, sizeof wanted, "%.*g", digits, number);
+            if ((float)strtod(wanted, NULL) == (float)number)
+                break;
+        }
+        struct json_write out = {.at = NULL};
+        json_write_measure(&out, number);
+        char *text = json_write_take(&out);
+        /* Of two decimals that are as near, printf takes one: the other may be the shorter. */
+        ck_assert_msg(strcmp(text, wanted) == 0 || strlen(text) < strlen(wanted), "%s, not %s", text, wanted);
+        if ((float)strtod(wanted, NULL) == (float)number) /* a few floats need nine digits */
+            ck_assert_msg((float)strtod(text, NULL) == (float)number, "%s", text);
+        shorter += strcmp(text, wanted) != 0;
+        free(text);
+    }
+    ck_assert_int_lt(shorter, 4000);
+}
+END_TEST
+
 START_TEST(text_is_always_json)
 {
     WRITES(json_write_string(&out, "plain"), "\"plain\"");
@@ -167,6 +200,7 @@ int main(void)
     TCase *tests = tcase_create("values");
     tcase_add_test(tests, numbers_are_short_and_come_back);
     tcase_add_test(tests, measures_have_eight_digits_at_most);
+    tcase_add_test(tests, quick_measures_are_printfs);
     tcase_add_test(tests, text_is_always_json);
     tcase_add_test(tests, commas_set_themselves);
     tcase_add_test(tests, times_are_of_the_calendar);

@@ -306,7 +306,7 @@ static inline struct retrain_notice *rig_trigger_notice(struct rig *rig, const c
     notice->trigger.change_at_s = now - 3;
     notice->trigger.window_start_s = now - 60;
     notice->trigger.window_end_s = now;
-    notice->metrics_json = strdup("{\"accuracy\":{\"last\":0.5,\"mean\":0.5199999809265137,\"n\":64}}");
+    notice->metrics_json = strdup("{\"accuracy\":{\"last\":0.5,\"mean\":0.52,\"n\":64}}");
     return notice;
 }
 
