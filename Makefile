@@ -13,6 +13,7 @@ endif
 DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev libmsgpack-dev libmicrohttpd-dev
 DEPS_CHECK := check python3 python3-zmq python3-msgpack python3-numpy python3-scipy python3-sklearn
 DEPS_DEMO  := python3 python3-zmq python3-numpy python3-scipy python3-sklearn dataset-fashion-mnist
+DEPS_DEB   := debhelper dpkg-dev
 DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang libclang-rt-14-dev
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla
@@ -55,7 +56,7 @@ TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 
 quiet = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
 
-.PHONY: page all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-detection fuzz fault system install uninstall clean test-bins check-run demo-run
+.PHONY: page all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-detection fuzz fault system install uninstall deb deb-check clean test-bins check-run demo-run
 
 all: $(BUILD)/driftd $(BUILD)/driftc $(BUILD)/libdrift.a $(BUILD)/libdrift.so
 
@@ -83,6 +84,8 @@ help:
 #>   make bench-gate  instructions an event on the hot path, against what was reached
 #>   make bench-detection  false alarms and delays of every detector; a healthy fleet for a month (minutes)
 #>   make install     to DESTDIR and prefix (make uninstall takes it away)
+#>   make deb         build/deb/*.deb: driftd, libdrift0, libdrift-dev (no root needed)
+#>   make deb-check   lintian finds nothing, and two builds in two places give the same bytes
 #>   make clean       remove build/
 #>
 #>   V=1 shows commands, CI=1 makes warnings errors.
@@ -221,10 +224,19 @@ page: all
 	@BUILD=$(BUILD) tests/page/run.sh
 
 install: all
-	@tests/house/install.sh install "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"
+	@LIBDIR="$(libdir)" UNITDIR="$(unitdir)" tests/house/install.sh install "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"
 
 uninstall:
-	@tests/house/install.sh uninstall "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"
+	@LIBDIR="$(libdir)" UNITDIR="$(unitdir)" tests/house/install.sh uninstall "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"
+
+# Built from a copy of the tree: nothing of it is left here, and what is here does not get into it.
+deb:
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_DEB))
+	@tests/house/deb.sh build $(BUILD)/deb
+
+deb-check:
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_DEB) lintian)
+	@tests/house/deb.sh check $(BUILD)/deb
 
 demo:
 	@$(MAKE) --no-print-directory deps-demo

@@ -1,12 +1,15 @@
 #!/bin/sh
 # install.sh install|uninstall DESTDIR PREFIX BUILD VERSION: puts the files of driftd where a Debian system looks for
 # them, or takes them away. An edited configuration is never overwritten nor removed.
+# LIBDIR and UNITDIR in the environment put the library and the unit elsewhere than the prefix says.
 set -eu
 what=$1 root=$2 prefix=$3 build=$4 version=$5
-prefix_root=$root$prefix bin=$root$prefix/bin sbin=$root$prefix/sbin lib=$root$prefix/lib include=$root$prefix/include share=$root$prefix/share
+unitdir=$prefix/lib/systemd/system sysusersdir=$prefix/lib/sysusers.d
+[ "$prefix" = /usr/local ] && unitdir=/etc/systemd/system sysusersdir=/etc/sysusers.d
+libdir=${LIBDIR:-$prefix/lib} unitdir=${UNITDIR:-$unitdir}
+prefix_root=$root$prefix bin=$root$prefix/bin sbin=$root$prefix/sbin lib=$root$libdir include=$root$prefix/include share=$root$prefix/share
 man=$share/man completion=$share/bash-completion/completions
-units=$root$prefix/lib/systemd/system sysusers=$root$prefix/lib/sysusers.d conf=$root/etc/driftd
-[ "$prefix" = /usr/local ] && units=$root/etc/systemd/system sysusers=$root/etc/sysusers.d
+units=$root$unitdir sysusers=$root$sysusersdir conf=$root/etc/driftd
 
 install_all() {
     install -d "$prefix_root/lib/systemd/catalog" "$share/driftd" "$bin" "$sbin" "$lib/pkgconfig" "$include" "$units" "$sysusers" "$conf/conf.d" "$share/doc/driftd" \
@@ -14,10 +17,10 @@ install_all() {
     install -m 755 "$build/driftd" "$sbin/driftd"
     install -m 755 "$build/driftc" "$bin/driftc"
     install -m 644 "$build/libdrift.a" "$lib/libdrift.a"
-    install -m 755 "$build/libdrift.so" "$lib/libdrift.so.0"
+    install -m 644 "$build/libdrift.so" "$lib/libdrift.so.0"
     ln -sf libdrift.so.0 "$lib/libdrift.so"
     install -m 644 lib/drift.h "$include/drift.h"
-    sed -e "s|@prefix@|$prefix|" -e "s|@version@|$version|" conf/libdrift.pc.in >"$lib/pkgconfig/libdrift.pc"
+    sed -e "s|@prefix@|$prefix|" -e "s|@libdir@|$libdir|" -e "s|@version@|$version|" conf/libdrift.pc.in >"$lib/pkgconfig/libdrift.pc"
     sed "s|@sbindir@|$prefix/sbin|; s|@bindir@|$prefix/bin|; s|@sysconfdir@|/etc|" systemd/driftd.service.in >"$units/driftd.service"
     install -m 644 systemd/driftd.catalog "$prefix_root/lib/systemd/catalog/driftd.catalog"
     install -m 644 conf/prometheus/driftd.rules.yml "$share/driftd/driftd.rules.yml"
@@ -28,7 +31,7 @@ install_all() {
     install -m 644 conf/examples/*.yaml conf/driftd.schema.json "$share/doc/driftd/"
     install -m 644 conf/driftc.bash "$completion/driftc"
     for page in docs/man/*.[158]; do
-        tests/house/man.sh "$page" "$version" >"$man/man${page##*.}/${page##*/}"
+        tests/house/man.sh "$page" "$version" "$prefix/share/doc/driftd" >"$man/man${page##*.}/${page##*/}"
     done
     if [ -e "$conf/driftd.yaml" ]; then
         echo "kept $conf/driftd.yaml as it is; the sample of this version: $share/doc/driftd/driftd.yaml.example"
@@ -46,7 +49,7 @@ uninstall_all() {
     rm -rf "$share/driftd"
     if [ -e "$conf/driftd.yaml" ] && cmp -s "$conf/driftd.yaml" "$share/doc/driftd/driftd.yaml.example"; then
         rm -f "$conf/driftd.yaml"
-        rmdir "$conf/conf.d" "$conf" 2>/dev/null || true
+        rmdir "$conf/conf.d" "$conf" 2>/dev/null || true # whoever put files there keeps them
     elif [ -e "$conf/driftd.yaml" ]; then
         echo "kept $conf/driftd.yaml: it was edited"
     fi

@@ -1,8 +1,8 @@
 #!/bin/sh
-# man.sh PAGE VERSION: a manual page with what it takes from elsewhere, on standard output: the version, the commands of
-# docs/commands.md, the keys of docs/configuration.md. So it cannot fall behind them.
+# man.sh PAGE VERSION DOCDIR: a manual page with what it takes from elsewhere, on standard output: the version, where the
+# documents are, the commands of docs/commands.md, the keys of docs/configuration.md. So it cannot fall behind them.
 set -eu
-page=$1 version=$2
+page=$1 version=$2 docdir=$3
 
 # Rows of the table under a title, as items of an mdoc list; a cell's code and links become plain text.
 rows() { # FILE TITLE
@@ -42,7 +42,7 @@ rows() { # FILE TITLE
         }' "$1"
 }
 
-sed "s|@version@|$version|" "$page" | while IFS= read -r line; do
+sed "s|@version@|$version|; s|@docdir@|$docdir|" "$page" | while IFS= read -r line; do
     case $line in
     *@keys@*)
         echo '.Bl -tag -width Ds'
