@@ -11,7 +11,7 @@ endif
 
 # What a machine needs, by purpose. `make deps` installs what is missing of all of it.
 DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev libmsgpack-dev libmicrohttpd-dev
-DEPS_CHECK := check python3 python3-zmq python3-msgpack python3-numpy python3-scipy python3-sklearn
+DEPS_CHECK := check man-db python3 python3-zmq python3-msgpack python3-numpy python3-scipy python3-sklearn
 DEPS_DEMO  := python3 python3-zmq python3-numpy python3-scipy python3-sklearn dataset-fashion-mnist
 DEPS_DEB   := debhelper dpkg-dev
 DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang libclang-rt-14-dev

@@ -130,7 +130,4 @@ void checkpoint_restore(struct checkpoint *self, struct checkpoint_restored *out
     if (out->too_many)
         log_warning("models that were kept find no room: metrics.max_models is smaller than it was",
                     LOG_NUMBER("models", out->too_many));
-    if (out->files)
-        log_info("monitors go on where they were", LOG_NUMBER("models", out->models), LOG_NUMBER("files", out->files),
-                 LOG_NUMBER("too_old", out->too_old), LOG_NUMBER("seconds", out->seconds));
 }

@@ -1,6 +1,7 @@
 #include "daemon/engine/engine.h"
 
 #include <errno.h>
+#include <math.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -246,7 +247,8 @@ static void say_what_runs(const struct engine *self)
              LOG_TEXT("events", events), LOG_TEXT("control", control),
              LOG_TEXT("http", self->http ? http_address(self->http) : "off"),
              LOG_NUMBER("budgets", engine_budget_count(self->config)), LOG_NUMBER("models_restored", self->restored),
-             LOG_NUMBER("monitors_restored", self->back.models),
+             LOG_NUMBER("monitors_restored", self->back.models), LOG_NUMBER("monitors_too_old", self->back.too_old),
+             LOG_NUMBER("restore_ms", floor(self->back.seconds * 1e3 + 0.5)),
              LOG_NUMBER("workers", workers_threads(self->workers)));
     engine_security_say(self);
     if (!self->config->has_budgets)

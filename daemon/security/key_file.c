@@ -17,14 +17,19 @@ static int refuse(char why[CURVE_WHY_MAX], int error, const char *path, const ch
     return error;
 }
 
-/* What the service manager hands over belongs to root, and is opened to this user by an access control list, which
- * stat(2) shows as the group's right to read. */
-static bool is_credential(const char *path, const struct stat *st)
+/* Whether the service manager handed the file over. */
+static bool is_credential(const char *path)
 {
     const char *folder = getenv("CREDENTIALS_DIRECTORY");
     size_t len = folder ? strlen(folder) : 0;
-    return len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/' && st->st_uid == 0 &&
-           (st->st_mode & 0337) == 0;
+    return len > 0 && strncmp(path, folder, len) == 0 && path[len] == '/';
+}
+
+/* A credential belongs to this user, or to root and is opened by an access control list, which stat(2) shows as the
+ * group's right to read. */
+static bool is_closed(const char *path, const struct stat *st)
+{
+    return !(st->st_mode & 0077) || (is_credential(path) && st->st_uid == 0 && (st->st_mode & 0337) == 0);
 }
 
 static int check_owner(const char *path, const struct stat *st, char why[CURVE_WHY_MAX])
@@ -71,6 +76,13 @@ static bool find_secret(char *text, char out[CURVE_KEY_LEN + 1])
     return false;
 }
 
+static const char no_key[] =
+    "holds no secret key of CURVE; allowed: what `driftc keygen` writes, or its 40 characters alone";
+/* Where the file is missing, the unit hands over a word instead: a start without CURVE needs no key. */
+static const char no_credential[] =
+    "the service manager handed over no secret key; allowed: what `driftc keygen server --server --file "
+    "/etc/driftd/curve.secret` writes";
+
 static int read_secret(struct curve_server *out, int fd, const char *path, char why[CURVE_WHY_MAX])
 {
     char text[KEY_FILE_MAX + 1];
@@ -82,8 +94,7 @@ static int read_secret(struct curve_server *out, int fd, const char *path, char 
     } else {
         text[len] = '\0';
         if (!find_secret(text, out->secret) || !zmq_z85_decode(bytes, out->secret))
-            rc = refuse(why, -EINVAL, path,
-                        "holds no secret key of CURVE; allowed: what `driftc keygen` writes, or its 40 characters alone");
+            rc = refuse(why, -EINVAL, path, is_credential(path) ? no_credential : no_key);
     }
     explicit_bzero(text, sizeof text);
     explicit_bzero(bytes, sizeof bytes);
@@ -102,7 +113,7 @@ int security_read_key(struct curve_server *out, const char *path, char why[CURVE
                       error == ENOENT ? "there is no such file; `driftc keygen` makes one" : strerror(error));
     }
     int rc = check_owner(path, &st, why);
-    if (rc == 0 && (st.st_mode & 0077) && !is_credential(path, &st))
+    if (rc == 0 && !is_closed(path, &st))
         rc = refuse(why, -EPERM, path, "others may read or change it; allowed: mode 0600 (chmod 600) or 0400");
     if (rc == 0)
         rc = read_secret(out, fd, path, why);

@@ -21,7 +21,7 @@ install_all() {
     ln -sf libdrift.so.0 "$lib/libdrift.so"
     install -m 644 lib/drift.h "$include/drift.h"
     sed -e "s|@prefix@|$prefix|" -e "s|@libdir@|$libdir|" -e "s|@version@|$version|" conf/libdrift.pc.in >"$lib/pkgconfig/libdrift.pc"
-    sed "s|@sbindir@|$prefix/sbin|; s|@bindir@|$prefix/bin|; s|@sysconfdir@|/etc|" systemd/driftd.service.in >"$units/driftd.service"
+    sed "s|@sbindir@|$prefix/sbin|g; s|@bindir@|$prefix/bin|g; s|@sysconfdir@|/etc|g; s|@docdir@|$prefix/share/doc/driftd|g" systemd/driftd.service.in >"$units/driftd.service"
     install -m 644 systemd/driftd.catalog "$prefix_root/lib/systemd/catalog/driftd.catalog"
     install -m 644 conf/prometheus/driftd.rules.yml "$share/driftd/driftd.rules.yml"
     install -m 644 conf/grafana/driftd.json "$share/driftd/grafana.json"

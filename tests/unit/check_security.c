@@ -293,6 +293,21 @@ START_TEST(what_is_no_secret_is_refused)
 }
 END_TEST
 
+START_TEST(what_the_service_manager_hands_over_may_be_nothing)
+{
+    struct curve_server read;
+    put_file("none", 0400);
+    ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", "/tmp", 1), 0);
+    ck_assert_int_eq(security_read_key(&read, path, why), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(why, "handed over no secret key"));
+    ck_assert_int_eq(setenv("CREDENTIALS_DIRECTORY", "/tm", 1), 0);
+    ck_assert_int_eq(security_read_key(&read, path, why), -EINVAL);
+    ck_assert_ptr_nonnull(strstr(why, "holds no secret key"));
+    unsetenv("CREDENTIALS_DIRECTORY");
+    unlink(path);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("security");
@@ -305,6 +320,7 @@ int main(void)
     tcase_add_test(tests, there_is_one_door_keeper);
     tcase_add_test(tests, a_secret_is_read_where_only_its_owner_can);
     tcase_add_test(tests, what_is_no_secret_is_refused);
+    tcase_add_test(tests, what_the_service_manager_hands_over_may_be_nothing);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
