@@ -52,8 +52,10 @@ int engine_check(const struct engine_files *files, bool no_env)
     int rc = engine_load(&config, files, no_env, NULL, NULL);
     if (rc < 0)
         return EXIT_CONFIGURATION;
+    if (!no_env)
+        rc = engine_security_check(config, print_mistake, NULL);
     config_destroy(&config);
-    return EXIT_STOPPED;
+    return rc < 0 ? EXIT_CONFIGURATION : EXIT_STOPPED;
 }
 
 static void print_line(void *argument, const char *line)

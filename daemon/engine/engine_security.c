@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,6 +7,8 @@
 #include "daemon/base/log.h"
 #include "daemon/engine/inside.h"
 #include "lib/config/clients.h"
+
+#define TOLD_MAX 1024 /* bytes of a mistake */
 
 static const enum keyring_role roles[CONFIG_ROLES] = {[CONFIG_ROLE_NODE] = KEYRING_NODE,
                                                       [CONFIG_ROLE_TRAINER] = KEYRING_TRAINER,
@@ -29,17 +32,35 @@ static int put_in_place(struct engine *self, const struct config_clients *client
     return rc;
 }
 
+/* As every mistake of the configuration is told: file:line:column, where the key was set. */
+static void tell(const struct config *config, const char *key, const char *why, config_error_fn *error, void *argument)
+{
+    char line[TOLD_MAX];
+    struct config_place place;
+    if (config_place_of(config, key, &place))
+        snprintf(line, sizeof line, "%s:%" PRIu32 ":%" PRIu32 ": %s: %s", place.file, place.line, place.column, key,
+                 why);
+    else
+        snprintf(line, sizeof line, "%s: %s", key, why);
+    error(argument, line);
+}
+
+static int read_clients(struct config_clients **clients, const struct config *config, config_error_fn *error,
+                        void *argument)
+{
+    char why[CURVE_WHY_MAX];
+    int rc = security_check_clients(config->security.clients, why);
+    *clients = NULL;
+    if (rc < 0)
+        tell(config, "security.clients", why, error, argument);
+    return rc < 0 ? rc : config_clients_load(clients, config->security.clients, error, argument);
+}
+
 int engine_security_replace(struct engine *self, const struct config *config, config_error_fn *error, void *argument,
                             bool revoked[KEYRING_ROLES])
 {
-    char why[CURVE_WHY_MAX];
     struct config_clients *clients;
-    int rc = security_check_clients(config->security.clients, why);
-    if (rc < 0) {
-        error(argument, why);
-        return rc;
-    }
-    rc = config_clients_load(&clients, config->security.clients, error, argument);
+    int rc = read_clients(&clients, config, error, argument);
     if (rc < 0)
         return rc;
     rc = put_in_place(self, clients, revoked);
@@ -47,6 +68,22 @@ int engine_security_replace(struct engine *self, const struct config *config, co
         error(argument, "memory is short: the table of clients stays as it was");
     config_clients_destroy(&clients);
     return rc;
+}
+
+int engine_security_check(const struct config *config, config_error_fn *error, void *argument)
+{
+    char why[CURVE_WHY_MAX];
+    struct curve_server key;
+    struct config_clients *clients;
+    if (config->security.curve == CONFIG_CURVE_OFF)
+        return 0;
+    int rc = security_read_key(&key, config->security.server_key, why);
+    if (rc < 0)
+        tell(config, "security.server_key", why, error, argument);
+    int wrong = read_clients(&clients, config, error, argument);
+    config_clients_destroy(&clients);
+    explicit_bzero(&key, sizeof key);
+    return rc < 0 ? rc : wrong;
 }
 
 static void print_mistake(void *argument, const char *line)

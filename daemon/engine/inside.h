@@ -127,6 +127,8 @@ void engine_security_say(const struct engine *self);
 void engine_security_close(struct engine *self);
 /* The server's key, NULL without CURVE. */
 const struct curve_server *engine_curve(const struct engine *self);
+/* Reads the files of keys as a start would, and tells of all that is wrong with them. 0 or a negative error. */
+int engine_security_check(const struct config *config, config_error_fn *error, void *argument);
 /* Reads clients.yaml again and puts it in place. 0; negative after `error` was told of everything that is wrong: the table
  * that was stays. revoked[role]: a key of this role has gone, and connections that it has stay until they are cut. */
 int engine_security_replace(struct engine *self, const struct config *config, config_error_fn *error, void *argument,

@@ -126,6 +126,26 @@ static void check_reach(struct checker *self)
     }
 }
 
+/* HTTP asks for no key and is not encrypted, with CURVE or without. */
+static void check_http(struct checker *self)
+{
+    const struct config *config = &self->box->config;
+    char quoted[MISTAKES_QUOTE_MAX];
+    struct mark mark = {0};
+    if (given(self, "security.i_know", &mark) == GIVEN_BAD || config->security.i_know == CONFIG_YES)
+        return;
+    if (given(self, "http.listen", &mark) != GIVEN_GOOD || !config->http.listen)
+        return;
+    struct text listen = text_of(config->http.listen);
+    if (!endpoint_listen_is_local(listen))
+        mistakes_add(
+            self->mistakes, mark, "http.listen",
+            "\"%s\" listens beyond this machine, and HTTP asks for no key: anybody there could read how every "
+            "model stands; allowed: an address on 127.0.0.1 (with a proxy before it that asks who is there), or "
+            "security: {i_know: true}",
+            mistakes_quote(listen, quoted));
+}
+
 /* The control socket asks for no key: who can open it may command. */
 static void check_control(struct checker *self)
 {
@@ -146,6 +166,7 @@ static void check_control(struct checker *self)
 void check_file(struct checker *self)
 {
     check_reach(self);
+    check_http(self);
     check_control(self);
     check_presence(self);
     check_retry(self);

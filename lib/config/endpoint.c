@@ -136,10 +136,15 @@ bool endpoint_is_local(struct text endpoint)
 {
     if (!take_prefix(&endpoint, "tcp://"))
         return true;
-    while (endpoint.len > 0 && endpoint.at[endpoint.len - 1] != ':')
-        endpoint.len--;
-    endpoint.len -= endpoint.len > 0;
-    return is_loopback(endpoint);
+    return endpoint_listen_is_local(endpoint);
+}
+
+bool endpoint_listen_is_local(struct text listen)
+{
+    while (listen.len > 0 && listen.at[listen.len - 1] != ':')
+        listen.len--;
+    listen.len -= listen.len > 0;
+    return is_loopback(listen);
 }
 
 bool endpoint_is_exclusive(struct text endpoint)

@@ -30,5 +30,6 @@ bool endpoint_is_exclusive(struct text endpoint);
 
 /* Nobody beyond this machine can reach it: tcp:// on a loopback address, or no tcp:// at all. */
 bool endpoint_is_local(struct text endpoint);
+bool endpoint_listen_is_local(struct text listen); /* of "host:port" */
 
 #endif

@@ -191,6 +191,38 @@ class Curve(unittest.TestCase):
         self.assertIn("a key with the role trainer cannot be limited to projects: a job goes to whichever trainer is free",
                       self.refused())
 
+    def check(self, *arguments, status=78):
+        run = subprocess.run([DRIFTD, "--config", self.daemon.config, "--check", *arguments], capture_output=True, text=True,
+                             timeout=PATIENCE_S)
+        self.assertEqual(run.returncode, status, run.stderr)
+        return run.stderr.splitlines()
+
+    def test_check_opens_the_files(self):
+        secret, clients = (os.path.join(self.folder, name) for name in ("curve.secret", "clients.yaml"))
+        self.assertEqual(self.check(status=0), [])
+        os.chmod(secret, 0o640)
+        os.chmod(clients, 0o666)
+        said = self.check()
+        self.assertEqual(len(said), 2, said)
+        self.assertRegex(said[0], rf"driftd.yaml:\d+:\d+: security.server_key: {secret}: others may read or change it")
+        self.assertRegex(said[1], rf"driftd.yaml:\d+:\d+: security.clients: {clients}: others may change it")
+        self.assertEqual(self.check("--no-env", status=0), [])
+        os.chmod(clients, 0o644)
+        self.write("curve.secret", self.server.secret.decode()[:-1] + "\n", 0o600)
+        self.assertIn("holds no secret key of CURVE", self.check()[0])
+        os.remove(secret)
+        os.remove(clients)
+        self.assertTrue(all("there is no such file" in line for line in self.check()))
+        self.write("curve.secret", self.server.secret.decode(), 0o600)
+        self.clients("- {key: short, name: camera, role: king}\n")
+        said = self.check()
+        self.assertIn("no public key", said[0])
+        self.assertIn("allowed: node, trainer, observer", said[1])
+        if os.geteuid() == 0:
+            self.clients(self.node.line("camera", "node"))
+            os.chown(secret, 12345, 12345)
+            self.assertIn("belongs to somebody else", self.check()[0])
+
     def test_in_the_open_without_curve(self):
         self.daemon.write_config('metrics: {bind: ["tcp://0.0.0.0:5570"]}\n')
         said = self.refused()

@@ -409,6 +409,30 @@ END_TEST
 #define REACH "listens beyond this machine, and anybody there could read and forge what is sent; allowed: security: {curve: " \
               "on}, an endpoint on 127.0.0.1, or security: {curve: off, i_know: true}"
 
+#define HTTP_REACH "listens beyond this machine, and HTTP asks for no key: anybody there could read how every model stands; " \
+                   "allowed: an address on 127.0.0.1 (with a proxy before it that asks who is there), or security: " \
+                   "{i_know: true}"
+
+/* HTTP is in the clear with CURVE too. */
+START_TEST(http_in_the_open)
+{
+    static const char *const open[] = {"0.0.0.0:9570", "*:9570", "[::]:0", "192.168.1.2:80"};
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++) {
+        char text[128], told[512];
+        snprintf(text, sizeof text, "security: {curve: %s}\nhttp: {listen: \"%s\"}", i % 2 ? "on" : "off", open[i]);
+        snprintf(told, sizeof told, "2:16: http.listen: \"%s\" " HTTP_REACH, open[i]);
+        expect_told(text, told);
+    }
+    static const char *const fine[] = {
+        "http: {listen: 127.0.0.1:1}\n", "http: {listen: \"[::1]:1\"}\n", "http: {listen: localhost:1}\n",
+        "http: {listen: off}\n", "http: {listen: \"*:1\"}\nsecurity: {i_know: true}\n"};
+    for (size_t i = 0; i < sizeof fine / sizeof *fine; i++) {
+        struct config *config = parse_good(fine[i]);
+        config_destroy(&config);
+    }
+}
+END_TEST
+
 /* In the clear beyond this machine only where a person says so. */
 START_TEST(listening_in_the_open)
 {
@@ -453,5 +477,6 @@ int main(void)
     tcase_add_test(cases, retry_times);
     tcase_add_test(cases, strategies);
     tcase_add_test(cases, listening_in_the_open);
+    tcase_add_test(cases, http_in_the_open);
     return run_tests(cases, "config mistakes");
 }
