@@ -63,8 +63,9 @@ class Install(unittest.TestCase):
         catalog = "/usr/local/lib/systemd/catalog/driftd.catalog"  # its @NAMES@ are the journal's to fill in
         for path in files(self.folder):
             with open(self.folder + path, "rb") as file:
-                found = re.findall(rb"@[a-z]+@", file.read()) if path != catalog else []
-            self.assertEqual(found, [], path)
+                content = file.read()
+            if path != catalog and not content.startswith((b"\x7fELF", b"!<arch>")):  # what is compiled is no template
+                self.assertEqual(re.findall(rb"@[a-z]+@", content), [], path)
 
     def test_uninstall_takes_away_what_install_put_there(self):
         for prefix in PLACES:
