@@ -417,6 +417,11 @@ static void part_latency(void)
         {"cusum, both directions", "cusum", "prewhiten=true robust=true log=auto", 100000},
         {"ewma", "ewma", "direction=up prewhiten=true robust=true log=auto", 100000},
         {"shewhart", "shewhart", "direction=up prewhiten=true robust=true log=auto", 100000},
+        {"psi", "psi", "", 100000},
+        {"js", "js", "", 100000},
+        {"chi2", "chi2", "", 100000},
+        {"ks", "ks", "", 100000},
+        {"wasserstein", "wasserstein", "", 100000},
         {"adwin, its defaults", "adwin", "", 0},
         {"page_hinkley, its defaults", "page_hinkley", "", 0},
     };
@@ -425,7 +430,7 @@ static void part_latency(void)
         "200 streams of 200,000 lognormal latencies, AR(1) 0.8, no change; 1 per 100000 events: budget %.0f, at most "
         "%.0f:\n",
         budget, budget + 3 * sqrt(budget));
-    for (int i = 0; i < 6; i++) {
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         struct rate rate = measure(&settings[i], draw_latency, 200, 200000);
         printf("  %-34s false alarms %.0f\n", settings[i].name, rate.alarms);
         fflush(stdout);

@@ -3,9 +3,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "lib/calibrate/chart.h"
+
 #define TOP 100 /* of the deals: the largest tenth */
 #define SEED UINT64_C(0x6a09e667f3bcc908)
 #define SHAPE_MOST 0.3
+#define LOST_MOST 0.75
+#define FREEDOM_LEAST 5.0
 #define SHAPE_ERROR 1.15 /* standard error of a shape of 0, times the root of n (Hosking and Wallis 1987) */
 
 /* Splitmix64 (Steele, Lea, Flood 2014). */
@@ -104,4 +108,17 @@ uint32_t permutation_block(double autocorrelation, uint32_t events)
     double length = ceil(3 * (1 + autocorrelation) / fmax(1 - autocorrelation, 1e-3));
     double most = fmax(1, floor(events / 10.0));
     return (uint32_t)fmin(length, most);
+}
+
+double permutation_widening(double autocorrelation, uint32_t block, uint32_t events, double alpha)
+{
+    const struct chart normal = {.kind = CHART_SHEWHART, .two_sided = true};
+    double z;
+    if (block == 1 || chart_limit(&normal, 1 / alpha, &z) != 0)
+        return 1;
+    double lost = 2 * autocorrelation / (1 - autocorrelation * autocorrelation) / block;
+    double freedom = fmax((double)events / block - 1, FREEDOM_LEAST);
+    double grown = z * (8 * freedom + 3) / (8 * freedom + 1);
+    double student = freedom * expm1(grown * grown / freedom) / (z * z);
+    return student / (1 - fmin(lost, LOST_MOST));
 }

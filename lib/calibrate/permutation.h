@@ -39,4 +39,9 @@ double permutation_threshold(const struct permutation *self, double alpha, uint8
  * swells the variance of a mean, at most a tenth of the events. */
 uint32_t permutation_block(double autocorrelation, uint32_t events);
 
+/* What squares of a threshold by blocks are multiplied by, >= 1, to hold for what hangs together: 1 for single events.
+ * Blocks lose what hangs across their ends, of an AR(1) 2 r / (1 - r^2) / block of the variance of a mean (Kunsch 1989);
+ * and so few of them know that variance no better than Student's t allows for (its quantile after Wallace 1959). */
+double permutation_widening(double autocorrelation, uint32_t block, uint32_t events, double alpha);
+
 #endif

@@ -152,15 +152,16 @@ static void calibrate(struct distance *self, double correlation, permutation_dis
         permutation_threshold(&permutation, self->alpha, flags_of(self), order_of(self), &self->approximate);
     double dealt = 1.0 / permutation.second + 1.0 / (self->reference - permutation.second);
     double factor = (1 / reference + 1 / window) / dealt;
+    double widening = permutation_widening(correlation, permutation.block, self->reference, self->alpha);
     switch (self->kind->scale) {
     case DISTANCE_SQUARE:
-        self->threshold = threshold * factor;
+        self->threshold = threshold * factor * widening;
         break;
     case DISTANCE_ROOT:
-        self->threshold = threshold * sqrt(factor);
+        self->threshold = threshold * sqrt(factor * widening);
         break;
     case DISTANCE_NONE:
-        self->threshold = threshold;
+        self->threshold = threshold * widening;
         break;
     }
     self->threshold = fmax(self->threshold, self->kind->least);

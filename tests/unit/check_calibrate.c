@@ -337,6 +337,17 @@ START_TEST(blocks_are_as_long_as_the_memory)
 }
 END_TEST
 
+/* SciPy: (t.isf(alpha / 2, events / block - 1) / norm.isf(alpha / 2))^2, over what the blocks keep of the variance. */
+START_TEST(blocks_know_less_and_lose_some)
+{
+    ck_assert_double_eq(permutation_widening(0.08, 1, 500, 1e-3), 1);
+    near_to(permutation_widening(0.8, 28, 500, 0.002), 1.6594, 0.005, "two in a thousand");
+    near_to(permutation_widening(0.5, 9, 500, 1e-5), 1.4263, 0.005, "one in a hundred thousand");
+    near_to(permutation_widening(0.99, 50, 500, 0.01), 6.3672, 0.005, "a long memory");
+    near_to(permutation_widening(1, 50, 500, 0.01), 6.3672, 0.005, "for ever");
+}
+END_TEST
+
 START_TEST(equal_distances_have_no_tail)
 {
     static double values[40];
@@ -376,6 +387,7 @@ int main(void)
     tcase_add_test(permutations, permutations_take_the_right_rank);
     tcase_add_test(permutations, blocks_stay_together);
     tcase_add_test(permutations, blocks_are_as_long_as_the_memory);
+    tcase_add_test(permutations, blocks_know_less_and_lose_some);
     tcase_add_test(permutations, equal_distances_have_no_tail);
     suite_add_tcase(suite, permutations);
     SRunner *runner = srunner_create(suite);

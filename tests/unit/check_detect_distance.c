@@ -11,6 +11,8 @@
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
+static const char *const names[] = {"psi", "js", "chi2", "ks", "wasserstein"};
+
 static struct detect *make(const char *name, double reference, double window, double alpha, double threshold)
 {
     struct detect_params params;
@@ -25,6 +27,32 @@ static struct detect *make(const char *name, double reference, double window, do
     ck_assert_int_eq(detect_new(&detector, name, &params), 0);
     return detector;
 }
+
+/* 200 AR(1) streams, a reference each and anew after an alarm: no more false alarms than promised, and three
+ * deviations. */
+START_TEST(what_hangs_together_keeps_the_promise)
+{
+    struct detect_params params;
+    struct detect *detector = NULL;
+    const int runs = 200, values = 40000;
+    const double promise = 100000, phi = 0.8, budget = runs * values / promise;
+    int alarms = 0;
+    ck_assert_int_eq(detect_params_init(&params, names[_i], NULL), 0);
+    ck_assert_int_eq(detect_params_promise(&params, promise, NULL), 0);
+    ck_assert_int_eq(detect_new(&detector, names[_i], &params), 0);
+    for (int stream = 0; stream < runs; stream++) {
+        struct source source = {.state = 977 * (uint64_t)stream};
+        detect_reset(detector);
+        for (int i = 0; i < values; i++) {
+            source.level = phi * source.level + sqrt(1 - phi * phi) * source_normal(&source);
+            alarms += detect_add(detector, source.level).state == DETECT_DRIFT;
+        }
+    }
+    ck_assert_msg(alarms <= budget + 3 * sqrt(budget), "%s: %d alarms, %g promised", names[_i], alarms, budget);
+    ck_assert_int_gt(alarms, (int)(budget / 4));
+    detect_destroy(&detector);
+}
+END_TEST
 
 /* With a threshold out of reach nothing begins anew: every full window is measured against the same reference. */
 START_TEST(distances_are_those_of_scipy)
@@ -69,9 +97,9 @@ END_TEST
 
 static void draw_categories(struct source *source, bool shifted, struct detect_category *out)
 {
-    static const char *const names[] = {"cat", "dog", "bird", "fish", "none of these"};
+    static const char *const animals[] = {"cat", "dog", "bird", "fish", "none of these"};
     for (int i = 0; i < 5; i++)
-        out[i] = (struct detect_category){.name = text_of(names[i])};
+        out[i] = (struct detect_category){.name = text_of(animals[i])};
     for (int k = 0; k < 40; k++) {
         int i = (int)(5 * source_uniform(source) * source_uniform(source));
         out[shifted ? 4 - i : i].count++;
@@ -123,8 +151,6 @@ START_TEST(histograms_are_compared)
     detect_destroy(&detector);
 }
 END_TEST
-
-static const char *const names[] = {"psi", "js", "chi2", "ks", "wasserstein"};
 
 /* At a real threshold: silent while nothing changes, loud when it does, whatever the events are made of. */
 START_TEST(a_shifted_histogram_is_found)
@@ -279,6 +305,7 @@ int main(void)
     TCase *values = tcase_create("values");
     tcase_set_timeout(values, 60);
     tcase_add_loop_test(values, distances_are_those_of_scipy, 0, COUNT(distances));
+    tcase_add_loop_test(values, what_hangs_together_keeps_the_promise, 0, COUNT(names));
     tcase_add_loop_test(values, thresholds_are_those_of_permutations, 0, COUNT(distances));
     suite_add_tcase(suite, values);
     TCase *cells = tcase_create("cells");
