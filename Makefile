@@ -78,7 +78,7 @@ help:
 #>   make pure        the pure core links memory, string and math only
 #>   make fuzz        the decoders and the configuration against libFuzzer, briefly
 #>   make fault       kill -9, dead trainers, restarts: nothing is lost
-#>   make system      the unit under a real systemd (skipped where there is none)
+#>   make system      unit and packages under a real systemd: upgrade, crash, hang, boot (root; else skipped)
 #>   make page        the status page in a real browser (skipped where there is none)
 #>   make bench       ratios against a bare libzmq receive loop, to build/bench.json
 #>   make bench-gate  instructions an event on the hot path, against what was reached
@@ -199,7 +199,9 @@ fault: all
 	@$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/fault $(BUILD)/fault/driftd $(BUILD)/fault/driftc $(FAULT_BIN)
 	@BUILD=$(BUILD)/fault python3 tests/run.py $(wildcard tests/fault/test_*.py) $(FAULT_BIN)
 
+# The packages are made only where somebody can install them.
 system: all
+	@[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory deb >/dev/null
 	@BUILD=$(BUILD) tests/system/run.sh
 
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
