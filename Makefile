@@ -13,7 +13,7 @@ endif
 DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev libsqlite3-dev libjansson-dev libsystemd-dev libmsgpack-dev libmicrohttpd-dev
 DEPS_CHECK := check man-db python3 python3-zmq python3-msgpack python3-numpy python3-scipy python3-sklearn
 DEPS_DEMO  := python3 python3-zmq python3-numpy python3-scipy python3-sklearn dataset-fashion-mnist
-DEPS_DEB   := debhelper dpkg-dev
+DEPS_DEB   := build-essential debhelper dpkg-dev
 DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang libclang-rt-14-dev
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla
