@@ -56,7 +56,7 @@ TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 
 quiet = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
 
-.PHONY: page all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-detection fuzz fault system install uninstall deb deb-check clean test-bins check-run demo-run
+.PHONY: page drill all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-detection fuzz fault system install uninstall deb deb-check clean test-bins check-run demo-run
 
 all: $(BUILD)/driftd $(BUILD)/driftc $(BUILD)/libdrift.a $(BUILD)/libdrift.so
 
@@ -80,6 +80,7 @@ help:
 #>   make fault       kill -9, dead trainers, restarts: nothing is lost
 #>   make system      unit and packages under a real systemd: upgrade, crash, hang, boot (root; else skipped)
 #>   make page        the status page in a real browser (skipped where there is none)
+#>   make drill       a real Prometheus, things that go wrong, and the alerts that fire (skipped where there is none)
 #>   make bench       ratios against a bare libzmq receive loop, to build/bench.json
 #>   make bench-gate  instructions an event on the hot path, against what was reached
 #>   make bench-detection  false alarms and delays of every detector; a healthy fleet for a month (minutes)
@@ -225,6 +226,9 @@ bench-detection: $(BUILD)/bench/detection $(BUILD)/bench/detection_fleet
 
 page: all
 	@BUILD=$(BUILD) tests/page/run.sh
+
+drill: all
+	@BUILD=$(BUILD) python3 tests/drill/test_prometheus.py
 
 install: all
 	@LIBDIR="$(libdir)" UNITDIR="$(unitdir)" tests/house/install.sh install "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"
