@@ -228,7 +228,7 @@ page: all
 	@BUILD=$(BUILD) tests/page/run.sh
 
 drill: all
-	@BUILD=$(BUILD) python3 tests/drill/test_prometheus.py
+	@BUILD=$(BUILD) /usr/bin/python3 tests/drill/test_prometheus.py
 
 install: all
 	@LIBDIR="$(libdir)" UNITDIR="$(unitdir)" tests/house/install.sh install "$(DESTDIR)" "$(prefix)" "$(BUILD)" "$(VERSION)"
