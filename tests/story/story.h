@@ -126,6 +126,15 @@ static inline void story_step(struct monitor *monitor, const struct step *step, 
             story_step(monitor, &(steps)[line_], line_);                                                               \
     } while (0)
 
+/* A whole story of one monitor with the usual settings. */
+#define STORY_TELL_USUAL(steps)                                                                                        \
+    do {                                                                                                               \
+        struct monitor_settings settings_ = story_settings();                                                          \
+        struct monitor *monitor_ = story_monitor(&settings_);                                                          \
+        STORY_TELL(monitor_, steps);                                                                                   \
+        monitor_destroy(&monitor_);                                                                                    \
+    } while (0)
+
 static inline int story_main(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);

@@ -80,10 +80,7 @@ START_TEST(the_request_waits_for_its_own_kpi)
         EVENT(90, 1.00, NONE, "healthy 0: retraining"),          EVENT(100, 1.00, NONE, "healthy 0 held: retraining"),
         EVENT(110, 1.00, NONE, "healthy 0: retraining"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 

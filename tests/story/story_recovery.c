@@ -41,10 +41,7 @@ START_TEST(one_failure_begins_recovery_anew)
         EVENT(70, 1, 100, "healthy 0: drifting"),
         EVENT(80, 1, 100, "healthy 0 recovered held: healthy"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
@@ -93,10 +90,7 @@ START_TEST(backoff_runs_from_the_end_of_the_request)
         EVENT(2799, 0.50, 300, "failing 5: drifting"),
         EVENT(2800, 0.50, 300, "failing 0 triggered: drifting"), /* a new episode */
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
@@ -113,10 +107,7 @@ START_TEST(an_old_end_does_not_shorten_the_backoff)
         EVENT(1010, 0.50, 300, "failing 3: drifting"),
         EVENT(1020, 0.50, 300, "failing 0 triggered: drifting"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
@@ -135,10 +126,7 @@ START_TEST(an_echo_opens_no_episode)
         LOOK(60, "healthy"),
         EVENT(70, 1, 100, "healthy 0: healthy"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
@@ -151,10 +139,7 @@ START_TEST(a_closed_episode_does_not_recover)
         EVENT(1500, 1, 100, "healthy 0: healthy"),          EVENT(1600, 1, 100, "healthy 0: healthy"),
         EVENT(1700, 1, 100, "healthy 0: healthy"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
@@ -179,10 +164,7 @@ START_TEST(the_kpi_that_triggered_holds_again)
         EVENT(110, 1.00, 300, "healthy 0: drifting"),
         EVENT(120, 1.00, 300, "healthy 0 recovered: healthy"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
@@ -200,10 +182,7 @@ START_TEST(retraining_by_hand)
         EVENT(1014, 0.10, 300, "failing 4: failing"),
         EVENT(1015, 0.10, 300, "failing 0 triggered: drifting"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 

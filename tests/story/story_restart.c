@@ -14,10 +14,7 @@ START_TEST(the_backoff_goes_on)
         EVENT(699, 0.50, 800, "failing 4: drifting"),
         EVENT(700, 0.50, 800, "failing 0 triggered: drifting"), /* a second after the end of the request */
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
@@ -51,10 +48,7 @@ START_TEST(a_backoff_long_past_delays_nothing)
         EVENT(10, 0.50, 800, "failing 2: failing"),
         EVENT(20, 0.50, 800, "failing 0 triggered: drifting"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 

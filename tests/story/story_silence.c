@@ -12,10 +12,7 @@ START_TEST(silence_is_reported_and_never_healthy)
         LOOK(3659999, "healthy"),
         LOOK(3660000, "stale"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
@@ -30,10 +27,7 @@ START_TEST(failures_outlast_silence)
         LOOK(90020, "retraining"),
         LOOK(150000, "stale"), /* what is not heard cannot be said to be well, retraining or not */
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
@@ -51,10 +45,7 @@ START_TEST(silence_does_not_recover_an_episode)
         ENDED(70020),
         LOOK(70030, "healthy"),
     };
-    struct monitor_settings settings = story_settings();
-    struct monitor *monitor = story_monitor(&settings);
-    STORY_TELL(monitor, steps);
-    monitor_destroy(&monitor);
+    STORY_TELL_USUAL(steps);
 }
 END_TEST
 
