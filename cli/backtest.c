@@ -7,19 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/clock.h"
 #include "cli/control.h"
 #include "cli/figure.h"
 #include "cli/member.h"
+#include "cli/progress.h"
 #include "cli/recording.h"
 #include "cli/replay_report.h"
 #include "cli/say.h"
-#include "cli/terminal.h"
 #include "cli/visible.h"
 #include "lib/wire/rfc3339.h"
 
-#define BAD_NAMED_MAX 10 /* bad lines that are named; further ones are counted */
-#define PROGRESS_EVERY_NS 200000000
+#define BAD_NAMED_MAX 10    /* bad lines that are named; further ones are counted */
 #define PROGRESS_LINES 4096 /* between two looks at the clock */
 
 struct replay {
@@ -32,14 +30,15 @@ struct replay {
     struct recording *recording;
     const char *file;
     uint64_t bad, lines, triggers;
-    int64_t progress_ns;
+    struct progress progress;
 };
 
 enum { KEY_CONFIG = 'c', KEY_LABELS = 'l', KEY_MODEL = 'm' };
 
 static const struct argp_option options[] = {
     {"config", KEY_CONFIG, "FILE", 0, "The configuration to judge by", 0},
-    {"labels", KEY_LABELS, "FILE", 0, "True changes: lines of {\"model\", \"from\", \"to\"}, seconds since the epoch", 0},
+    {"labels", KEY_LABELS, "FILE", 0, "True changes: lines of {\"model\", \"from\", \"to\"}, seconds since the epoch",
+     0},
     {"model", KEY_MODEL, "ID", 0, "The model of every event, whatever the files say", 0},
     {0},
 };
@@ -61,7 +60,8 @@ static const char *option(void *input, int key, const char *value)
     return NULL;
 }
 
-/* -- the configuration and the labels -------------------------------------------------------------------------------- */
+/* -- the configuration and the labels --------------------------------------------------------------------------------
+ */
 
 static void mistake(void *argument, const char *line)
 {
@@ -140,27 +140,19 @@ static int read_labels(struct replay *self)
     return status;
 }
 
-/* -- the events ------------------------------------------------------------------------------------------------------ */
+/* -- the events ------------------------------------------------------------------------------------------------------
+ */
 
-static void show_progress(struct replay *self, bool last)
+static void show_progress(struct replay *self)
 {
-    if (!terminal_watched() || (!last && ++self->lines % PROGRESS_LINES))
+    if (++self->lines % PROGRESS_LINES || !progress_due(&self->progress))
         return;
-    int64_t now_ns = clock_now_ns();
-    if (!last && now_ns < self->progress_ns + PROGRESS_EVERY_NS)
-        return;
-    self->progress_ns = now_ns;
-    if (last) {
-        fputs("\r\033[K", stderr);
-    } else {
-        double part = recording_fraction(self->recording);
-        fprintf(stderr, "\r\033[K%s: ", self->file);
-        if (!isnan(part))
-            fprintf(stderr, "%.0f %%, ", 100 * part);
-        fprintf(stderr, "%s lines, %s triggers", figure_count((int64_t)self->lines).text,
-                figure_count((int64_t)self->triggers).text);
-    }
-    fflush(stderr);
+    double part = recording_fraction(self->recording);
+    fprintf(stderr, "%s: ", self->file);
+    if (!isnan(part))
+        fprintf(stderr, "%.0f %%, ", 100 * part);
+    fprintf(stderr, "%s lines, %s triggers", figure_count((int64_t)self->lines).text,
+            figure_count((int64_t)self->triggers).text);
 }
 
 static void on_trigger(void *argument, const struct backtest_trigger *trigger)
@@ -174,7 +166,7 @@ static void on_trigger(void *argument, const struct backtest_trigger *trigger)
 static void say_bad(struct replay *self, enum metric_drop reason, const char *why)
 {
     if (self->bad++ < BAD_NAMED_MAX) {
-        show_progress(self, true);
+        progress_end();
         say("%s: dropped (%s): %s", recording_place(self->recording), metric_drop_name(reason), why);
     } else if (self->bad == BAD_NAMED_MAX + 1) {
         say("further bad lines are counted, not named");
@@ -204,7 +196,7 @@ static int replay_file(struct replay *self, const char *path)
         switch (recording_next_line(self->recording, -1, &line, &why)) {
         case RECORDING_EVENT:
             take_line(self, line);
-            show_progress(self, false);
+            show_progress(self);
             break;
         case RECORDING_BAD:
             backtest_drop(self->backtest, DROP_SYNTAX);
@@ -221,7 +213,7 @@ static int replay_file(struct replay *self, const char *path)
             break;
         }
     }
-    show_progress(self, true);
+    progress_end();
     recording_close(&self->recording);
     return status;
 }

@@ -4,17 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/clock.h"
 #include "cli/command.h"
 #include "cli/figure.h"
 #include "cli/member.h"
+#include "cli/own_name.h"
+#include "cli/progress.h"
 #include "cli/publisher.h"
 #include "cli/recording.h"
 #include "cli/say.h"
-#include "cli/terminal.h"
-#include "cli/visible.h"
 #include "lib/model_id.h"
 #include "lib/wire/metric_message.h"
 
@@ -22,7 +21,6 @@
 #define BATCH_MOST 65536
 #define TURN_MS 200      /* how long input may be silent before a begun batch leaves */
 #define EARLY_NS 1000000 /* sleeping for less is not worth it */
-#define PROGRESS_EVERY_NS 200000000
 
 struct publish {
     struct publisher_options to;
@@ -32,13 +30,14 @@ struct publish {
     double rate;       /* events a second; 0: as fast as they go */
     double speed;      /* 1: as they were recorded; 0: as fast as they go */
     double batch;      /* events a message */
-    char node[METRIC_NODE_MAX + 1];
+    char node[OWN_NAME_MAX + 1];
     const char *server_key, *cert; /* NULL: not given */
     struct curve curve;
 
     json_t *pending; /* a batch that is not full yet */
     uint64_t events;
-    int64_t started_ns, progress_ns;
+    int64_t started_ns;
+    struct progress progress;
     double first_s; /* the time of the first event that has one */
 };
 
@@ -73,17 +72,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static const char *take_node(struct publish *self, const char *value)
-{
-    char *visible = visible_of(text_of(value));
-    bool fine = *value && strlen(value) <= METRIC_NODE_MAX && strcmp(visible, value) == 0;
-    free(visible);
-    if (!fine)
-        return "1 to 128 bytes without control characters";
-    memcpy(self->node, value, strlen(value) + 1);
-    return NULL;
-}
-
 static const char *option(void *input, int key, const char *value)
 {
     struct publish *self = input;
@@ -113,16 +101,8 @@ static const char *option(void *input, int key, const char *value)
         self->cert = value;
         return NULL;
     default:
-        return take_node(self, value);
+        return own_name_take(self->node, value);
     }
-}
-
-static void default_node(struct publish *self)
-{
-    char host[METRIC_NODE_MAX - 16] = "";
-    if (gethostname(host, sizeof host - 1) < 0 || !*host)
-        snprintf(host, sizeof host, "localhost");
-    snprintf(self->node, sizeof self->node, "driftc/%s", host);
 }
 
 /* Sleeps until an event is due; beacons go on meanwhile. */
@@ -213,17 +193,10 @@ static int send_event(struct publish *self, json_t *event)
     return status;
 }
 
-static void show_progress(struct publish *self, bool last)
+static void show_progress(struct publish *self)
 {
-    int64_t now_ns = clock_now_ns();
-    if (!terminal_watched() || (!last && now_ns < self->progress_ns + PROGRESS_EVERY_NS))
-        return;
-    self->progress_ns = now_ns;
-    if (last)
-        fputs("\r\033[K", stderr);
-    else
-        fprintf(stderr, "\r\033[K%s events", figure_count((int64_t)self->events).text);
-    fflush(stderr);
+    if (progress_due(&self->progress))
+        fprintf(stderr, "%s events", figure_count((int64_t)self->events).text);
 }
 
 static int turn(struct publish *self)
@@ -246,7 +219,7 @@ static int turn(struct publish *self)
         say("%s", why);
         return EX_DATAERR;
     }
-    show_progress(self, false);
+    show_progress(self);
     return status ? status : publisher_beacon(self->publisher, false, false);
 }
 
@@ -293,7 +266,7 @@ static int publish_all(struct publish *self, const struct common *common)
         status = status > 0 ? status : left;
     }
     publisher_beacon(self->publisher, true, true);
-    show_progress(self, true);
+    progress_end();
     summary(self, common, (double)(clock_now_ns() - self->started_ns) / 1e9);
     return status;
 }
@@ -306,7 +279,7 @@ int publish_run(const struct command *self, struct common *common, int argc, cha
         .first_s = NAN};
     struct arguments arguments = {.options = options, .option = option, .input = &publish, .least = 1, .most = 1};
     struct sigaction action = {.sa_handler = stop}; /* without SA_RESTART: whatever waits is to wake up */
-    default_node(&publish);
+    snprintf(publish.node, sizeof publish.node, "driftc/%s", own_name_host());
     command_arguments(self, common, argc, argv, &arguments);
     if (publish.rate > 0 && publish.speed > 0)
         say_and_end(EX_USAGE, "--rate and --speed exclude each other");

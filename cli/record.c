@@ -13,17 +13,16 @@
 #include "cli/control.h"
 #include "cli/figure.h"
 #include "cli/member.h"
+#include "cli/progress.h"
 #include "cli/say.h"
-#include "cli/terminal.h"
 #include "cli/visible.h"
 #include "lib/wire/recorded.h"
 
 #define QUEUE 10000
 #define RECONNECT_MS 20
 #define TURN_MS 200
-#define QUIET_MS 300 /* what was taken before a signal has come when nothing came for so long, */
+#define QUIET_MS 300                 /* what was taken before a signal has come when nothing came for so long, */
 #define DRAIN_NS INT64_C(3000000000) /* or after this */
-#define PROGRESS_EVERY_NS 200000000
 
 struct record {
     double most, for_s; /* events, seconds; 0: without an end */
@@ -33,7 +32,7 @@ struct record {
     uint64_t events, bytes, lost;
     uint32_t daemons; /* how often one said that it sends */
     bool whole;       /* the file ends with a whole line */
-    int64_t progress_ns;
+    struct progress progress;
 };
 
 static volatile sig_atomic_t stopping;
@@ -57,7 +56,8 @@ static const char *option(void *input, int key, const char *value)
     return option_number(value, 0.001, 1e9, &self->for_s) ? NULL : "a number of seconds above 0";
 }
 
-/* -- the file -------------------------------------------------------------------------------------------------------- */
+/* -- the file --------------------------------------------------------------------------------------------------------
+ */
 
 /* What is there already stays: a recording can be gone on with. */
 static int open_file(struct record *self)
@@ -111,7 +111,8 @@ static void count(struct record *self, struct text lines)
     }
 }
 
-/* -- the daemon ------------------------------------------------------------------------------------------------------ */
+/* -- the daemon ------------------------------------------------------------------------------------------------------
+ */
 
 /* Where it hands out what it takes. The text is the caller's. */
 static int find_endpoint(const struct common *common, char **out)
@@ -181,17 +182,10 @@ static int take_frame(struct record *self, zmq_msg_t *frame)
     return status ? status : put(self, lines.at, lines.len);
 }
 
-static void show_progress(struct record *self, bool last)
+static void show_progress(struct record *self)
 {
-    int64_t now_ns = clock_now_ns();
-    if (!terminal_watched() || (!last && now_ns < self->progress_ns + PROGRESS_EVERY_NS))
-        return;
-    self->progress_ns = now_ns;
-    if (last)
-        fputs("\r\033[K", stderr);
-    else
-        fprintf(stderr, "\r\033[K%s events; Ctrl-C ends it", figure_count((int64_t)self->events).text);
-    fflush(stderr);
+    if (progress_due(&self->progress))
+        fprintf(stderr, "%s events; Ctrl-C ends it", figure_count((int64_t)self->events).text);
 }
 
 /* Until the end that was asked for, or a signal; then what is still on its way. */
@@ -210,10 +204,10 @@ static int run(struct record *self)
             break;
         if (drain_ns && clock_now_ns() >= drain_ns)
             break;
-        show_progress(self, false);
+        show_progress(self);
     }
     zmq_msg_close(&frame);
-    show_progress(self, true);
+    progress_end();
     return status;
 }
 
@@ -221,9 +215,9 @@ static void summary(const struct record *self, const struct common *common, doub
 {
     FILE *out = strcmp(self->path, "-") == 0 ? stderr : stdout;
     if (common->json) {
-        json_t *json = must(json_pack("{s:s, s:I, s:I, s:I, s:f}", "file", self->path, "events",
-                                      (json_int_t)self->events, "lost", (json_int_t)self->lost, "bytes",
-                                      (json_int_t)self->bytes, "seconds", took_s));
+        json_t *json =
+            must(json_pack("{s:s, s:I, s:I, s:I, s:f}", "file", self->path, "events", (json_int_t)self->events, "lost",
+                           (json_int_t)self->lost, "bytes", (json_int_t)self->bytes, "seconds", took_s));
         json_dumpf(json, out, JSON_COMPACT | JSON_REAL_PRECISION(6));
         fputc('\n', out);
         json_decref(json);

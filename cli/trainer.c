@@ -11,18 +11,17 @@
 #include "cli/clock.h"
 #include "cli/command.h"
 #include "cli/curve.h"
+#include "cli/own_name.h"
 #include "cli/say.h"
 #include "cli/step.h"
-#include "cli/visible.h"
 
 #define JOBS_ENDPOINT "tcp://127.0.0.1:5571"
 #define FEEDBACK_ENDPOINT "tcp://127.0.0.1:5572"
-#define NAME_MOST 128 /* bytes */
 
 struct trainer {
     struct attempt_options options;
     const char *jobs_endpoint, *feedback_endpoint;
-    char name[NAME_MOST + 1];
+    char name[OWN_NAME_MAX + 1];
     bool once;
     const char *server_key, *cert; /* NULL: not given */
     struct curve curve;
@@ -61,17 +60,6 @@ static const struct argp_option options[] = {
     {0},
 };
 
-static const char *take_name(struct trainer *self, const char *value)
-{
-    char *visible = visible_of(text_of(value));
-    bool fine = *value && strlen(value) <= NAME_MOST && strcmp(visible, value) == 0;
-    free(visible);
-    if (!fine)
-        return "1 to 128 bytes without control characters";
-    memcpy(self->name, value, strlen(value) + 1);
-    return NULL;
-}
-
 static const char *option(void *input, int key, const char *value)
 {
     struct trainer *self = input;
@@ -100,16 +88,8 @@ static const char *option(void *input, int key, const char *value)
     case KEY_GRACE:
         return option_number(value, 0, 3600, &self->options.grace_s) ? NULL : "seconds from 0 to 3600";
     default:
-        return take_name(self, value);
+        return own_name_take(self->name, value);
     }
-}
-
-static void default_name(struct trainer *self)
-{
-    char host[NAME_MOST - 16] = "";
-    if (gethostname(host, sizeof host - 1) < 0 || !*host)
-        snprintf(host, sizeof host, "localhost");
-    snprintf(self->name, sizeof self->name, "%s/%d", host, (int)getpid());
 }
 
 __attribute__((format(printf, 3, 4))) static void step(const struct trainer *self, const char *name, const char *format,
@@ -273,7 +253,7 @@ int trainer_run(const struct command *self, struct common *common, int argc, cha
                               .jobs_endpoint = JOBS_ENDPOINT,
                               .feedback_endpoint = FEEDBACK_ENDPOINT};
     struct arguments arguments = {.options = options, .option = option, .input = &trainer};
-    default_name(&trainer);
+    snprintf(trainer.name, sizeof trainer.name, "%s/%d", own_name_host(), (int)getpid());
     command_arguments(self, common, argc, argv, &arguments);
     if (!trainer.options.command)
         say_and_end(EX_USAGE, "trainer wants --exec CMD (driftc help trainer)");
