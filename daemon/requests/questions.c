@@ -72,7 +72,8 @@ static struct wait waits_for(struct core *self, const struct live *live)
     wait.what = "limit";
     wait.until_ns = first ? limits_model_free_ns(self->limits, live->account, step_family(request->model)) : INT64_MIN;
     if (wait.until_ns > self->now.steady_ns) {
-        snprintf(wait.held_by, sizeof wait.held_by, "%s", limit_kind_name(LIMIT_PER_MODEL));
+        struct limit_hold of_model = {LIMIT_PER_MODEL, limits_model_of_project(self->limits, live->account)};
+        snprintf(wait.held_by, sizeof wait.held_by, "%s", wait_for_limit(live, of_model).held_by);
         return wait;
     }
     int64_t cost = limits_micro(request->gpu_hours);

@@ -191,10 +191,16 @@ struct limit_hold limits_judge_project(const struct limit_account *account, bool
     return (struct limit_hold){.kind = judge(&account->use, first, micro_gpu_hours), .of_project = true};
 }
 
-int64_t limits_model_free_ns(const struct limits *self, const struct limit_account *account, struct text family)
+bool limits_model_of_project(const struct limits *self, const struct limit_account *account)
 {
     uint32_t fleet = self->fleet.set.per_model_per_day, project = account->use.set.per_model_per_day;
-    uint32_t most = fleet && project ? (fleet < project ? fleet : project) : fleet + project;
+    return project && (!fleet || project < fleet);
+}
+
+int64_t limits_model_free_ns(const struct limits *self, const struct limit_account *account, struct text family)
+{
+    bool of_project = limits_model_of_project(self, account);
+    uint32_t most = of_project ? account->use.set.per_model_per_day : self->fleet.set.per_model_per_day;
     const struct map_link *link = most ? map_get(&self->families, family) : NULL;
     if (!link)
         return INT64_MIN;

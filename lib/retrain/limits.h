@@ -65,6 +65,9 @@ struct limit_hold limits_judge_project(const struct limit_account *account, bool
 /* When per_model_per_day lets a first request of this project/name go; INT64_MIN: now. */
 int64_t limits_model_free_ns(const struct limits *self, const struct limit_account *account, struct text family);
 
+/* Whether it is the project's per_model_per_day that decides, because it is the stricter one. */
+bool limits_model_of_project(const struct limits *self, const struct limit_account *account);
+
 /* When a limit of 24 hours that holds a request now will have eased enough by itself, if nobody else comes first: `account`
  * NULL for the fleet's. INT64_MAX: nobody knows (concurrent), or never (what it costs is more than a whole day allows). */
 int64_t limits_free_ns(const struct limits *self, const struct limit_account *account, enum limit_kind kind,

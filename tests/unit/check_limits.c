@@ -107,6 +107,7 @@ START_TEST(a_model_has_its_share_of_the_day)
     struct limit_ticket *ticket[8] = {NULL};
     open_limits((struct limit_set){.per_model_per_day = 3}, (struct limit_set){.per_model_per_day = 2});
     struct text family = text_of("a/n");
+    ck_assert(limits_model_of_project(limits, a));
     limits_start(limits, a, family, 1 * H, &ticket[0]);
     ck_assert_int_eq(limits_model_free_ns(limits, a, family), INT64_MIN);
     limits_start(limits, a, family, 5 * H, &ticket[1]);
