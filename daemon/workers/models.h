@@ -30,6 +30,7 @@ struct model {
     bool told;                /* there was one */
     int64_t triggered_ns, ended_ns;
     bool changed; /* it has had an event since it was last written down */
+    uint16_t like;            /* what its messages look like: metric_decode_like() */
     unsigned tape_session;    /* of recording, that knows of it, */
     int64_t tape_silenced_ns; /* and of this */
     char text[];

@@ -155,7 +155,8 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
         reject(self, frame, DROP_UNAUTHORIZED, 1, not_this_project, now);
         return;
     }
-    if (metric_decode(self->decoder, id, payload, now.wall_s, &message) < 0) {
+    uint16_t unknown = 0;
+    if (metric_decode_like(self->decoder, id, payload, now.wall_s, model ? &model->like : &unknown, &message) < 0) {
         self->no_memory++;
         return;
     }

@@ -106,6 +106,7 @@ static void begin(struct metric_decoder *self)
     self->beacon.topic_count = 0;
     self->topics = memory_trim(self->topics, &self->topic_room, sizeof *self->topics);
     drop_begin(&self->drops);
+    self->untidy = true;
 }
 
 int beacon_decode(struct metric_decoder *self, struct text payload, const struct beacon_message **out)

@@ -15,6 +15,7 @@
 #include "lib/wire/metric_message.h"
 #include "lib/wire/metric_reader.h"
 #include "lib/wire/metric_rules.h"
+#include "lib/wire/metric_shape.h"
 
 /* An event while its members are being read. Its metrics stand in free room of the arena, not taken yet. */
 struct event_draft {
@@ -69,6 +70,9 @@ struct metric_decoder {
     struct beacon_topic *topics;
     size_t topic_room;
     struct known_names known; /* metric_fast.h */
+    struct shapes shapes;
+    unsigned char *metrics_first; /* where the metrics of a message begin in their arena */
+    bool untidy;                  /* there is something to clear away before the next message */
     /* A histogram or categories while being read. */
     double edges[METRIC_BINS_MAX + 1];
     uint64_t counts[METRIC_BINS_MAX];
@@ -89,6 +93,10 @@ void event_append(struct metric_decoder *self, const struct metric_event *event)
  * value inside it that is at fault, where it is one value. */
 enum mistake bins_read(struct metric_decoder *self, struct wire_value *map, struct metric *out,
                        struct wire_value *culprit);
+
+/* metric_quick.c: reads a payload all of whose events are good and go the short way. False: it is another; what there is
+ * of it does not count. *shape: the place of the shape that the message is likely to begin with, and has. */
+bool quick_read(struct metric_decoder *self, struct text payload, uint16_t *shape);
 
 /* metric_columns.c */
 void columns_begin(struct metric_columns *self);

@@ -13,10 +13,21 @@ bool fast_time(struct fast_event *out, double seconds)
     return true;
 }
 
-bool fast_text(struct metric_decoder *self, struct fast_event *out, const struct known_name *name, struct text text)
+bool fast_integer(struct fast_event *out, enum member member, uint64_t whole, struct text written)
+{
+    if (member == MEMBER_SEQ)
+        out->seq = whole;
+    else if (member == MEMBER_BOOT)
+        out->boot = written;
+    else
+        out->event->n = whole;
+    return member != MEMBER_N || whole >= 1;
+}
+
+bool fast_text(struct metric_decoder *self, struct fast_event *out, enum member member, struct text text)
 {
     double seconds;
-    switch ((enum member)name->member) {
+    switch (member) {
     case MEMBER_NODE:
         out->node = text;
         return text.len <= METRIC_NODE_MAX;
@@ -48,7 +59,7 @@ static bool carries(const struct fast_event *event, enum member member)
     return (event->carried >> member & 1) != 0;
 }
 
-static void commit_sender(struct metric_decoder *self, const struct fast_event *event)
+void fast_sender(struct metric_decoder *self, const struct fast_event *event)
 {
     struct metric_message *message = &self->message;
     self->first_done = true;
@@ -75,7 +86,7 @@ bool fast_read(struct metric_decoder *self, struct wire_value *map, struct event
     keys_close(&reader->keys, &map->keys);
     map->open = false;
     if (!self->first_done)
-        commit_sender(self, &fast);
+        fast_sender(self, &fast);
     self->ignored += fast.ignored;
     memory_arena_take(&self->metrics, event.metric_count * sizeof *draft->metrics);
     event_append(self, &event);

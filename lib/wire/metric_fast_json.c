@@ -164,15 +164,10 @@ static struct known_name *take_name(struct metric_decoder *self, struct place *p
     return name;
 }
 
-static bool fast_integer(struct fast_event *out, enum member member, uint64_t whole, struct text written)
+const unsigned char *fast_json_number(const unsigned char *at, const unsigned char *end, double *out)
 {
-    if (member == MEMBER_SEQ)
-        out->seq = whole;
-    else if (member == MEMBER_BOOT)
-        out->boot = written;
-    else
-        out->event->n = whole;
-    return member != MEMBER_N || whole >= 1;
+    struct place place = {.at = at, .end = end};
+    return take_number(&place, out) ? place.at : NULL;
 }
 
 static bool take_value(struct metric_decoder *self, struct fast_event *out, struct place *place,
@@ -187,7 +182,7 @@ static bool take_value(struct metric_decoder *self, struct fast_event *out, stru
     out->carried |= UINT64_C(1) << member;
     if (*place->at == '"') {
         place->at++;
-        return take_string(place, &written) && fast_text(self, out, name, written);
+        return take_string(place, &written) && fast_text(self, out, member, written);
     }
     switch (member) {
     case MEMBER_RATIO:
@@ -196,7 +191,7 @@ static bool take_value(struct metric_decoder *self, struct fast_event *out, stru
     case MEMBER_TIMESTAMP:
         if (!take_number(place, &number))
             return false;
-        return member == MEMBER_TIMESTAMP ? fast_time(out, number) : fast_number(out, name, text, number);
+        return member == MEMBER_TIMESTAMP ? fast_time(out, number) : fast_metric(out, name, text, number);
     case MEMBER_SEQ:
     case MEMBER_BOOT:
     case MEMBER_N:

@@ -8,13 +8,6 @@ struct place {
     const unsigned char *at, *end;
 };
 
-/* A number, as a double and, where it is one that is not negative, as an integer. */
-struct number {
-    double value;
-    uint64_t whole;
-    bool is_whole;
-};
-
 static uint64_t big_endian(const unsigned char *at, unsigned bytes)
 {
     uint64_t value = 0;
@@ -24,66 +17,68 @@ static uint64_t big_endian(const unsigned char *at, unsigned bytes)
 }
 
 /* Integers that are negative are left to the long way. */
-static bool take_number(struct place *place, struct number *out)
+const unsigned char *fast_msgpack_number(const unsigned char *at, const unsigned char *end, struct fast_number *out)
 {
-    const unsigned char *at = place->at;
-    const size_t left = (size_t)(place->end - at);
+    const size_t left = (size_t)(end - at);
+    *out = (struct fast_number){.is_whole = false};
     if (left == 0)
-        return false;
+        return NULL;
     if (*at == 0xCB && left >= 9) {
         uint64_t bits;
         memcpy(&bits, at + 1, sizeof bits);
         bits = be64toh(bits);
         memcpy(&out->value, &bits, sizeof bits);
-        out->is_whole = false;
-        place->at += 9;
-        return isfinite(out->value);
+        return isfinite(out->value) ? at + 9 : NULL;
     }
     if (*at == 0xCA && left >= 5) {
         uint32_t bits = (uint32_t)big_endian(at + 1, 4);
         float single;
         memcpy(&single, &bits, sizeof single);
         out->value = (double)single;
-        out->is_whole = false;
-        place->at += 5;
-        return isfinite(out->value);
+        return isfinite(out->value) ? at + 5 : NULL;
     }
-    if (*at <= 0x7F) {
-        out->whole = *at;
-        place->at++;
-    } else if (*at >= 0xCC && *at <= 0xCF && left > (1u << (*at - 0xCC))) {
-        unsigned bytes = 1u << (*at - 0xCC);
-        out->whole = big_endian(at + 1, bytes);
-        place->at += 1 + bytes;
-    } else {
-        return false;
-    }
+    unsigned bytes = 0;
+    if (*at >= 0xCC && *at <= 0xCF && left > (1u << (*at - 0xCC)))
+        bytes = 1u << (*at - 0xCC);
+    else if (*at > 0x7F)
+        return NULL;
+    out->whole = bytes ? big_endian(at + 1, bytes) : *at;
     out->is_whole = true;
     out->value = (double)out->whole;
-    return true;
-}
-
-/* Of up to 255 bytes; *at is a head of one. */
-static bool take_text(struct place *place, struct text *out)
-{
-    const size_t left = (size_t)(place->end - place->at);
-    size_t head = 1, bytes = *place->at & 0x1F;
-    if (*place->at == 0xD9) {
-        if (left < 2)
-            return false;
-        head = 2;
-        bytes = place->at[1];
-    }
-    if (left < head + bytes)
-        return false;
-    *out = (struct text){.at = (const char *)place->at + head, .len = bytes};
-    place->at += head + bytes;
-    return utf8_valid(*out);
+    return at + 1 + bytes;
 }
 
 static bool is_text(unsigned char head)
 {
     return (head >= 0xA0 && head <= 0xBF) || head == 0xD9;
+}
+
+/* Of up to 255 bytes. */
+const unsigned char *fast_msgpack_text(const unsigned char *at, const unsigned char *end, struct text *out)
+{
+    const size_t left = (size_t)(end - at);
+    if (left == 0 || !is_text(*at))
+        return NULL;
+    size_t head = 1, bytes = *at & 0x1F;
+    if (*at == 0xD9) {
+        if (left < 2)
+            return NULL;
+        head = 2;
+        bytes = at[1];
+    }
+    if (left < head + bytes)
+        return NULL;
+    *out = (struct text){.at = (const char *)at + head, .len = bytes};
+    return utf8_valid(*out) ? at + head + bytes : NULL;
+}
+
+bool fast_msgpack_integer(struct metric_decoder *self, struct fast_event *out, enum member member, uint64_t whole)
+{
+    if (member != MEMBER_BOOT)
+        return fast_integer(out, member, whole, (struct text){0});
+    struct wire_value value = {.kind = WIRE_NUMBER, .whole = true, .magnitude = whole};
+    char unused[RULE_BOOT_DIGITS]; /* a later event's: only looked at */
+    return rule_boot(&value, self->first_done ? unused : self->boot, &out->boot) == FINE;
 }
 
 static struct known_name *take_name(struct metric_decoder *self, struct place *place, struct known_name *before,
@@ -97,7 +92,8 @@ static struct known_name *take_name(struct metric_decoder *self, struct place *p
         *text = (struct text){.at = (const char *)place->at + 1, .len = name->len};
         place->at += 1 + (size_t)name->len;
     } else {
-        if (!is_text(*place->at) || !take_text(place, text))
+        place->at = fast_msgpack_text(place->at, place->end, text);
+        if (place->at == NULL)
             return NULL;
         name = known_find(known, &self->options.secret, *text);
         if (name == NULL)
@@ -113,7 +109,7 @@ static struct known_name *take_name(struct metric_decoder *self, struct place *p
 static bool take_value(struct metric_decoder *self, struct fast_event *out, struct place *place,
                        const struct known_name *name, struct text text)
 {
-    struct number number = {0};
+    struct fast_number number;
     struct text written;
     const enum member member = (enum member)name->member;
     if (place->at == place->end)
@@ -123,28 +119,24 @@ static bool take_value(struct metric_decoder *self, struct fast_event *out, stru
         return true;
     }
     out->carried |= UINT64_C(1) << member;
-    if (is_text(*place->at))
-        return take_text(place, &written) && fast_text(self, out, name, written);
-    if (!take_number(place, &number))
+    if (is_text(*place->at)) {
+        place->at = fast_msgpack_text(place->at, place->end, &written);
+        return place->at != NULL && fast_text(self, out, member, written);
+    }
+    place->at = fast_msgpack_number(place->at, place->end, &number);
+    if (place->at == NULL)
         return false;
     switch (member) {
     case MEMBER_RATIO:
     case MEMBER_NOT_NEGATIVE:
     case MEMBER_METRIC:
-        return fast_number(out, name, text, number.value);
+        return fast_metric(out, name, text, number.value);
     case MEMBER_SEQ:
-        out->seq = number.whole;
-        return number.is_whole;
     case MEMBER_N:
-        out->event->n = number.whole;
-        return number.is_whole && number.whole >= 1;
+    case MEMBER_BOOT:
+        return number.is_whole && fast_msgpack_integer(self, out, member, number.whole);
     case MEMBER_TIMESTAMP:
         return fast_time(out, number.value);
-    case MEMBER_BOOT: {
-        struct wire_value value = {.kind = WIRE_NUMBER, .whole = true, .magnitude = number.whole};
-        char unused[RULE_BOOT_DIGITS]; /* a later event's: only looked at */
-        return number.is_whole && rule_boot(&value, self->first_done ? unused : self->boot, &out->boot) == FINE;
-    }
     case MEMBER_NODE:
     case MEMBER_MODEL:
     case MEMBER_MISNAMED:

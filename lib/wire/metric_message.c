@@ -18,6 +18,7 @@ int metric_decoder_new(struct metric_decoder **self_p, const struct metric_optio
     }
     self->options = *options;
     self->reader.keys.secret = options->secret;
+    self->untidy = true;
     *self_p = self;
     return 0;
 }
@@ -38,15 +39,34 @@ void metric_decoder_destroy(struct metric_decoder **self_p)
     memory_arena_free(&self->metrics);
     memory_arena_free(&self->bins);
     columns_free(&self->columns);
+    shapes_free(&self->shapes);
     free(self->events);
     free(self->topics);
     free(self);
     *self_p = NULL;
 }
 
-static void begin(struct metric_decoder *self, const struct model_id *model, double now_s)
+/* What a message needed that went the long way, or much of: given back or made free. */
+static void tidy(struct metric_decoder *self)
 {
     struct metric_columns *columns = &self->columns;
+    self->events = memory_trim(self->events, &self->event_room, sizeof *self->events);
+    columns->cells = memory_trim(columns->cells, &columns->cell_room, sizeof *columns->cells);
+    columns->mistakes = memory_trim(columns->mistakes, &columns->mistake_room, sizeof *columns->mistakes);
+    memory_arena_reset(&self->metrics);
+    memory_arena_reset(&self->bins);
+    self->metrics_first = self->metrics.at;
+    drop_begin(&self->drops);
+    drop_end(&self->drops, self->message.dropped, self->message.detail);
+    known_refresh(&self->known);
+    self->untidy = false;
+}
+
+static void begin(struct metric_decoder *self, const struct model_id *model, double now_s)
+{
+    if (self->untidy)
+        tidy(self);
+    self->metrics.at = self->metrics_first;
     self->model = model;
     self->latest_s = now_s + self->options.max_future_s;
     self->event_count = 0;
@@ -57,13 +77,6 @@ static void begin(struct metric_decoder *self, const struct model_id *model, dou
     self->message.seq = 0;
     self->message.received_s = (double)NAN;
     self->message.taken = (struct text){.at = "", .len = 0};
-    self->events = memory_trim(self->events, &self->event_room, sizeof *self->events);
-    columns->cells = memory_trim(columns->cells, &columns->cell_room, sizeof *columns->cells);
-    columns->mistakes = memory_trim(columns->mistakes, &columns->mistake_room, sizeof *columns->mistakes);
-    memory_arena_reset(&self->metrics);
-    memory_arena_reset(&self->bins);
-    drop_begin(&self->drops);
-    known_refresh(&self->known);
 }
 
 static void read_batch(struct metric_decoder *self, struct wire_value *array)
@@ -111,12 +124,13 @@ static void read_payload(struct metric_decoder *self, struct text payload)
     reader_end(&self->reader);
 }
 
-int metric_decode(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
-                  const struct metric_message **out)
+/* The general way: reads what the short way does not. */
+static int decode(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s)
 {
     struct metric_message *message = &self->message;
-    *out = NULL;
+    self->untidy = true;
     begin(self, model, now_s);
+    self->untidy = true;
     if (payload.len <= PAYLOAD_MAX) {
         read_payload(self, payload);
     } else {
@@ -126,12 +140,27 @@ int metric_decode(struct metric_decoder *self, const struct model_id *model, str
     if (self->reader.error == -ENOMEM) {
         return -ENOMEM;
     }
-    if (self->reader.error != 0) {
-        begin(self, model, now_s);
-        drop_end_syntax(&self->drops, &self->reader, message->dropped, message->detail);
-        self->drops.any = true;
-    } else {
+    if (self->reader.error == 0) {
         drop_end(&self->drops, message->dropped, message->detail);
+        return 0;
+    }
+    begin(self, model, now_s);
+    self->untidy = true;
+    drop_end_syntax(&self->drops, &self->reader, message->dropped, message->detail);
+    self->drops.any = true;
+    return 0;
+}
+
+int metric_decode_like(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
+                       uint16_t *like, const struct metric_message **out)
+{
+    struct metric_message *message = &self->message;
+    *out = NULL;
+    begin(self, model, now_s);
+    if (!quick_read(self, payload, like)) {
+        int rc = decode(self, model, payload, now_s);
+        if (rc != 0)
+            return rc;
     }
     message->drops = self->drops.any;
     message->events = self->events;
@@ -139,6 +168,12 @@ int metric_decode(struct metric_decoder *self, const struct model_id *model, str
     message->ignored = self->ignored;
     *out = message;
     return 0;
+}
+
+int metric_decode(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
+                  const struct metric_message **out)
+{
+    return metric_decode_like(self, model, payload, now_s, &self->shapes.last, out);
 }
 
 static bool cut(struct text *topic, const char *prefix)

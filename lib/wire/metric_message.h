@@ -106,6 +106,11 @@ int metric_decoder_new(struct metric_decoder **self_p, const struct metric_optio
 int metric_decode(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
                   const struct metric_message **out);
 
+/* The same for who knows of a sender: *like is 0 at first, and the decoder's afterwards. Senders whose messages look
+ * different are so told apart, where the decoder alone would expect each to look like the one before. */
+int metric_decode_like(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
+                       uint16_t *like, const struct metric_message **out);
+
 /* What a topic means. */
 enum metric_topic { TOPIC_METRICS, TOPIC_BATCH, TOPIC_BEACON, TOPIC_INVALID };
 

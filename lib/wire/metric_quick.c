@@ -1,0 +1,188 @@
+#include <math.h>
+
+#include "lib/wire/metric_fast.h"
+
+#define PAYLOAD_MIN 16 /* bytes: the readers of shapes look at eight at once */
+
+/* Where the next event can be written, with what all have in common. */
+static bool open_event(struct metric_decoder *self, struct fast_event *out)
+{
+    if (self->event_count == self->event_room) {
+        struct metric_event *events =
+            memory_grow(self->events, &self->event_room, self->event_count + 1, sizeof *events);
+        if (events == NULL)
+            return false;
+        self->events = events;
+        self->untidy = true;
+    }
+    const unsigned char *end = self->metrics.end;
+    struct metric *metrics = memory_arena_room(&self->metrics, METRIC_EVENT_MAX * sizeof *metrics);
+    if (metrics == NULL)
+        return false;
+    if (self->metrics.end != end)
+        self->untidy = true;
+    struct metric_event *event = &self->events[self->event_count];
+    if (self->model != NULL)
+        event->model = *self->model;
+    event->timestamp_s = (double)NAN;
+    event->n = 1;
+    event->metrics = metrics;
+    event->metric_count = 0;
+    *out = (struct fast_event){.event = event, .metrics = metrics, .latest_s = self->latest_s};
+    return true;
+}
+
+/* Stands for the names of an event and, loosely, their order. */
+static uint64_t hash_of(const struct fast_event *event)
+{
+    uint64_t hash = event->carried + event->event->metric_count;
+    for (uint32_t i = 0; i < event->event->metric_count; i++)
+        hash = (hash ^ event->metrics[i].key) * UINT64_C(0x9e3779b97f4a7c15);
+    return hash ^ hash >> 29;
+}
+
+/* Behind the head of a map of MessagePack, with the number of its members. */
+static const unsigned char *open_map(const unsigned char *at, const unsigned char *end, uint32_t *members)
+{
+    if ((*at & 0xf0) == 0x80) {
+        *members = *at & 0xf;
+        return at + 1;
+    }
+    if (*at != 0xde || end - at < 3)
+        return NULL;
+    *members = (uint32_t)at[1] << 8 | at[2];
+    return at + 3;
+}
+
+/* Reads an event of no known shape, name by name. */
+static const unsigned char *read_names(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
+                                       const struct shape *tried, uint16_t *place, struct fast_event *out)
+{
+    struct metric_reader *reader = &self->reader;
+    uint32_t members = 0;
+    const bool json = *at == '{';
+    reader->end = end;
+    reader->at = json ? at + 1 : open_map(at, end, &members);
+    if (reader->at == NULL)
+        return NULL;
+    known_refresh(&self->known);
+    self->known.stamp++;
+    const unsigned char *after = json ? fast_json(self, out) : fast_msgpack(self, out, members);
+    if (after != NULL) {
+        const uint16_t found = shape_learn(&self->shapes, &self->options.secret, json, at, after, hash_of(out), tried);
+        *place = found ? found : *place;
+    }
+    return after;
+}
+
+/* Reads the event at `at` and returns where it ends; *place: where its shape is looked for, and was found. */
+static const unsigned char *read_event(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
+                                       uint16_t *place)
+{
+    struct fast_event event;
+    if (!open_event(self, &event))
+        return NULL;
+    const struct shape *shape = shape_at(&self->shapes, *place);
+    const unsigned char *after = NULL;
+    if (shape)
+        after = *at == '{' ? shape_json(self, shape, at, end, &event) : shape_msgpack(self, shape, at, end, &event);
+    if (after == NULL) {
+        if (!open_event(self, &event))
+            return NULL;
+        after = read_names(self, at, end, shape, place, &event);
+    }
+    if (after == NULL || (self->model == NULL && !(event.carried >> MEMBER_MODEL & 1)))
+        return NULL;
+    if (!self->first_done)
+        fast_sender(self, &event);
+    self->ignored += event.ignored;
+    memory_arena_take(&self->metrics, event.event->metric_count * sizeof *event.metrics);
+    self->event_count++;
+    return after;
+}
+
+/* A row of a batch; *place: the shape of the row before, and of this one. The one that follows is likely to look as
+ * that which followed a row like it the last time. */
+static const unsigned char *read_row(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
+                                     uint16_t *place)
+{
+    const uint16_t before = *place;
+    const struct shape *shape = shape_at(&self->shapes, before);
+    if (shape && shape->next)
+        *place = shape->next;
+    const uint16_t expected = *place;
+    const unsigned char *after = read_event(self, at, end, place);
+    struct shape *followed = shape_at(&self->shapes, before);
+    if (*place != expected && followed)
+        followed->next = *place;
+    return after;
+}
+
+static const unsigned char *behind_space(const unsigned char *at, const unsigned char *end)
+{
+    while (at < end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+        at++;
+    return at;
+}
+
+/* The last byte before `end` is a bracket. */
+static bool read_json(struct metric_decoder *self, const unsigned char *at, const unsigned char *end, uint16_t *shape)
+{
+    if (*at == '{')
+        return read_event(self, at, end, shape) == end;
+    if (*at != '[')
+        return false;
+    at = behind_space(at + 1, end);
+    uint16_t place = *shape;
+    for (bool first = true; at < end && *at == '{'; first = false) {
+        at = first ? read_event(self, at, end, &place) : read_row(self, at, end, &place);
+        if (at == NULL)
+            return false;
+        if (first)
+            *shape = place;
+        at = behind_space(at, end);
+        if (at == end)
+            return false;
+        if (*at == ']')
+            return at + 1 == end;
+        if (*at != ',')
+            return false;
+        at = behind_space(at + 1, end);
+    }
+    return false;
+}
+
+static bool read_msgpack(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
+                         uint16_t *shape)
+{
+    uint32_t rows = *at & 0xf;
+    if (*at == 0xde || (*at & 0xf0) == 0x80)
+        return read_event(self, at, end, shape) == end;
+    if (*at == 0xdc)
+        rows = (uint32_t)at[1] << 8 | at[2];
+    else if ((*at & 0xf0) != 0x90)
+        return false;
+    at += *at == 0xdc ? 3 : 1;
+    uint16_t place = *shape;
+    for (uint32_t row = 0; row < rows && at != NULL; row++) {
+        if (at == end || (*at != 0xde && (*at & 0xf0) != 0x80))
+            return false;
+        at = row == 0 ? read_event(self, at, end, &place) : read_row(self, at, end, &place);
+        if (row == 0)
+            *shape = place;
+    }
+    return at == end;
+}
+
+bool quick_read(struct metric_decoder *self, struct text payload, uint16_t *shape)
+{
+    const unsigned char *at = (const unsigned char *)payload.at, *end = at + payload.len;
+    if (payload.len < PAYLOAD_MIN || payload.len > INT32_MAX || self->options.careful || self->options.recorded)
+        return false;
+    self->reader.json = *at == '{' || *at == '[';
+    if (!self->reader.json)
+        return read_msgpack(self, at, end, shape);
+    while (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\r')
+        end--;
+    return end - at >= PAYLOAD_MIN && (end[-1] == '}' || end[-1] == ']') && read_json(self, at, end, shape);
+}

@@ -1,0 +1,166 @@
+#include <endian.h>
+
+#include "lib/wire/json_string.h"
+#include "lib/wire/metric_fast.h"
+
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+#define HIGH_BITS UINT64_C(0x8080808080808080)
+
+static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
+static const uint32_t tens_whole[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
+
+/* The next eight bytes, the first of them lowest; zeros behind the end, before which eight can be read. */
+static inline uint64_t eight_at(const unsigned char *at, const unsigned char *end)
+{
+    const ptrdiff_t left = end - at;
+    uint64_t eight;
+    memcpy(&eight, left >= 8 ? at : end - 8, sizeof eight);
+    eight = le64toh(eight);
+    return left >= 8 ? eight : eight >> (64 - 8 * left);
+}
+
+/* Eight bytes that are 0 to 9, the first of them highest in value. Three multiplications, each of which joins pairs. */
+static inline uint64_t number_of(uint64_t digits)
+{
+    digits = digits * 10 + (digits >> 8);
+    return ((digits & UINT64_C(0xff000000ff)) * UINT64_C(0xf424000000064) +
+            (digits >> 16 & UINT64_C(0xff000000ff)) * UINT64_C(0x271000000001)) >>
+           32;
+}
+
+/* The high bit of each byte that is no digit, where digits are 0 to 9. Right up to the first byte above 0x7f. */
+static inline uint64_t no_digits(uint64_t eight)
+{
+    return ((eight + EACH_BYTE * 0x76) | eight) & HIGH_BITS;
+}
+
+/* A number with at most eight digits behind its point, and few before: exact, since both factors are doubles and one
+ * operation rounds once (Clinger, PLDI 1990). Any other, or none, goes the long way. What follows a number is looked at
+ * as what stands before the next value. */
+static inline const unsigned char *take_number(const unsigned char *first, const unsigned char *end, double *out)
+{
+    const bool negative = *first == '-';
+    const unsigned char *at = first + negative;
+    uint64_t mantissa = (unsigned char)(*at - '0'), digit;
+    if (mantissa > 9)
+        return NULL;
+    at++;
+    while (mantissa && (digit = (unsigned char)(*at - '0')) <= 9) { /* a bracket ends it */
+        mantissa = mantissa * 10 + digit;
+        at++;
+    }
+    if (at - first > 7) /* so many, with eight more, are a double still */
+        return fast_json_number(first, end, out);
+    double number = (double)(int64_t)mantissa;
+    if (*at == '.') {
+        const uint64_t eight = eight_at(++at, end) ^ EACH_BYTE * '0', others = no_digits(eight);
+        if (others == 0 || (others & 0x80))
+            return fast_json_number(first, end, out);
+        const unsigned places = (unsigned)__builtin_ctzll(others) >> 3;
+        mantissa = mantissa * tens_whole[places] + number_of(eight << (64 - 8 * places));
+        number = (double)(int64_t)mantissa / tens[places];
+        at += places;
+    }
+    *out = negative ? -number : number;
+    return at;
+}
+
+/* An integer without a sign, of at most 15 digits. */
+static inline const unsigned char *take_integer(const unsigned char *at, const unsigned char *end, uint64_t *out)
+{
+    uint64_t number = 0;
+    const unsigned char *first = at;
+    for (int words = 0; words < 2; words++) {
+        const uint64_t eight = eight_at(at, end) ^ EACH_BYTE * '0', others = no_digits(eight);
+        const unsigned bits = others ? (unsigned)__builtin_ctzll(others) & ~7u : 64;
+        if (bits)
+            number = number * tens_whole[bits / 8] + number_of(eight << (64 - bits));
+        at += bits / 8;
+        if (bits == 64)
+            continue;
+        *out = number;
+        return at == first || (*first == '0' && at - first > 1) ? NULL : at;
+    }
+    return NULL;
+}
+
+/* The bytes between two quotes: printable ASCII without escapes. */
+static inline const unsigned char *take_text(const unsigned char *at, const unsigned char *end, struct text *out)
+{
+    if (*at++ != '"')
+        return NULL;
+    const uint64_t eight = eight_at(at, end), quote = eight ^ EACH_BYTE * '"', backslash = eight ^ EACH_BYTE * '\\';
+    /* A byte's high bit is set when it is special; the lowest is always right (json_string.c). */
+    const uint64_t special =
+        (eight | (eight - EACH_BYTE * 0x20) | (quote - EACH_BYTE) | (backslash - EACH_BYTE)) & HIGH_BITS;
+    const unsigned char *after = special ? at + (__builtin_ctzll(special) >> 3) : json_plain_end(at + 8, end);
+    if (after >= end || *after != '"')
+        return NULL;
+    *out = (struct text){(const char *)at, (size_t)(after - at)};
+    return after + 1;
+}
+
+/* One space is what some libraries write, and many are what pads a number. A bracket ends them. */
+static const unsigned char *behind_space(const unsigned char *at, const unsigned char *end)
+{
+    for (;;) {
+        const uint64_t others = eight_at(at, end) ^ EACH_BYTE * ' ';
+        at += others ? (unsigned)__builtin_ctzll(others) >> 3 : 8;
+        if (others == 0)
+            continue;
+        if (*at != '\n' && *at != '\t' && *at != '\r')
+            return at;
+        at++;
+    }
+}
+
+static const unsigned char *other_value(struct metric_decoder *self, struct fast_event *out,
+                                        const struct shape_member *member, const unsigned char *at,
+                                        const unsigned char *end)
+{
+    const enum member kind = (enum member)member->member;
+    struct text text;
+    uint64_t whole;
+    if (member->value == SHAPE_TEXT) {
+        const unsigned char *after = take_text(at, end, &text);
+        return after && fast_text(self, out, kind, text) ? after : NULL;
+    }
+    if (member->value == SHAPE_NUMBER) {
+        double number;
+        const unsigned char *after = take_number(at, end, &number);
+        return after && fast_time(out, number) ? after : NULL;
+    }
+    const unsigned char *after = take_integer(at, end, &whole);
+    return after && fast_integer(out, kind, whole, (struct text){(const char *)at, (size_t)(after - at)}) ? after
+                                                                                                          : NULL;
+}
+
+const unsigned char *shape_json(struct metric_decoder *self, const struct shape *shape, const unsigned char *at,
+                                const unsigned char *end, struct fast_event *out)
+{
+    struct metric *metric = out->metrics;
+    for (const struct shape_member *member = shape->at;; member++) {
+        double number;
+        if (!shape_here(shape, member, at, end))
+            return NULL;
+        const char *name = (const char *)at + member->name_at;
+        at += member->len;
+        if (member->value == SHAPE_END)
+            break;
+        if (*at <= ' ')
+            at = behind_space(at, end);
+        if (!member->metric) {
+            at = other_value(self, out, member, at, end);
+            if (!at)
+                return NULL;
+            continue;
+        }
+        at = take_number(at, end, &number);
+        if (!at || !(number >= member->least && number <= member->most))
+            return NULL;
+        fast_put(metric++, (struct text){name, member->name_len}, member->key, number);
+    }
+    out->event->metric_count = (uint32_t)(metric - out->metrics);
+    out->carried = shape->carried;
+    return at;
+}
