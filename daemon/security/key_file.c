@@ -35,7 +35,7 @@ static bool is_closed(const char *path, const struct stat *st)
 static int check_owner(const char *path, const struct stat *st, char why[CURVE_WHY_MAX])
 {
     if (!S_ISREG(st->st_mode))
-        return refuse(why, -EINVAL, path, "is no regular file");
+        return refuse(why, -EINVAL, path, "is no regular file; allowed: one that is");
     if (st->st_uid != geteuid() && st->st_uid != 0)
         return refuse(why, -EPERM, path, "belongs to somebody else; allowed: a file of this user or of root");
     return 0;
@@ -110,7 +110,7 @@ int security_read_key(struct curve_server *out, const char *path, char why[CURVE
         if (fd >= 0)
             close(fd);
         return refuse(why, -error, path,
-                      error == ENOENT ? "there is no such file; `driftc keygen` makes one" : strerror(error));
+                      error == ENOENT ? "there is no such file; `driftc keygen server --server --file` with this path makes one" : strerror(error));
     }
     int rc = check_owner(path, &st, why);
     if (rc == 0 && !is_closed(path, &st))

@@ -72,7 +72,9 @@ static void read_name(struct reading *self, const struct node *node, struct conf
     if (good)
         out->name = arena_text(&self->box->memory, node->text);
     else
-        mistakes_add(self->mistakes, node->mark, "name", "allowed: up to 128 bytes without control characters");
+        mistakes_add(self->mistakes, node->mark, "name",
+                     "too long, or with a control character; allowed: up to %d bytes without control characters",
+                     CONFIG_CLIENT_NAME_MAX);
 }
 
 static void read_role(struct reading *self, const struct node *node, struct config_client *out)
@@ -105,8 +107,8 @@ static bool is_project(struct text text)
 static void read_projects_of(struct reading *self, const struct node *node, struct config_client *out)
 {
     if (node->kind != NODE_LIST || node->count == 0 || node->count > CONFIG_CLIENT_PROJECTS_MAX) {
-        mistakes_add(self->mistakes, node->mark, "projects", "allowed: a list of 1 to %d projects, or [\"*\"] for all",
-                     CONFIG_CLIENT_PROJECTS_MAX);
+        mistakes_add(self->mistakes, node->mark, "projects",
+                     "no list of projects; allowed: a list of 1 to %d projects, or [\"*\"] for all", CONFIG_CLIENT_PROJECTS_MAX);
         return;
     }
     const char **projects = arena_take(&self->box->memory, node->count, sizeof *projects);
@@ -153,7 +155,8 @@ static void read_client(struct reading *self, const struct node *node)
     if (node->unknown)
         return;
     if (node->kind != NODE_MAP) {
-        mistakes_add(self->mistakes, node->mark, "clients", "allowed: a list of {key, name, role, projects}");
+        mistakes_add(self->mistakes, node->mark, "clients",
+                     "an item that is no map; allowed: a list of {key, name, role, projects}");
         return;
     }
     for (const struct node *member = node->first; member; member = member->next) {
@@ -208,7 +211,8 @@ static int fill(struct box *box, struct text yaml, struct arena *scratch, struct
     if (!tree.root || tree.root->unknown || node_is_empty(tree.root))
         return mistakes->count ? -EINVAL : 0; /* nobody may speak */
     if (tree.root->kind != NODE_LIST || tree.root->count > CONFIG_CLIENTS_MAX) {
-        mistakes_add(mistakes, tree.root->mark, "clients", "allowed: a list of {key, name, role, projects}, %d at most",
+        mistakes_add(mistakes, tree.root->mark, "clients",
+                     "no list, or one that is too long; allowed: a list of {key, name, role, projects}, %d at most",
                      CONFIG_CLIENTS_MAX);
         return -EINVAL;
     }

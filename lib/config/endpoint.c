@@ -121,7 +121,7 @@ const char *endpoint_listen_check(struct text listen)
         return "the host must be an address, localhost, or '*' for every interface";
     if (text_is(port, "0"))
         return NULL;
-    return text_is(port, "*") ? "the port must be 0 to 65535" : check_port(port, ENDPOINT_BIND);
+    return text_is(port, "*") || check_port(port, ENDPOINT_BIND) ? "the port must be 0 to 65535; 0: any that is free" : NULL;
 }
 
 const char *endpoint_name_check(struct text host)

@@ -44,7 +44,7 @@ static const char *variable_read(struct variable *out, struct text text, size_t 
         at++;
     }
     if (at == text.len)
-        return "\"${\" without its \"}\"";
+        return "\"${\" without its \"}\": write ${NAME}, or $${ for the characters themselves";
     out->other = (struct text){.at = text.at + begin, .len = at - begin};
     *end_p = at + 1;
     return NULL;
@@ -60,7 +60,7 @@ static enum expanded variable_value(const struct expansion *self, const struct v
         *out = text_of(value);
         if (source_is_utf8(*out))
             return EXPAND_DONE;
-        snprintf(why, EXPAND_WHY_MAX, "the value of %s is no UTF-8", variable->name);
+        snprintf(why, EXPAND_WHY_MAX, "the value of %s is no UTF-8; set it to a text in UTF-8", variable->name);
         return EXPAND_WRONG;
     }
     if (variable->form == '-') {
@@ -132,7 +132,7 @@ enum expanded expand_text(struct expansion *self, struct text text, struct text 
     size_t length = 0;
     enum expanded done = buffer ? replace(self, text, buffer, &length, why) : EXPAND_NOMEM;
     if (done == EXPAND_DONE && length > EXPAND_BYTES_MAX - self->bytes) {
-        snprintf(why, EXPAND_WHY_MAX, "the variables of this file come to more than %u MiB", EXPAND_BYTES_MAX >> 20);
+        snprintf(why, EXPAND_WHY_MAX, "the variables of this file come to more than %u MiB; use shorter ones", EXPAND_BYTES_MAX >> 20);
         done = EXPAND_WRONG;
     }
     if (done == EXPAND_DONE) {

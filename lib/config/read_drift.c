@@ -101,7 +101,7 @@ bool read_range(struct reader *self, const struct schema_row *row, const struct 
             return refuse(self, row, item, shown);
     }
     if (count != 2)
-        return read_refuse(self, row, node, shown, "%u numbers", count);
+        return read_refuse(self, row, node, shown, "two numbers have to stand here, not %u", count);
     if (!(range[0] < range[1]) || fabs(range[0]) > DETECT_VALUE_MAX || fabs(range[1]) > DETECT_VALUE_MAX)
         return read_refuse(self, row, node, shown, "%g is not below %g", range[0], range[1]);
     memcpy(read_field(row, into), range, sizeof(range));

@@ -21,6 +21,10 @@ static const char *sentence_of(const char *problem)
         {"did not find expected node content", "a value is missing"},
         {"could not find expected ':'", "a key without its ':'"},
         {"did not find expected <document start>", "text after the end of the document; a file holds one"},
+        {"did not find expected comment or line break", "a text behind '|' or '>' begins on the next line, indented"},
+        {"found unknown escape character",
+         "a '\\' that begins no escape; write \\\\ for a '\\', or use single quotes"},
+        {"found incompatible YAML document", "another version of YAML; remove the line with %YAML"},
     };
     for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
         if (strcmp(problem, ours[i].problem) == 0)
@@ -30,7 +34,7 @@ static const char *sentence_of(const char *problem)
 
 static bool begins_with(const char *text, const char *prefix)
 {
-    return strncmp(text, prefix, strlen(prefix)) == 0;
+    return text && strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 /* Whether a line has a tab among the blanks at its beginning; *column_p is its place, from 0. */
@@ -54,11 +58,13 @@ struct syntax_mistake syntax_explain(const void *parser_, struct text yaml)
 {
     const yaml_parser_t *parser = parser_;
     const char *problem = parser->problem ? parser->problem : "this cannot be read";
-    const char *context = parser->context ? parser->context : "";
+    const char *context = parser->context;
     bool in_quotes = begins_with(context, "while scanning a quoted scalar");
     /* Brackets and quotes go on over lines: what counts is where they were opened. */
     bool opened = in_quotes || begins_with(context, "while parsing a flow");
-    const yaml_mark_t *mark = opened ? &parser->context_mark : &parser->problem_mark;
+    /* A key that has no ':' is missed where the next line begins. */
+    bool is_key = begins_with(context, "while scanning a simple key");
+    const yaml_mark_t *mark = opened || is_key ? &parser->context_mark : &parser->problem_mark;
     struct syntax_mistake mistake = {
         .sentence = sentence_of(problem),
         .line = mark->line,

@@ -64,16 +64,16 @@ END_TEST
 
 START_TEST(mistakes_say_what_is_allowed)
 {
-    bad("clients: []", "allowed: a list of {key, name, role, projects}");
-    bad("- 5\n", "c:1:3: clients: allowed: a list");
+    bad("clients: []", "no list, or one that is too long; allowed: a list of {key, name, role, projects}");
+    bad("- 5\n", "c:1:3: clients: an item that is no map; allowed: a list");
     bad("- {name: a, role: node}\n", "key: missing");
     bad("- {key: \"" A "\", role: node}\n", "name: missing");
     bad("- {key: \"" A "\", name: a}\n", "role: missing");
     bad("- {key: short, name: a, role: node}\n", "no public key; allowed: the 40 characters");
     bad("- {key: \"" A "\", name: a, role: king}\n", "\"king\" is no role; allowed: node, trainer, observer");
     bad("- {key: \"" A "\", name: a, role: node, project: [x]}\n", "project: unknown key");
-    bad("- {key: \"" A "\", name: a, role: node, projects: []}\n", "projects: allowed: a list of 1 to");
-    bad("- {key: \"" A "\", name: a, role: node, projects: x}\n", "projects: allowed: a list of 1 to");
+    bad("- {key: \"" A "\", name: a, role: node, projects: []}\n", "projects: no list of projects; allowed: a list of 1 to");
+    bad("- {key: \"" A "\", name: a, role: node, projects: x}\n", "projects: no list of projects; allowed: a list of 1 to");
     bad("- {key: \"" A "\", name: a, role: node, projects: [\"*\", x]}\n", "allowed: \"*\" alone, or names alone");
     bad("- {key: \"" A "\", name: a, role: node, projects: [a/b]}\n", "no project; allowed");
     bad("- {key: \"" A "\", name: a, role: node}\n- {key: \"" A "\", name: b, role: node}\n", "a key for each");

@@ -319,7 +319,7 @@ START_TEST(the_http_server)
                 "1:16: http.listen: \"example.org:80\": the host must be an address, localhost, or '*' for every "
                 "interface; allowed: off or an address and a port, as in 127.0.0.1:9570, [::1]:9570 or *:9570");
     expect_told("http: {listen: 127.0.0.1:70000}",
-                "1:16: http.listen: \"127.0.0.1:70000\": the port must be 1 to 65535; allowed: off or an address and a "
+                "1:16: http.listen: \"127.0.0.1:70000\": the port must be 0 to 65535; 0: any that is free; allowed: off or an address and a "
                 "port, as in 127.0.0.1:9570, [::1]:9570 or *:9570");
 }
 END_TEST

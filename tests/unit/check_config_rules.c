@@ -226,7 +226,7 @@ START_TEST(mistakes_of_evidence)
                 "1 and below 5\n"
                 "8:26: budgets[].kpis.c.range: 5 is not below 1; allowed: the least and the largest value there can "
                 "be, as in [0, 100]\n"
-                "9:26: budgets[].kpis.d.range: 1 numbers; allowed: the least and the largest value there can be, as "
+                "9:26: budgets[].kpis.d.range: two numbers have to stand here, not 1; allowed: the least and the largest value there can be, as "
                 "in [0, 100]\n"
                 "10:26: budgets[].kpis.e.range: \"5\" cannot stand here; allowed: the least and the largest value "
                 "there can be, as in [0, 100]");

@@ -15,14 +15,14 @@ START_TEST(variables)
     /* What is shown is the text of the file: a value of the environment may be a secret. */
     expect_told_with("workers: ${TEXT}", &options,
                      "1:10: workers: \"${TEXT}\" is no whole number; allowed: auto or a whole number, 0 to 64");
-    expect_told_with("state: {dir: \"${LATIN}\"}", &options, "1:14: state.dir: the value of LATIN is no UTF-8");
+    expect_told_with("state: {dir: \"${LATIN}\"}", &options, "1:14: state.dir: the value of LATIN is no UTF-8; set it to a text in UTF-8");
 #define SHAPE                                                                                                          \
     "\"${\" begins a variable: write ${NAME}, ${NAME:-default} or ${NAME:?message}, or $${ for the characters "        \
     "themselves"
     expect_told("state:\n  dir: ${}\n", "2:8: state.dir: " SHAPE);
     expect_told("state:\n  dir: ${1A}\n", "2:8: state.dir: " SHAPE);
     expect_told("state:\n  dir: ${A:=b}\n", "2:8: state.dir: " SHAPE);
-    expect_told("state:\n  dir: ${A\n", "2:8: state.dir: \"${\" without its \"}\"");
+    expect_told("state:\n  dir: ${A\n", "2:8: state.dir: \"${\" without its \"}\": write ${NAME}, or $${ for the characters themselves");
     expect_told("state:\n  dir: ${A:-${B}}\n",
                 "2:8: state.dir: a variable inside the default or message of another; only "
                 "plain text may stand there");
@@ -46,9 +46,9 @@ START_TEST(variables_have_a_bound)
         strcat(yaml, "        - ${BIG}\n");
     expect_told_with(yaml, &options,
                      "285:11: retraining.strategies.s.parameters.a[]: the variables of this file come to "
-                     "more than 16 MiB\n"
+                     "more than 16 MiB; use shorter ones\n"
                      "286:11: retraining.strategies.s.parameters.a[]: the variables of this file come to "
-                     "more than 16 MiB");
+                     "more than 16 MiB; use shorter ones");
     free(big);
 }
 END_TEST
