@@ -123,19 +123,68 @@ void metric_table_prefetch(const struct metric_table *self)
         __builtin_prefetch((const char *)self->rows + at, 1);
 }
 
+/* Rows that come together are filled together: their places stand side by side. */
 void metric_table_prefetch_places(const struct metric_table *self)
 {
-    for (uint32_t i = 0; i < self->count; i++)
-        window_prefetch(&self->rows[i].window);
+    if (self->count == 0)
+        return;
+    const struct metric_row *row = self->rows, *end = row + self->count;
+    const float *place = window_place(&row->window, row->window.next);
+    for (uint32_t column = 0; column < self->columns; column += LINE / sizeof *place)
+        __builtin_prefetch(place + column, 1);
+    for (; row < end; row++) {
+        const struct window_more *more = row->window.more;
+        if (!more)
+            continue;
+        __builtin_prefetch(more, 1);
+        __builtin_prefetch(&more->order, 1);
+    }
+}
+
+static void add_time(const struct metric_table *self, struct metric_row *row, double at_s)
+{
+    if (!row->gaps)
+        return;
+    row->gaps[(size_t)row->window.next * self->stride] = row->window.total ? (float)(at_s - row->newest_s) : 0.0F;
+    row->newest_s = at_s;
+}
+
+/* Whether metric_table_take() may do what it says. */
+static bool all_plain(const struct metric_table *self, const struct metric *metrics, uint32_t count)
+{
+    const struct metric_row *row = self->rows, *end = row + self->count;
+    for (const struct metric *metric = metrics; metric < metrics + count; metric++, row++) {
+        while (row < end && row->key != metric->key)
+            row++;
+        if (row == end || metric->kind != METRIC_NUMBER || metric->key == 0 || !window_plain(&row->window))
+            return false;
+    }
+    return true;
+}
+
+bool metric_table_take(struct metric_table *self, const struct metric *metrics, uint32_t count, double at_s,
+                       uint64_t *carried)
+{
+    if (self->count == 0 || !all_plain(self, metrics, count))
+        return false;
+    struct metric_row *row = self->rows;
+    const double rate = window_rate(&row->window); /* all rows are as long */
+    uint64_t bits = 0, bit = 1;
+    for (const struct metric *metric = metrics; metric < metrics + count; metric++, row++, bit <<= 1) {
+        for (; row->key != metric->key; row++)
+            bit <<= 1;
+        bits |= bit;
+        add_time(self, row, at_s);
+        window_add_plain(&row->window, window_single(metric->number), rate);
+    }
+    *carried = bits;
+    return true;
 }
 
 void metric_table_add(struct metric_table *self, uint32_t index, double value, uint64_t weight, double at_s)
 {
     struct metric_row *row = &self->rows[index];
-    if (row->gaps) {
-        row->gaps[(size_t)row->window.next * self->stride] = row->window.total ? (float)(at_s - row->newest_s) : 0.0F;
-        row->newest_s = at_s;
-    }
+    add_time(self, row, at_s);
     window_add(&row->window, value, weight);
 }
 

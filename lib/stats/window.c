@@ -1,5 +1,4 @@
 #include <errno.h>
-#include <float.h>
 #include <stdlib.h>
 
 #include "lib/stats/window_inside.h"
@@ -20,6 +19,7 @@ static struct window_more *more_of(struct window *self)
 static struct watch watch_for(const struct window_use *use)
 {
     return (struct watch){.stat = use->rank,
+                          .percent = window_percent(use->rank),
                           .min = use->min,
                           .max = use->max,
                           .below = isnan(use->min) ? -INFINITY : use->min - window_blur(use->min),
@@ -84,15 +84,6 @@ int window_reserve_weights(struct window *self)
     return 0;
 }
 
-static float single(double value)
-{
-    if (value > (double)FLT_MAX)
-        return FLT_MAX;
-    if (value < -(double)FLT_MAX)
-        return -FLT_MAX;
-    return (float)value + 0.0F; /* -0 becomes 0: one zero, one place in the order */
-}
-
 /* --- the sum --- */
 
 static struct exact_sum sum_up(const struct window *self)
@@ -104,22 +95,13 @@ static struct exact_sum sum_up(const struct window *self)
     return sum;
 }
 
-/* Adds a term (of at most 48 bits, so a double) to a sum; false when that loses something. */
-static inline bool add_exactly(double *sum, double term)
-{
-    const double whole = *sum + term, part = whole - *sum;
-    const double lost = (*sum - (whole - part)) + (term - part);
-    *sum = whole;
-    return lost == 0.0;
-}
-
 static struct exact_sum *wide_of(const struct window *self)
 {
     return self->more ? self->more->wide : NULL;
 }
 
 /* Without memory the sum is added up each time it is asked for. */
-static void widen(struct window *self)
+void window_widen(struct window *self)
 {
     self->exact = false;
     if (more_of(self) && !self->more->wide)
@@ -134,18 +116,18 @@ static void narrow(struct window *self)
     self->sum = 0;
     self->exact = true;
     for (uint32_t i = 0, held = window_held(self); i < held && self->exact; i++)
-        self->exact = add_exactly(&self->sum, (double)*window_place(self, i) * (double)window_weight_at(self, i));
+        self->exact = window_add_exactly(&self->sum, (double)*window_place(self, i) * (double)window_weight_at(self, i));
 }
 
 void window_sum_again(struct window *self)
 {
     narrow(self);
     if (!self->exact)
-        widen(self);
+        window_widen(self);
 }
 
 /* `x` has come and stands in the ring already; `out` has left, where out_weight is not 0. */
-static void sum_wide(struct window *self, float x, uint64_t w, float out, uint64_t out_weight)
+void window_sum_wide(struct window *self, float x, uint64_t w, float out, uint64_t out_weight)
 {
     if (self->next == 0)
         narrow(self);
@@ -157,18 +139,6 @@ static void sum_wide(struct window *self, float x, uint64_t w, float out, uint64
 }
 
 /* --- taking a value --- */
-
-static inline void take_place(struct window *self, float x)
-{
-    *window_place(self, self->next) = x;
-    self->next = self->next + 1 == self->capacity ? 0 : self->next + 1;
-    if (self->averages) {
-        /* Written so that a rate of 1 gives x itself, whatever came before. */
-        const double rate = 2.0 / (self->capacity + 1.0);
-        self->ewma = self->total ? (1.0 - rate) * self->ewma + rate * (double)x : (double)x;
-    }
-    self->total++;
-}
 
 /* With weights or an order. */
 static void add_more(struct window *self, float x, uint64_t weight)
@@ -184,38 +154,25 @@ static void add_more(struct window *self, float x, uint64_t weight)
         more->weights[place] = w;
         more->weight += (uint64_t)w - (uint64_t)out_weight;
     }
-    take_place(self, x);
+    window_take_place(self, x, window_rate(self));
     if (more->watches)
         window_watch(&more->watch, (double)x, (uint64_t)w, (double)out, (uint64_t)out_weight);
     if (!self->sums)
         return;
     if (!self->exact)
-        sum_wide(self, x, (uint64_t)w, out, (uint64_t)out_weight);
-    else if (!add_exactly(&self->sum, -(double)out * (double)out_weight) ||
-             !add_exactly(&self->sum, (double)x * (double)w))
-        widen(self);
+        window_sum_wide(self, x, (uint64_t)w, out, (uint64_t)out_weight);
+    else if (!window_add_exactly(&self->sum, -(double)out * (double)out_weight) ||
+             !window_add_exactly(&self->sum, (double)x * (double)w))
+        window_widen(self);
 }
 
 void window_add(struct window *self, double value, uint64_t weight)
 {
     assert(isfinite(value) && weight >= 1 && (weight == 1 || window_weighted(self)));
-    const float x = single(value);
-    struct window_more *more = self->more;
-    if (more && (more->weights || more->order)) {
-        add_more(self, x, weight);
-        return;
-    }
-    const bool full = self->total >= self->capacity;
-    const float out = full ? *window_place(self, self->next) : 0;
-    take_place(self, x);
-    if (more && more->watches)
-        window_watch(&more->watch, (double)x, 1, (double)out, full);
-    if (!self->sums)
-        return;
-    if (!self->exact)
-        sum_wide(self, x, 1, out, full);
-    else if (!add_exactly(&self->sum, -(double)out) || !add_exactly(&self->sum, (double)x))
-        widen(self);
+    if (window_plain(self))
+        window_add_plain(self, window_single(value), window_rate(self));
+    else
+        add_more(self, window_single(value), weight);
 }
 
 /* What window_add() touches besides the window itself. A short order is loaded whole; in a long one the search finds its

@@ -7,6 +7,7 @@
 #define DRIFT_LIB_STATS_WINDOW_INSIDE_H
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 
 #include "lib/stats/exact_sum.h"
@@ -21,6 +22,7 @@ struct watch {
     uint64_t below_weight, above_weight;
     double min, max; /* the limits as they were given */
     enum window_stat stat;
+    uint32_t percent; /* window_percent() of it */
 };
 
 /* What only some windows have. The order runs by value, then by weight, so that the pair that leaves can be found again;
@@ -36,8 +38,8 @@ struct window_more {
 
 /* One cache line, and the ring elsewhere.
  *
- * Cost of window_add(): about 25 instructions and two cache lines, this one and the place in the ring, which neighbours
- * share; a sum 15 more, a watch 15 and a line; an order two searches and a move. The sum is a double for as long as that
+ * Cost of window_add_plain(): about 25 instructions and two cache lines, this one and the place in the ring, which
+ * neighbours share; a sum 15 more, a watch 15 and a line. window_add(): 20 more; an order two searches and a move. The sum is a double for as long as that
  * holds it exactly, which for values of one kind is always (24 bits each, and 29 to spare); what is lost in an addition is
  * known exactly (Knuth, TAOCP 2, 4.2.2, theorem B), and the first loss makes it a register wide enough for all. */
 struct window {
@@ -96,6 +98,89 @@ static inline void window_watch(struct watch *watch, double x, uint64_t w, doubl
     watch->above_weight += (x > watch->above ? w : 0) - (out > watch->above ? out_weight : 0);
 }
 
+/* Magnitudes saturate. -0 becomes 0: one zero, one place in the order. */
+static inline float window_single(double value)
+{
+    if (value > (double)FLT_MAX)
+        return FLT_MAX;
+    if (value < -(double)FLT_MAX)
+        return -FLT_MAX;
+    return (float)value + 0.0F;
+}
+
+/* How much of the average over time (WINDOW_EWMA) the newest value makes up. */
+static inline double window_rate(const struct window *self)
+{
+    return 2.0 / (self->capacity + 1.0);
+}
+
+/* Adds a term (of at most 48 bits, so a double) to a sum; false when that loses something. */
+static inline bool window_add_exactly(double *sum, double term)
+{
+    const double whole = *sum + term, part = whole - *sum;
+    const double lost = (*sum - (whole - part)) + (term - part);
+    *sum = whole;
+    return lost == 0.0;
+}
+
+static inline void window_take_place(struct window *self, float x, double rate)
+{
+    *window_place(self, self->next) = x;
+    self->next = self->next + 1 == self->capacity ? 0 : self->next + 1;
+    if (self->averages) /* written so that a rate of 1 gives x itself, whatever came before */
+        self->ewma = self->total ? (1.0 - rate) * self->ewma + rate * (double)x : (double)x;
+    self->total++;
+}
+
+/* window.c: for a sum that does not, or not any more, stand in a double. */
+void window_widen(struct window *self);
+void window_sum_wide(struct window *self, float x, uint64_t w, float out, uint64_t out_weight);
+
+/* Whether there is neither a weight nor an order. */
+static inline bool window_plain(const struct window *self)
+{
+    return !self->more || !(self->more->weights || self->more->order);
+}
+
+/* window_add() for a plain window and a weight of 1. */
+static inline void window_add_plain(struct window *self, float x, double rate)
+{
+    const bool full = self->total >= self->capacity;
+    const float out = full ? *window_place(self, self->next) : 0;
+    window_take_place(self, x, rate);
+    if (self->more && self->more->watches)
+        window_watch(&self->more->watch, (double)x, 1, (double)out, full);
+    if (!self->sums)
+        return;
+    if (!self->exact)
+        window_sum_wide(self, x, 1, out, full);
+    else if (!window_add_exactly(&self->sum, -(double)out) || !window_add_exactly(&self->sum, (double)x))
+        window_widen(self);
+}
+
+/* Whether the watched statistic is beyond a limit, by the weight of what is. */
+static inline int window_watch_side(const struct window *self)
+{
+    const struct watch *watch = &self->more->watch;
+    const uint64_t weight = window_weight(self), needed = weight * watch->percent; /* in hundredths: below 2^63 */
+    if (watch->below_weight > 0 && watch->below_weight * 100 >= needed)
+        return -1;
+    const uint64_t within = weight - watch->above_weight;
+    return within == 0 || within * 100 < needed ? 1 : 0;
+}
+
+/* True: window_judge() of a window that is not empty would say 0, and *observed does not matter. False: ask it. */
+static inline bool window_within(const struct window *self, enum window_stat stat, double min, double max)
+{
+    if (stat == WINDOW_MEAN && self->sums && self->exact && !window_weighted(self)) {
+        const double observed = self->sum / (double)window_held(self);
+        return !(observed < min - window_blur(min)) && !(observed > max + window_blur(max)); /* false for NAN */
+    }
+    const struct watch *watch = self->more && self->more->watches ? &self->more->watch : NULL;
+    return watch && watch->stat == stat && memcmp(&watch->min, &min, sizeof min) == 0 &&
+           memcmp(&watch->max, &max, sizeof max) == 0 && window_watch_side(self) == 0;
+}
+
 /* window.c: a window that stands inside of something, which gives it its ring and may move it. window_init() returns 0
  * or -ENOMEM; window_clear() gives back all but the ring. */
 int window_init(struct window *self, uint32_t capacity, const struct window_use *use);
@@ -108,5 +193,6 @@ void window_sum_again(struct window *self);
  * (value, weight) into the order that is kept; in a full window the pair that `next` points at leaves. */
 void window_order_take(struct window *self, float value, float weight);
 double window_rank(const struct window *self, enum window_stat stat);
+uint32_t window_percent(enum window_stat stat);
 
 #endif

@@ -40,7 +40,7 @@ void window_order_take(struct window *self, float value, float weight)
         order_move(weights, out, in, weight);
 }
 
-static uint32_t percent_of(enum window_stat stat)
+uint32_t window_percent(enum window_stat stat)
 {
     switch (stat) {
     case WINDOW_MEDIAN:
@@ -144,7 +144,7 @@ static float select_rank(float *at, uint32_t count, uint32_t rank)
 
 double window_rank(const struct window *self, enum window_stat stat)
 {
-    const uint32_t percent = percent_of(stat), held = window_held(self);
+    const uint32_t percent = window_percent(stat), held = window_held(self);
     if (self->more && self->more->order)
         return stat == WINDOW_MIN ? (double)self->more->order[0] : quantile(self, percent);
     if (window_weighted(self) || held > WINDOW_ORDER_ABOVE)
@@ -158,17 +158,6 @@ double window_rank(const struct window *self, enum window_stat stat)
     return (double)select_rank(copy, held, reached ? (uint32_t)reached - 1 : 0);
 }
 
-/* Whether the watched statistic is beyond a limit, by the weight of what is. */
-static int watch_side(const struct window *self)
-{
-    const struct watch *watch = &self->more->watch;
-    const uint64_t weight = window_weight(self), needed = weight * percent_of(watch->stat); /* in hundredths: below 2^63 */
-    if (watch->below_weight > 0 && watch->below_weight * 100 >= needed)
-        return -1;
-    const uint64_t within = weight - watch->above_weight;
-    return within == 0 || within * 100 < needed ? 1 : 0;
-}
-
 static bool same_limit(double a, double b)
 {
     return a == b || (isnan(a) && isnan(b));
@@ -179,7 +168,7 @@ int window_judge(const struct window *self, enum window_stat stat, double min, d
     const struct watch *watch = self->more && self->more->watches ? &self->more->watch : NULL;
     *observed = NAN;
     if (watch && self->total && watch->stat == stat && same_limit(watch->min, min) && same_limit(watch->max, max)) {
-        const int side = watch_side(self);
+        const int side = window_watch_side(self);
         if (side)
             *observed = window_get(self, stat);
         return side;

@@ -90,6 +90,114 @@ START_TEST(a_window_knows_when_it_began)
 }
 END_TEST
 
+static uint64_t state = 11;
+
+static uint32_t draw(uint32_t below)
+{
+    state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)((state >> 33) % below);
+}
+
+#define METRICS 6
+
+/* One is timed, one is watched, one is ordered, one is only averaged. */
+static void put_metrics(struct metric_table *table)
+{
+    static const struct window_use uses[METRICS] = {
+        {.sum = true, .ewma = true},
+        {.sum = true, .ewma = true},
+        {.ewma = true, .ranks = 1, .rank = WINDOW_P95, .min = NAN, .max = 3},
+        {.ewma = true},
+        {.sum = true},
+        {.ewma = true, .ranks = 1, .rank = WINDOW_MEDIAN, .min = 1, .max = 3},
+    };
+    for (uint32_t i = 0; i < METRICS; i++) {
+        char name[] = {(char)('a' + i), '\0'};
+        const struct metric_keep keep = {.values = 7, .use = uses[i], .timed = i < 2};
+        ck_assert_int_eq(metric_table_put(table, text_of(name), &keep), 0);
+        ck_assert_uint_eq(metric_table_find_key(table, 100 + i, text_of(name), 0), i);
+    }
+}
+
+static void ck_assert_same(const struct metric_table *a, const struct metric_table *b)
+{
+    for (uint32_t row = 0; row < METRICS; row++) {
+        const struct window *left = metric_table_window(a, row), *right = metric_table_window(b, row);
+        ck_assert_uint_eq(window_total(left), window_total(right));
+        for (int stat = 0; stat < WINDOW_STATS; stat++) {
+            const double from = window_get(left, (enum window_stat)stat), to = window_get(right, (enum window_stat)stat);
+            ck_assert_mem_eq(&from, &to, sizeof from);
+        }
+        const double from = metric_table_end_s(a, row), to = metric_table_end_s(b, row);
+        ck_assert_mem_eq(&from, &to, sizeof from);
+        if (left->more && left->more->watches)
+            ck_assert_int_eq(window_watch_side(left), window_watch_side(right));
+    }
+    ck_assert_double_eq(metric_table_start_s(a, 0), metric_table_start_s(b, 0));
+}
+
+/* Any selection of metrics, in the order of the rows: the same as one by one, to the last bit; now and then a giant that no
+ * double can be summed with. */
+START_TEST(an_event_is_taken_as_its_metrics_are)
+{
+    struct metric_table whole = {0}, single = {0};
+    put_metrics(&whole);
+    put_metrics(&single);
+    for (int event = 0; event < 3000; event++) {
+        struct metric metrics[METRICS];
+        uint32_t count = 0;
+        uint64_t carried = 0, expected = 0;
+        const double at_s = 1764000000 + event * 0.25;
+        for (uint32_t row = 0; row < METRICS; row++) {
+            if (draw(3) == 0)
+                continue;
+            double value = (double)draw(1000) / 200;
+            if (draw(200) == 0)
+                value = draw(2) ? 1e300 : 1e25;
+            metrics[count++] = (struct metric){.key = 100 + row, .kind = METRIC_NUMBER, .number = value};
+            metric_table_add(&single, row, value, 1, at_s);
+            expected |= UINT64_C(1) << row;
+        }
+        ck_assert(metric_table_take(&whole, metrics, count, at_s, &carried));
+        ck_assert_uint_eq(carried, expected);
+        ck_assert_same(&whole, &single);
+    }
+    metric_table_clear(&whole);
+    metric_table_clear(&single);
+}
+END_TEST
+
+START_TEST(what_is_unusual_is_not_taken)
+{
+    static const struct metric_keep ordered = {.values = 7, .use = {.ranks = 2}};
+    struct metric_table table = {0};
+    struct metric two[] = {{.key = 100, .kind = METRIC_NUMBER, .number = 1}, {.key = 101, .kind = METRIC_NUMBER, .number = 2}};
+    uint64_t carried;
+    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    put_metrics(&table);
+    ck_assert(metric_table_take(&table, two, 2, 0, &carried));
+    two[1].key = 0; /* no key is that of no row */
+    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    two[1].key = 100; /* not behind the one before */
+    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    two[1].key = 999;
+    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    two[1].key = 101;
+    two[1].kind = METRIC_HISTOGRAM;
+    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    two[1].kind = METRIC_NUMBER;
+    ck_assert_int_eq(metric_table_reserve_weights(&table, 1), 0);
+    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    ck_assert_int_eq(metric_table_put(&table, text_of("ordered"), &ordered), 0);
+    ck_assert_uint_eq(metric_table_find_key(&table, 200, text_of("ordered"), 0), METRICS);
+    two[1].key = 200;
+    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    for (uint32_t row = 0; row <= METRICS; row++)
+        ck_assert_uint_eq(window_total(metric_table_window(&table, row)), row < 2);
+    metric_table_clear(&table);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("metric_table");
@@ -98,6 +206,8 @@ int main(void)
     tcase_add_test(tcase, newest_rows_can_be_taken_away);
     tcase_add_test(tcase, values_go_to_their_own_window);
     tcase_add_test(tcase, a_window_knows_when_it_began);
+    tcase_add_test(tcase, an_event_is_taken_as_its_metrics_are);
+    tcase_add_test(tcase, what_is_unusual_is_not_taken);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -1,4 +1,4 @@
-#include "lib/stats/window.h"
+#include "lib/stats/window_inside.h"
 
 #include <check.h>
 #include <errno.h>
@@ -355,6 +355,11 @@ static void agree(const struct window *full, const struct window *lean, const st
     if (side)
         ck_assert_double_eq(observed, value);
     ck_assert_int_eq(window_judge(lean, use->rank, use->min, use->max, &observed), side);
+    /* What is said in short is never otherwise, and is said of what is watched. */
+    ck_assert(window_within(watching, use->rank, use->min, use->max) == (side == 0) || !watching->more->watches);
+    const int mean_side = window_judge(full, WINDOW_MEAN, use->min, use->max, &observed);
+    ck_assert(!window_within(full, WINDOW_MEAN, use->min, use->max) || mean_side == 0);
+    ck_assert(!window_within(lean, WINDOW_MEAN, use->min, use->max) || mean_side == 0);
     ck_assert_int_eq(window_judge(watching, use->rank, use->min, use->min, &observed),
                      isnan(use->min) ? 0 : below ? -1 : window_above(value, use->min) ? 1 : 0);
 }

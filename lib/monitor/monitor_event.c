@@ -1,0 +1,285 @@
+/* One event on its way through a monitor: into the windows, against the budgets, past the rules.
+ *
+ * Cost of an event of five metrics in plain windows, three of them judged, without rules: about 850 instructions and
+ * some dozen cache lines: the monitor, the rows of its table (two a metric), a line or two of the ring, a watch. What
+ * is unusual (a new metric, a weight, an order, a budget that is broken) takes a way of its own, and comes to the same.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "lib/monitor/budget.h"
+#include "lib/monitor/expected.h"
+#include "lib/monitor/monitor_inside.h"
+#include "lib/monitor/rule_alarm.h"
+
+/* Where the metrics of one event belong. */
+struct placing {
+    uint32_t row[METRIC_EVENT_MAX]; /* METRIC_TABLE_NONE: not taken */
+    uint64_t carried;               /* a bit for each row */
+    uint32_t left_out;
+};
+
+static_assert(MONITOR_METRICS_MAX <= 64, "one bit of placing.carried for each row");
+
+/* Room for what the first event shows, at once. */
+static int expect(struct monitor *self, const struct metric_event *event)
+{
+    uint32_t metrics = 0, timed = 0;
+    for (uint32_t i = 0; i < event->metric_count && metrics < MONITOR_METRICS_MAX; i++) {
+        if (event->metrics[i].kind != METRIC_NUMBER)
+            continue;
+        metrics++;
+        timed += monitor_kpi_of(self->settings, event->metrics[i].name) != NO_KPI;
+    }
+    return metrics ? metric_table_expect(&self->metrics, metrics, timed, self->settings->window) : 0;
+}
+
+/* Finds a row for each number of the event; histograms and categories have none: no rule asks for them. */
+static int place(struct monitor *self, const struct metric_event *event, struct placing *out)
+{
+    uint32_t guess = 0;
+    if (self->metrics.count == 0 && expect(self, event) != 0)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < event->metric_count; i++) {
+        const struct metric *metric = &event->metrics[i];
+        out->row[i] = METRIC_TABLE_NONE;
+        if (metric->kind != METRIC_NUMBER)
+            continue;
+        uint32_t row = metric_table_find_key(&self->metrics, metric->key, metric->name, guess);
+        if (row == METRIC_TABLE_NONE && monitor_place_new(self, metric->name, &row) != 0)
+            return -ENOMEM;
+        if (row == METRIC_TABLE_NONE) {
+            out->left_out++;
+            continue;
+        }
+        if (event->n != 1 && metric_table_reserve_weights(&self->metrics, row) != 0)
+            return -ENOMEM;
+        out->row[i] = row;
+        out->carried |= UINT64_C(1) << row;
+        guess = row + 1;
+    }
+    return 0;
+}
+
+/* Takes the memory that judging the event may need, so that nothing can fail once a value has been taken. */
+static int prepare(struct monitor *self, const struct metric_event *event)
+{
+    const struct monitor_settings *settings = self->settings;
+    if (!self->trigger && settings->kpi_count && self->failures >= settings->consecutive_failures - 1 &&
+        !(self->trigger = calloc(1, sizeof *self->trigger)))
+        return -ENOMEM;
+    return settings->rule_count && rule_set_prepare(&self->rules, event) != 0 ? -ENOMEM : 0;
+}
+
+/* The values of any event into their windows, and first the memory that these need. */
+static int take_any(struct monitor *self, const struct metric_event *event, double at_s, uint64_t *carried)
+{
+    const uint32_t rows = self->metrics.count, unseen = self->kpis_unseen;
+    struct placing placing;
+    placing.carried = 0;
+    placing.left_out = 0;
+    if (place(self, event, &placing) != 0) {
+        metric_table_cut(&self->metrics, rows);
+        self->kpis_unseen = unseen;
+        return -ENOMEM;
+    }
+    if (self->kpis_unseen != unseen)
+        monitor_find_kpis(self);
+    for (uint32_t i = 0; i < event->metric_count; i++)
+        if (placing.row[i] != METRIC_TABLE_NONE)
+            metric_table_add(&self->metrics, placing.row[i], event->metrics[i].number, event->n, at_s);
+    self->left_out += placing.left_out;
+    *carried = placing.carried;
+    return 0;
+}
+
+/* When the event was measured. A timestamp is evidence for people, no more: where it is decades off, it is none. */
+static double measured_at(const struct metric_event *event, double now_s)
+{
+    return fabs(event->timestamp_s - now_s) < 1e9 ? event->timestamp_s : now_s;
+}
+
+static uint32_t one_more(uint32_t count)
+{
+    return count < UINT32_MAX ? count + 1 : count;
+}
+
+/* What one event's evaluation found. */
+struct finding {
+    uint32_t judged;   /* KPIs */
+    uint32_t violated; /* the first of them that is, or NO_KPI */
+    struct breach breach;
+    double severity; /* the largest */
+};
+
+/* Judges every KPI that the event carries. */
+static struct finding evaluate(struct monitor *self, uint64_t carried)
+{
+    struct finding found = {.violated = NO_KPI};
+    for (uint32_t k = 0; k < self->settings->kpi_count; k++) {
+        struct kpi_state *kpi = &self->kpis[k];
+        const struct kpi_budget *budget = &self->settings->kpis[k];
+        if (kpi->row == METRIC_TABLE_NONE || !(carried >> kpi->row & 1) || budget->test == KPI_EVIDENCE)
+            continue;
+        const struct window *window = &self->metrics.rows[kpi->row].window;
+        if (window->total < self->settings->min_events)
+            continue;
+        if (window_within(window, budget->over, budget->min, budget->max)) {
+            self->violated -= kpi->violated;
+            kpi->violated = false;
+            kpi->held = one_more(kpi->held);
+            found.judged++;
+            continue;
+        }
+        struct breach b = budget_judge(budget, window);
+        self->violated = self->violated - kpi->violated + b.violated;
+        kpi->violated = b.violated;
+        kpi->held = b.violated ? 0 : one_more(kpi->held);
+        found.judged++;
+        found.severity = fmax(found.severity, b.severity);
+        if (b.violated && found.violated == NO_KPI) {
+            found.violated = k;
+            found.breach = b;
+        }
+    }
+    return found;
+}
+
+static void trigger_pull(struct monitor *self, const struct finding *found, int64_t now_ns)
+{
+    const struct kpi_budget *kpi = &self->settings->kpis[found->violated];
+    const uint32_t row = self->kpis[found->violated].row;
+    *self->trigger = (struct trigger){
+        .observed = found->breach.observed,
+        .limit = found->breach.limit,
+        .severity = found->severity,
+        .window = window_count(metric_table_window(&self->metrics, row)),
+        .failures = self->failures,
+        .change_at_s = self->violated_since_s,
+        .window_start_s = metric_table_start_s(&self->metrics, row),
+        .window_end_s = metric_table_end_s(&self->metrics, row),
+        .statistic = NAN,
+        .threshold = NAN,
+        .size = NAN,
+        .size_lower = NAN,
+        .size_upper = NAN,
+    };
+    memcpy(self->trigger->metric, kpi->metric, sizeof kpi->metric);
+    budget_rule(kpi, &found->breach, self->trigger->rule);
+    self->triggered = true;
+    episode_trigger(&self->episode, found->violated, now_ns);
+    self->failures = 0;
+}
+
+/* Makes the verdict of what was found. */
+static void decide(struct monitor *self, const struct finding *found, bool violated_before, int64_t now_ns, double at_s,
+                   struct verdict *out)
+{
+    self->judged = self->judged || found->judged;
+    if (found->violated != NO_KPI) {
+        out->evaluation = EVALUATION_FAILING;
+        out->violation_began = !violated_before;
+        if (out->violation_began)
+            self->violated_since_s = at_s;
+        self->healthy = 0;
+        self->failures = one_more(self->failures);
+        out->triggered = self->failures >= self->settings->consecutive_failures && now_ns >= self->held_until_ns &&
+                         episode_backoff_left_ns(&self->episode, self->settings->backoff_ns, now_ns) == 0;
+        if (out->triggered)
+            trigger_pull(self, found, now_ns);
+    } else if (found->judged && self->violated == 0) {
+        out->evaluation = EVALUATION_HEALTHY;
+        self->failures = 0;
+        self->healthy = one_more(self->healthy);
+    }
+}
+
+/* Whether the drift is over: for the model, which closes the episode, and for the KPI that opened it. */
+static void decide_recovery(struct monitor *self, uint64_t carried, struct verdict *out)
+{
+    const uint32_t needed = self->settings->recover_after, k = self->episode.kpi;
+    const bool healthy = out->evaluation == EVALUATION_HEALTHY;
+    if (k == EPISODE_KPI_NONE)
+        return;
+    out->recovered = self->episode.open && healthy && self->healthy >= needed;
+    if (k == EPISODE_KPI_UNKNOWN)
+        out->held = out->recovered;
+    else if (self->episode.open || self->episode.request_live)
+        out->held = self->kpis[k].held == needed && (carried >> self->kpis[k].row & 1);
+    if (out->recovered)
+        self->episode.open = false;
+}
+
+static void trigger_rule(struct monitor *self, const struct rule_alarm *alarm, int64_t now_ns, double at_s)
+{
+    const struct drift_rule *rule = &self->settings->rules[alarm->rule];
+    const uint32_t row = rule->kpi == RULE_NO_KPI ? METRIC_TABLE_NONE : self->kpis[rule->kpi].row;
+    rule_alarm_trigger(alarm, rule, row == METRIC_TABLE_NONE ? NULL : metric_table_window(&self->metrics, row),
+                       self->trigger);
+    self->trigger->failures = self->failures;
+    self->trigger->window_end_s = at_s;
+    episode_trigger(&self->episode, EPISODE_KPI_NONE, now_ns);
+    self->triggered = true;
+}
+
+/* Asks the rules, where a trigger may go out at all. */
+static void judge_rules(struct monitor *self, const struct metric_event *event, int64_t now_ns, double at_s,
+                        struct verdict *out)
+{
+    struct rule_alarm alarm;
+    if (self->episode.open || self->episode.request_live ||
+        episode_backoff_left_ns(&self->episode, self->settings->backoff_ns, now_ns) > 0) {
+        rule_set_skip(&self->rules, out->recovered);
+        return;
+    }
+    if (now_ns < self->held_until_ns) {
+        rule_set_pause(&self->rules);
+        return;
+    }
+    if (rule_set_take(&self->rules, event, now_ns, at_s, &alarm)) {
+        trigger_rule(self, &alarm, now_ns, at_s);
+        out->triggered = true;
+    }
+    self->judged = self->judged || self->rules.judged;
+}
+
+static int take(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
+                struct verdict *out)
+{
+    uint64_t carried = 0;
+    const double at_s = measured_at(event, now_s);
+    *out = (struct verdict){0};
+    int error = prepare(self, event);
+    if (error == 0 &&
+        (event->n != 1 || !metric_table_take(&self->metrics, event->metrics, event->metric_count, at_s, &carried)))
+        error = take_any(self, event, at_s, &carried);
+    if (error)
+        return error;
+    self->events++;
+    self->last_event_ns = now_ns;
+    if (self->episode.open)
+        self->episode.open = episode_open_at(&self->episode, self->settings->backoff_ns, now_ns);
+
+    const bool violated_before = self->violated > 0;
+    const struct finding found = evaluate(self, carried);
+    decide(self, &found, violated_before, now_ns, at_s, out);
+    decide_recovery(self, carried, out);
+    if (self->settings->rule_count)
+        judge_rules(self, event, now_ns, at_s, out);
+    return 0;
+}
+
+int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
+                struct verdict *out)
+{
+    assert(event->metric_count <= METRIC_EVENT_MAX && event->n >= 1);
+    if (self->wants_expected) {
+        struct metric room[METRIC_EVENT_MAX];
+        struct metric_event extended;
+        if (expected_extend(event, room, &extended))
+            return take(self, &extended, now_ns, now_s, out);
+    }
+    return take(self, event, now_ns, now_s, out);
+}
