@@ -193,7 +193,7 @@ fuzz:
 	    >$(BUILD)/fuzz/$$f.log 2>&1 || { tail -n 40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
 	  sed -n 's/^stat::number_of_executed_units: */         executions: /p' $(BUILD)/fuzz/$$f.log; done
 
-# Short: each failpoint ROUNDS times, the power cut at some places. By hand: `make fault ROUNDS=200 POWER=500 FLOOD=10000`.
+# Short: each failpoint ROUNDS times, the power cut in a short run. By hand: `make fault ROUNDS=200 POWER=500 FLOOD=10000`.
 FAULT_BIN := $(patsubst %.c,$(BUILD)/fault/%,$(wildcard tests/fault/check_*.c))
 
 fault: all
@@ -256,6 +256,6 @@ demo-run:
 clean:
 	rm -rf build
 
--include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d)
+-include $(LIB_OBJ:.o=.d) $(DAEMON_OBJ:.o=.d) $(CLI_OBJ:.o=.d) $(TEST_SRC:%.c=$(BUILD)/obj/%.d) $(patsubst %.c,$(BUILD)/obj/%.d,$(wildcard tests/fault/check_*.c))
 # Objects of tests are kept: make would take them for intermediates and build them again.
 .SECONDARY:

@@ -19,8 +19,7 @@
 
 enum { FILES_MAX = 4, TORN = 512 };
 
-/* -- what was done to the disk
- * ----------------------------------------------------------------------------------------- */
+/* -- what was done to the disk ------------------------------------------------------------------------------------- */
 
 enum what { WRITE, TRUNCATE, SYNC, DELETE, ACK };
 
@@ -30,9 +29,10 @@ struct step {
     int64_t at; /* offset, or the new size */
     size_t bytes;
     unsigned char *data;
-    struct { /* ACK: in the store this has to stand */
+    bool open_mark; /* requests.db-open was there before it */
+    struct {        /* ACK: in the store this has to stand */
         char request[REQUEST_ID_LEN + 1];
-        unsigned attempt;
+        unsigned attempt;         /* 0: any */
         enum request_state state; /* that was reached at least once */
     } ack;
 };
@@ -41,6 +41,7 @@ static struct step *steps;
 static size_t step_count, step_room;
 static char names[FILES_MAX][32];
 static int name_count;
+static char open_mark[96]; /* the path of requests.db-open, which is no file of SQLite's */
 
 static struct step *step_new(enum what what)
 {
@@ -49,8 +50,17 @@ static struct step *step_new(enum what what)
         steps = realloc(steps, step_room * sizeof *steps);
         ck_assert_ptr_nonnull(steps);
     }
-    steps[step_count] = (struct step){.what = what};
+    steps[step_count] = (struct step){.what = what, .open_mark = access(open_mark, F_OK) == 0};
     return &steps[step_count++];
+}
+
+static void steps_free(void)
+{
+    for (size_t i = 0; i < step_count; i++)
+        free(steps[i].data);
+    free(steps);
+    steps = NULL;
+    step_count = step_room = 0;
 }
 
 static int name_of(const char *path)
@@ -64,11 +74,14 @@ static int name_of(const char *path)
     return name_count++;
 }
 
-/* -- a file system that notes it
- * ---------------------------------------------------------------------------------------- */
+/* -- a file system that notes it ----------------------------------------------------------------------------------- */
+
+static const bool *noting_fails; /* no write and no sync succeeds, and none is noted */
 
 static int note_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
+    if (*noting_fails)
+        return SQLITE_IOERR_WRITE;
     struct step *step = step_new(WRITE);
     step->file = PASSING(f)->tag;
     step->at = at;
@@ -89,6 +102,8 @@ static int note_truncate(sqlite3_file *f, sqlite3_int64 size)
 
 static int note_sync(sqlite3_file *f, int flags)
 {
+    if (*noting_fails)
+        return SQLITE_IOERR_FSYNC;
     step_new(SYNC)->file = PASSING(f)->tag;
     return PASS_ON(f, xSync, flags);
 }
@@ -100,18 +115,18 @@ static int note_delete(sqlite3_vfs *vfs, const char *path, int sync)
     return passing_real->xDelete(passing_real, path, sync);
 }
 
-/* From now on what SQLite does is noted, until sqlite3_vfs_unregister(). */
-static sqlite3_vfs *noting_begin(void)
+/* From now on what SQLite does is noted, until sqlite3_vfs_unregister(); while *fails, its disk does nothing. */
+static sqlite3_vfs *noting_begin(const bool *fails)
 {
     static const struct passing_hooks hooks = {
         .tag = name_of, .write = note_write, .truncate = note_truncate, .sync = note_sync, .remove = note_delete};
+    noting_fails = fails;
     sqlite3_vfs *noting = passing_register("noting", &hooks);
     ck_assert_ptr_nonnull(noting);
     return noting;
 }
 
-/* -- the disk after the power went
- * ---------------------------------------------------------------------------------------- */
+/* -- the disk after the power went --------------------------------------------------------------------------------- */
 
 struct image {
     unsigned char *at;
@@ -203,6 +218,12 @@ static void advance(struct disk *disk, size_t number)
     }
 }
 
+static void disk_free(struct disk *disk)
+{
+    for (int f = 0; f < FILES_MAX; f++)
+        free(disk->synced[f].at);
+}
+
 static bool disk_unsynced(const struct disk *disk)
 {
     size_t pending = 0;
@@ -233,7 +254,7 @@ static void put_file(const char *dir, const char *name, const void *data, size_t
 
 /* The folder as it may be when the power went before step `end`; `how`: 0 nothing that was not synced, 1 all of it, 2
  * by chance. */
-static void lay_out(const struct disk *disk, size_t end, int how, bool open_mark, const char *dir)
+static void lay_out(const struct disk *disk, size_t end, int how, const char *dir)
 {
     for (int f = 0; f < name_count; f++) {
         char path[128];
@@ -259,7 +280,9 @@ static void lay_out(const struct disk *disk, size_t end, int how, bool open_mark
         free(image.at);
     }
     put_file(dir, "requests.db-made", "made", 4);
-    if (open_mark)
+    /* It is synced when it comes and when it goes, before the next step; the power goes before that or after. */
+    const struct step *before = end > 0 ? &steps[end - 1] : NULL, *after = end < step_count ? &steps[end] : NULL;
+    if (how == 0 ? before && before->open_mark : after && after->open_mark)
         put_file(dir, "requests.db-open", "open", 4);
 }
 
