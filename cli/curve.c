@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "cli/say.h"
@@ -59,6 +60,10 @@ static int read_server(struct curve *out, const char *server_key)
     if (is_key(server_key)) {
         memcpy(out->server, server_key, sizeof out->server);
         return 0;
+    }
+    if (access(server_key, F_OK) != 0) {
+        say("--server-key takes a key of 40 characters or the file that it stands in; '%s' is neither", server_key);
+        return EX_USAGE;
     }
     int status = read_file(server_key, text);
     if (status)

@@ -160,7 +160,7 @@ static int ask_endpoint(const struct common *common, char **endpoint_p)
     const char *first = json_string_value(json_array_get(events, 0));
     if (!first) {
         json_decref(status);
-        say("driftd has no events socket (events.bind)");
+        say("driftd has no events socket: set events.bind in its configuration");
         return EX_UNAVAILABLE;
     }
     static const char any[] = "tcp://0.0.0.0:";

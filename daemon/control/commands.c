@@ -88,6 +88,8 @@ static json_t *begin_model(json_t *ask)
     json_t *refusal = NULL;
     struct model_id id;
     const char *model = argument(ask, "model", &refusal);
+    if (!refusal)
+        argument(ask, "reason", &refusal);
     if (refusal)
         return refusal;
     if (!model || model_id_parse(&id, text_of(model)) < 0)
@@ -99,6 +101,8 @@ static json_t *begin_request(json_t *ask)
 {
     json_t *refusal = NULL;
     const char *request = argument(ask, "request", &refusal);
+    if (!refusal)
+        argument(ask, "reason", &refusal);
     if (refusal)
         return refusal;
     return request && *request ? NULL : command_refuse("bad_message", "\"request\" must be a request's id");
@@ -109,6 +113,8 @@ static json_t *begin_silence(json_t *ask)
     json_t *refusal = NULL, *for_s = json_object_get(ask, "for_s");
     const char *pattern = argument(ask, "pattern", &refusal), *why = "\"pattern\" must name models: project, "
                                                                      "project/name or project/name/version";
+    if (!refusal)
+        argument(ask, "reason", &refusal);
     if (refusal)
         return refusal;
     if (!pattern || model_pattern_check(text_of(pattern), &why) < 0)

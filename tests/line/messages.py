@@ -51,3 +51,9 @@ def pattern_of(text):
         parts.append("%" if conversion.group() == "%%" else ".*")
         at = conversion.end()
     return re.compile("".join(parts) + re.escape(text[at:].rstrip("\n")), re.S)
+
+
+def is_part_of(said, sentence):
+    """Whether something that was said is said by a format: at least a dozen characters of it that it does not fill in."""
+    constant = sorted((part.strip() for part in CONVERSION.split(sentence)), key=len)[-1]
+    return constant in said or (len(said.strip()) >= 12 and said.strip() in constant)

@@ -54,7 +54,7 @@ SHOWN_BY = {
     "trainer --cert": "test_daemon_curve.Curve.test_driftc_speaks_curve",
     "trainer --exec": "test_driftc_trainer.Working.test_a_job_from_offer_to_done",
     "trainer --feedback-endpoint": "test_driftc_trainer.Working.test_a_job_from_offer_to_done",
-    "trainer --grace": "test_driftc_trainer.Refused.test_a_command_that_will_not_stop_is_killed",
+    "trainer --grace": "test_driftc_trainer.Working.test_wrong_usage",
     "trainer --jobs-endpoint": "test_driftc_trainer.Working.test_a_job_from_offer_to_done",
     "trainer --server-key": "test_daemon_curve.Curve.test_driftc_speaks_curve",
     "trainer --name": "test_driftc_trainer.Working.test_a_job_from_offer_to_done",
