@@ -65,7 +65,7 @@ help:
 
 #> driftd - watches models in production and asks for their retraining
 #>
-#>   make deps        install the Debian packages that are missing
+#>   make deps        install the Debian packages that are missing (make deps-build: those to build with)
 #>   make             build/driftd, build/driftc, build/libdrift.{a,so}
 #>   make demo        the main job on real images, told as it happens (about a minute)
 #>   make check       every test; ends with "N passed, N failed"
@@ -94,13 +94,23 @@ help:
 deps:
 	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_CHECK) $(DEPS_DEMO) $(DEPS_HOUSE))
 
+deps-build:
+	@tests/house/deps.sh $(DEPS_BUILD)
+
 deps-check:
 	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_CHECK))
 
 deps-demo:
 	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_DEMO))
 
-$(BUILD)/obj/%.o: %.c
+# Who begins with `make` on a machine without a compiler or a library is told what to type.
+$(BUILD)/tools:
+	@command -v $(firstword $(CC)) >/dev/null && command -v pkg-config >/dev/null && \
+	  pkg-config --exists $(PKGS_LIB) $(PKGS_DAEMON) $(PKGS_CLI) || \
+	  { echo "A compiler, pkg-config or a library is missing: \`make deps-build\` installs what it takes." >&2; exit 1; }
+	@mkdir -p $(@D) && touch $@
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/tools
 	@mkdir -p $(@D)
 	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) $(call pkg_flags,--cflags,$(PKGS_LIB) $(PKGS_DAEMON)) $(CFLAGS) $(HARDEN) -fPIC -fvisibility=hidden -MMD -MP -c -o $@ $<
 

@@ -21,7 +21,7 @@
 #define PROGRESS_LINES 4096 /* between two looks at the clock */
 
 struct replay {
-    const char *config_file, *labels;
+    const char *config_file, *config_folder, *labels;
     char *model;
 
     struct config *config;
@@ -33,10 +33,11 @@ struct replay {
     struct progress progress;
 };
 
-enum { KEY_CONFIG = 'c', KEY_LABELS = 'l', KEY_MODEL = 'm' };
+enum { KEY_CONFIG = 'c', KEY_LABELS = 'l', KEY_MODEL = 'm', KEY_CONF_DIR = 256 };
 
 static const struct argp_option options[] = {
     {"config", KEY_CONFIG, "FILE", 0, "The configuration to judge by", 0},
+    {"conf-dir", KEY_CONF_DIR, "DIR", 0, "Every *.yaml in DIR as well, in name order, as driftd reads them", 0},
     {"labels", KEY_LABELS, "FILE", 0, "True changes: lines of {\"model\", \"from\", \"to\"}, seconds since the epoch",
      0},
     {"model", KEY_MODEL, "ID", 0, "The model of every event, whatever the files say", 0},
@@ -49,6 +50,8 @@ static const char *option(void *input, int key, const char *value)
     struct model_id id;
     if (key == KEY_CONFIG)
         self->config_file = value;
+    if (key == KEY_CONF_DIR)
+        self->config_folder = value;
     if (key == KEY_LABELS)
         self->labels = value;
     if (key != KEY_MODEL)
@@ -76,6 +79,7 @@ static int load(struct replay *self)
 {
     struct config_options how = config_options_here();
     how.no_env = true;
+    how.folder = self->config_folder;
     int error = config_load(&self->config, self->config_file, &how, mistake, NULL);
     if (error == -ENOMEM)
         must(NULL);

@@ -119,13 +119,19 @@ static void print_mistake(void *argument, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
-static int explain_file(const struct common *common, const char *file, const struct model_id *model)
+/* Which files to explain by; neither: the daemon is asked. */
+struct files {
+    const char *file, *folder;
+};
+
+static int explain_file(const struct common *common, const struct files *files, const struct model_id *model)
 {
     struct config_options options = config_options_here();
     struct config *config;
     struct explain explain;
     options.no_env = true;
-    if (config_load(&config, file, &options, print_mistake, NULL) < 0)
+    options.folder = files->folder;
+    if (config_load(&config, files->file, &options, print_mistake, NULL) < 0)
         return EX_CONFIG;
     char *text = config_explain(config, model, text_of(""), &explain) == 0 ? explain_json(&explain) : NULL;
     must(text);
@@ -144,23 +150,26 @@ static int explain_file(const struct common *common, const char *file, const str
 
 static const char *option(void *input, int key, const char *value)
 {
-    const char **file = input;
-    (void)key;
-    *file = value;
+    struct files *files = input;
+    *(key == 'c' ? &files->file : &files->folder) = value;
     return NULL;
 }
 
 int explain_run(const struct command *self, struct common *common, int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        {"config", 'c', "FILE", 0, "Ask no daemon: what this file would make of the model", 0}, {0}};
-    const char *file = NULL;
-    struct arguments arguments = {.options = options, .option = option, .input = &file, .least = 1, .most = 1};
+        {"config", 'c', "FILE", 0, "Ask no daemon: what this file would make of the model", 0},
+        {"conf-dir", 256, "DIR", 0, "With --config: every *.yaml in DIR as well, in name order, as driftd reads them", 0},
+        {0}};
+    struct files files = {NULL, NULL};
+    struct arguments arguments = {.options = options, .option = option, .input = &files, .least = 1, .most = 1};
     command_arguments(self, common, argc, argv, &arguments);
     struct model_id id;
     if (model_id_parse(&id, text_of(arguments.words[0])) < 0)
         say_and_end(EX_USAGE, "'%s' is no model; a model is project/name/version", arguments.words[0]);
-    if (file)
-        return explain_file(common, file, &id);
+    if (files.folder && !files.file)
+        say_and_end(EX_USAGE, "explain: --conf-dir goes with --config only (driftc help explain)");
+    if (files.file)
+        return explain_file(common, &files, &id);
     return control_ask(common, json_pack("{s:s, s:s}", "do", "explain", "model", arguments.words[0]), show, NULL);
 }

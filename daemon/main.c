@@ -54,7 +54,7 @@ static error_t take_option(int key, char *value, struct argp_state *state)
         if (arguments->no_env && !arguments->check)
             argp_error(state, "--no-env goes with --check only");
         if (arguments->print && arguments->check)
-            argp_error(state, "--check or --print-config: which of them?");
+            argp_error(state, "--check or --print-config: which of them? --print-config tells every mistake as well");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -22,6 +22,7 @@ SHOWN_BY = {
     "models --limit": "test_driftc_control.Asking.test_a_list_that_was_cut_has_those_that_need_somebody",
     "models --state": "test_driftc_control.Asking.test_each_command_asks_and_shows",
     "model": "test_driftc_control.Asking.test_each_command_asks_and_shows",
+    "explain --conf-dir": "test_a_folder_of_files",
     "explain --config": "test_explain.Explain.test_before_and_after_the_first_events",
     "requests --limit": "test_driftc_control.Asking.test_each_command_asks_and_shows",
     "requests --state": "test_driftc_control.Asking.test_each_command_asks_and_shows",
@@ -61,6 +62,7 @@ SHOWN_BY = {
     "trainer --no-retry": "test_driftc_trainer.Failing.test_no_retry",
     "record --for": "test_record_ends_by_itself",
     "record --events": "test_driftc_backtest.Recorded.test_a_recording_is_gone_on_with",
+    "backtest --conf-dir": "test_a_folder_of_files",
     "backtest --config": "test_driftc_backtest.Backtest.test_agrees_with_the_rule_written_anew",
     "backtest --labels": "test_driftc_backtest.Backtest.test_labels",
     "backtest --model": "test_driftc_backtest.Backtest.test_files_without_models_and_several_files",
@@ -168,6 +170,21 @@ class EveryCommand(unittest.TestCase):
         """Fifty drawings: with two seconds between them, which is the default, they would take longer than anybody waits here."""
         with effects.running() as daemon:
             self.assertEqual(len(self.run_driftc(daemon, "--json", "top", "--every", "0.1", "--count", "50").splitlines()), 50)
+
+    def test_a_folder_of_files(self):
+        """backtest and explain judge by the same files as driftd does."""
+        with effects.prepared() as daemon:
+            os.mkdir(f"{daemon.folder}/conf.d")
+            for name, text in (("conf.d/budgets.yaml", json.dumps({"budgets": [effects.budget(window=7)]})),
+                               ("e.jsonl", '{"model": "shop/detector/v1", "timestamp": 1764000000, "accuracy": 0.5}\n')):
+                with open(f"{daemon.folder}/{name}", "w") as file:
+                    file.write(text)
+            files = ["--config", daemon.config, "--conf-dir", f"{daemon.folder}/conf.d"]
+            replayed = json.loads(self.run_driftc(daemon, "--json", "backtest", *files, f"{daemon.folder}/e.jsonl"))
+            self.assertEqual(len(replayed["triggers"]), 1)
+            explained = json.loads(self.run_driftc(daemon, "--json", "explain", *files, effects.MODEL))
+            place = [setting for setting in explained["settings"] if setting["key"] == "window"][0]
+            self.assertEqual(place["file"], f"{daemon.folder}/conf.d/budgets.yaml")
 
     def test_record_ends_by_itself(self):
         with effects.running() as daemon:

@@ -80,6 +80,7 @@ DRIFTC = [
     (["--json", "top", "a//b"], 64, "'a//b' is no pattern: "),
     (["model", "shop"], 64, "'shop' is no model; a model is project/name/version"),
     (["explain", "shop"], 64, "'shop' is no model; a model is project/name/version"),
+    (["explain", "--conf-dir", "{folder}", MODEL], 64, "explain: --conf-dir goes with --config only (driftc help explain)"),
     (["retrain", "shop"], 64, "'shop' is no model; a model is project/name/version"),
     (["retrain", MODEL, "--reason", b"\xff"], 64, "--reason is not UTF-8"),
     (["silence", "a//b", "--for", "1h"], 64, "'a//b' names no models: "),
