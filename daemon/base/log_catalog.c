@@ -24,13 +24,15 @@ static const struct {
     {"c1c4291f00ca5b5fab2085cd75147657",
      "dropped at the door; `driftc rejects` shows the last of each kind"},
     {"0f4e52e5deb355839ab6d87d332e81fe",
-     "requests cannot be kept, the disk is full: no retraining is offered until there is room again"},
+     "requests cannot be kept, there is no room for them: what was kept is safe, drift is still watched, no retraining is "
+     "offered; make room on the disk of this file, and all goes on by itself"},
     {"6e9ce3cc62a256ee87ded97a69b1f09f",
-     "notices of monitors are lost: the store has not been writable for too long"},
+     "notices of monitors are lost, the store could not be written for too long: make room on the disk of this file at once; "
+     "what was kept is safe"},
     {"a609ade2c2f05635acc1bd3a2c007fc7",
      "a station does not answer; without it the service manager will start the daemon again"},
     {"e70f62628493572aa3ceda211d4c89f3",
-     "the requests station has ended: its store can no longer be trusted; start again"},
+     "driftd ends, because it can keep no more requests, as the line before says: with systemd it is started again by itself"},
     {"585749e5dc555acfb55d9061ecc66029",
      "no status page and no metrics: their address is not to be had; set http.listen to another one, or to off"},
 };

@@ -313,7 +313,10 @@ static int loop(struct engine *self)
     }
     if (turn == STOP_ASKED)
         return EXIT_STOPPED;
-    return fail(EXIT_IO, "the requests station has ended: its store can no longer be trusted; start again");
+    return fail(
+        EXIT_IO,
+        "driftd ends, because it can keep no more requests, as the line before says: with systemd it is started "
+        "again by itself");
 }
 
 /* --- stopping: from where things come in to where they go out, so that nothing is left between two stations --- */

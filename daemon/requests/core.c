@@ -44,8 +44,10 @@ static void hold(struct core *self, struct letter letter)
         return;
     letter_drop(&letter);
     if (self->held_lost++ == 0)
-        log_error("notices of monitors are lost: the store has not been writable for too long",
-                  LOG_NUMBER("held", self->held.count));
+        log_error("notices of monitors are lost, the store could not be written for too long: make room on the disk of "
+                  "this file "
+                  "at once; what was kept is safe",
+                  LOG_TEXT("file", store_file(self->store)), LOG_NUMBER("held", self->held.count));
 }
 
 /* These two return false when this and all later letters have to wait for the next turn. */
@@ -159,13 +161,22 @@ static void answer_questions(struct core *self)
 
 /* -- turns ----------------------------------------------------------------------------------------------------------- */
 
+/* Sentences are whole in themselves: what happened, what is safe, what to do. File and cause stand in fields. */
 static void die(struct core *self, int error)
 {
-    char message[STORE_WHY_MAX + 128];
-    snprintf(message, sizeof message, "the keeper of requests cannot go on and ends: %s",
-             error == -ENOMEM ? "memory is short" : store_complaint(self->store));
+    const char *sentence =
+        "the store of requests failed and driftd ends, to be started again: what was answered is safe on the "
+        "disk, what was under way was told to nobody; look at the disk (dmesg)";
+    if (error == -EILSEQ)
+        sentence = "the store of requests is damaged and driftd ends: nothing more is written to it; look at the disk "
+                   "(dmesg), "
+                   "and put back a copy";
+    if (error == -ENOMEM)
+        sentence =
+            "memory is short and driftd ends, to be started again: what was answered is safe on the disk; give it more "
+            "memory (MemoryMax)";
     self->ended = true;
-    effects_alarm(self, "store_failed", true, message);
+    effects_store_alarm(self, "store_failed", true, sentence, error == -ENOMEM ? NULL : store_complaint(self->store));
     struct letter letter = {.kind = LETTER_ALARM};
     if (self->ports.engine && inbox_put(self->ports.engine, letter) < 0)
         log_error("the engine cannot be told of it: memory is short");
@@ -177,10 +188,14 @@ static void become_full(struct core *self, int error)
     if (self->full)
         return;
     self->full = true;
-    effects_alarm(self, "store_full", true,
-                  error == -ENOMEM
-                      ? "requests cannot be kept, memory is short: no retraining is offered until there is room again"
-                      : "requests cannot be kept, the disk is full: no retraining is offered until there is room again");
+    const char *sentence =
+        "requests cannot be kept, there is no room for them: what was kept is safe, drift is still watched, no "
+        "retraining is offered; make room on the disk of this file, and all goes on by itself";
+    if (error == -ENOMEM)
+        sentence =
+            "requests cannot be kept, memory is short: what was kept is safe, drift is still watched, no retraining is "
+            "offered; give driftd more memory (MemoryMax), and all goes on by itself";
+    effects_store_alarm(self, "store_full", true, sentence, error == -ENOMEM ? NULL : store_complaint(self->store));
 }
 
 /* Trainers could not report meanwhile: as after a restart, nobody loses a lease for that. */
@@ -189,7 +204,8 @@ static void become_writable(struct core *self)
     self->full = false;
     self->held_lost = 0;
     live_renew_leases(self);
-    effects_alarm(self, "store_full", false, "requests can be kept again");
+    effects_store_alarm(self, "store_full", false,
+                        "requests can be kept again: what waited is kept now, and leases begin anew", NULL);
 }
 
 /* The notices of a turn that came to nothing are taken again, before all others. */

@@ -287,6 +287,8 @@ void effects_news(struct core *self, const char *type, const char *id, const str
                   const char *sentence, bool warning, const char *why, char *data);
 /* To be done at once, whatever becomes of the turn: an alarm. */
 void effects_alarm(struct core *self, const char *kind, bool raised, const char *message);
+/* The same about the store's file; `sentence` is static, `why` says what the disk answered and may be NULL. */
+void effects_store_alarm(struct core *self, const char *kind, bool raised, const char *sentence, const char *why);
 void effects_act(struct core *self);
 void effects_undo(struct core *self);
 

@@ -145,7 +145,8 @@ void effects_news(struct core *self, const char *type, const char *id, const str
     }
 }
 
-void effects_alarm(struct core *self, const char *kind, bool raised, const char *message)
+/* To observers; the log is the caller's. */
+static void publish_alarm(struct core *self, const char *kind, bool raised, const char *message)
 {
     char id[64];
     struct json_write data = {.at = NULL};
@@ -163,12 +164,30 @@ void effects_alarm(struct core *self, const char *kind, bool raised, const char 
     char *text = json_write_take(&data);
     struct cloud_event *event = make_event(&head, text);
     free(text);
-    if (raised)
-        log_error(message, LOG_TEXT("alarm", kind));
-    else
-        log_info(message, LOG_TEXT("alarm", kind));
     if (event)
         self->ports.event(self->ports.argument, event);
+}
+
+static void log_alarm(bool raised, const char *sentence, const struct log_field *fields, unsigned count)
+{
+    log_write(raised ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, sentence, fields, count);
+}
+
+void effects_alarm(struct core *self, const char *kind, bool raised, const char *message)
+{
+    log_alarm(raised, message, (const struct log_field[]){LOG_TEXT("alarm", kind)}, 1);
+    publish_alarm(self, kind, raised, message);
+}
+
+void effects_store_alarm(struct core *self, const char *kind, bool raised, const char *sentence, const char *why)
+{
+    const char *file = store_file(self->store);
+    char message[2 * STORE_WHY_MAX];
+    log_alarm(raised, sentence,
+              (const struct log_field[]){LOG_TEXT("alarm", kind), LOG_TEXT("file", file), LOG_TEXT("why", why)},
+              why ? 3 : 2);
+    snprintf(message, sizeof message, "%s: %s%s%s", file, sentence, why ? ": " : "", why ? why : "");
+    publish_alarm(self, kind, raised, message);
 }
 
 /* -- jobs ------------------------------------------------------------------------------------------------------------ */

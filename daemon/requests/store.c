@@ -12,9 +12,8 @@
 #define TIDY_PAGES 256
 #define TIDY_SOON_PAGES 16384
 
-/* Whether a write just failed for want of room. SQLite knows only ENOSPC as such; a quota or a limit on a file's size
- * stands in the error number of the file that was written. */
-static bool no_room(struct store *self)
+/* The error number of the file that was written last. */
+static int file_errno(struct store *self)
 {
     sqlite3_file *log = NULL;
     int of_log = 0, of_database = 0;
@@ -22,8 +21,38 @@ static bool no_room(struct store *self)
     if (log && log->pMethods)
         log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &of_log);
     sqlite3_file_control(self->db, "main", SQLITE_FCNTL_LAST_ERRNO, &of_database);
-    int why = of_log ? of_log : of_database;
+    return of_log ? of_log : of_database;
+}
+
+/* Whether a write just failed for want of room. SQLite knows only ENOSPC as such. */
+static bool no_room(struct store *self)
+{
+    int why = file_errno(self);
     return why == ENOSPC || why == EDQUOT || why == EFBIG;
+}
+
+/* What was being done when the disk answered `rc`, before SQLite's own words. */
+static const char *doing(struct store *self, int rc)
+{
+    switch (rc) {
+    case SQLITE_FULL:
+        return "the disk is full: ";
+    case SQLITE_IOERR_WRITE:
+        return !no_room(self)               ? "a write failed: "
+               : file_errno(self) == EDQUOT ? "the quota is used up: "
+               : file_errno(self) == EFBIG  ? "the limit on a file's size is reached: "
+                                            : "the disk is full: ";
+    case SQLITE_IOERR_FSYNC:
+    case SQLITE_IOERR_DIR_FSYNC:
+        return "a sync failed: ";
+    case SQLITE_IOERR_READ:
+    case SQLITE_IOERR_SHORT_READ:
+        return "a read failed: ";
+    case SQLITE_IOERR_TRUNCATE:
+        return "a file could not be cut: ";
+    default:
+        return "";
+    }
 }
 
 int store_error_of(struct store *self, int rc)
@@ -69,13 +98,19 @@ int store_error_of(struct store *self, int rc)
         error = -EIO;
         break;
     }
-    snprintf(self->complaint, sizeof self->complaint, "%.300s (SQLite %d)", sqlite3_errmsg(self->db), rc);
+    snprintf(self->complaint, sizeof self->complaint, "%s%.300s (SQLite %d)", doing(self, rc), sqlite3_errmsg(self->db),
+             rc);
     return error;
 }
 
 const char *store_complaint(const struct store *self)
 {
     return self->complaint;
+}
+
+const char *store_file(const struct store *self)
+{
+    return self->file;
 }
 
 static int run(struct store *self, const char *sql)

@@ -41,6 +41,9 @@ void store_probe(struct store *self);
 /* What a failed commit or read had to say. */
 const char *store_complaint(const struct store *self);
 
+/* The path of the database; borrowed. */
+const char *store_file(const struct store *self);
+
 /* Brings the file up to date with its log when there is much in it; for a moment when nobody waits. `soon`: even when
  * there is little. 0, or what ends the station. */
 int store_tidy(struct store *self, bool soon);

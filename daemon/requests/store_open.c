@@ -12,6 +12,7 @@
 #include "daemon/requests/store_log.h"
 #include "daemon/requests/store_mark.h"
 #include "daemon/requests/store_schema.h"
+#include "daemon/requests/store_why.h"
 
 static const char made_text[] =
     "driftd made requests.db beside this file. While this file stands here, a requests.db that is missing or empty stops\n"
@@ -20,41 +21,11 @@ static const char open_text[] =
     "driftd keeps requests.db open, or ended without closing it. While this file stands here, requests.db-wal is as much\n"
     "part of the store as requests.db, and a start without it is refused.\n";
 
-__attribute__((format(printf, 3, 4))) static int say(char why[STORE_WHY_MAX], int error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(why, STORE_WHY_MAX, format, arguments);
-    va_end(arguments);
-    return error;
-}
-
-/* The sentence for what SQLite answered while the store was being opened. */
-static int say_why(struct store *self, int rc, char why[STORE_WHY_MAX])
-{
-    int error = store_error_of(self, rc);
-    switch (error) {
-    case -EBUSY:
-        return say(why, error, "%s is locked by another process: stop the other driftd, or give this one its own state.dir",
-                   self->file);
-    case -EILSEQ:
-        return say(why, error, "%s is damaged (%.120s): put back a copy, or move it and %s-made away to begin empty",
-                   self->file, sqlite3_errmsg(self->db), self->file);
-    case -EROFS:
-    case -EACCES:
-        return say(why, error, "%s cannot be opened for writing: give this user the folder and the file", self->file);
-    case -ENOSPC:
-        return say(why, error, "%s cannot be written, the disk is full: make room", self->file);
-    default:
-        return say(why, error, "%s cannot be opened: %.200s", self->file, self->complaint);
-    }
-}
-
 static int make_folders(const char *dir, char why[STORE_WHY_MAX])
 {
     char path[4096];
     if ((size_t)snprintf(path, sizeof path, "%s", dir) >= sizeof path)
-        return say(why, -ENAMETOOLONG, "state.dir is longer than a path can be");
+        return store_say(why, -ENAMETOOLONG, "state.dir is longer than a path can be: set a shorter one");
     for (char *at = path + 1;; at++) {
         char end = *at;
         if (end != '/' && end != '\0')
@@ -62,7 +33,8 @@ static int make_folders(const char *dir, char why[STORE_WHY_MAX])
         *at = '\0';
         if (mkdir(path, 0750) < 0 && errno != EEXIST) {
             int error = errno;
-            return say(why, -error, "%s cannot be made: %s", path, strerror(error));
+            return store_say(why, -error, "%s cannot be made: %s; make it, and give it to this user", path,
+                             strerror(error));
         }
         *at = end;
         if (end == '\0')
@@ -79,47 +51,58 @@ static int64_t size_of(const char *path)
     return S_ISREG(st.st_mode) ? st.st_size : -EINVAL;
 }
 
+static int cannot_read(const char *file, const char *how, int error, char why[STORE_WHY_MAX])
+{
+    return store_say(why, error,
+                     "%s cannot be read: %s; nothing was changed: give it to this user, or look at the disk (dmesg)",
+                     file, how);
+}
+
 /* What is committed and not yet in the database stands in the log alone. */
 static int look_at_log(struct store *self, const char *log_file, char why[STORE_WHY_MAX])
 {
     const char *what;
     int error = store_log_check(log_file, access(self->open_file, F_OK) == 0, &what);
     if (error == -EILSEQ)
-        return say(why, error,
-                   "%s was not closed and its log %s is %s: put back a copy of both, or remove the log and requests.db-open "
-                   "to go on without the latest requests",
-                   self->file, "requests.db-wal", what);
-    return error ? say(why, error, "%s cannot be read: %s", log_file, strerror(-error)) : 0;
+        return store_say(
+            why, error,
+            "%s was not closed and its log %s is %s; nothing was changed: put back a copy of both, or remove the "
+            "log and %s to go on without the latest requests",
+            self->file, log_file, what, self->open_file);
+    return error ? cannot_read(log_file, strerror(-error), error, why) : 0;
 }
 
 /* SQLite forgets a write-ahead log whose database is empty: so this comes before it is asked. */
-static int look(struct store *self, char why[STORE_WHY_MAX])
+static int look(struct store *self, const char *dir, char why[STORE_WHY_MAX])
 {
     char log_file[4096], head[16] = "";
     snprintf(log_file, sizeof log_file, "%s-wal", self->file);
     int64_t size = size_of(self->file), log_size = size_of(log_file);
     if (size < 0)
-        return say(why, (int)size, "%s cannot be read: %s", self->file,
-                   size == -EINVAL ? "it is no regular file" : strerror((int)-size));
+        return cannot_read(self->file, size == -EINVAL ? "it is no regular file" : strerror((int)-size), (int)size,
+                           why);
     if (size == 0) {
         if (access(self->made_file, F_OK) == 0 || log_size > 0)
-            return say(why, -EILSEQ,
-                       "%s is missing or empty, but requests were kept here: put it back, or remove %s%s to begin empty",
-                       self->file, log_size > 0 ? "requests.db-wal and " : "", "requests.db-made");
+            return store_say(
+                why, -EILSEQ,
+                "%s is missing or empty, but requests were kept here; nothing was changed: put it back, or remove "
+                "%s%s%s to begin empty",
+                self->file, log_size > 0 ? log_file : "", log_size > 0 ? " and " : "", self->made_file);
         return 0;
     }
-    if (access(self->file, W_OK) < 0 && errno == EROFS)
-        return say(why, -EROFS, "%s cannot be written, its file system is read-only: mount it for writing, or set another "
-                                "state.dir", self->file);
+    if (access(self->file, W_OK) < 0 || access(dir, W_OK) < 0)
+        return store_say_error(self, -errno, why);
     int fd = open(self->file, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         int error = errno;
-        return say(why, -error, "%s cannot be read: %s", self->file, strerror(error));
+        return cannot_read(self->file, strerror(error), -error, why);
     }
     ssize_t got = read(fd, head, sizeof head);
     close(fd);
     if (got != sizeof head || memcmp(head, "SQLite format 3", sizeof head) != 0)
-        return say(why, -EILSEQ, "%s is no store of driftd: move it away, or set another state.dir", self->file);
+        return store_say(why, -EILSEQ,
+                         "%s is no store of driftd, and nothing was changed: move it away, or set another state.dir",
+                         self->file);
     return look_at_log(self, log_file, why);
 }
 
@@ -148,21 +131,28 @@ static int identify(struct store *self, int64_t *version_p, char why[STORE_WHY_M
     if (rc == SQLITE_OK)
         rc = ask(self, "SELECT count(*) FROM sqlite_master", &objects);
     if (rc != SQLITE_OK)
-        return say_why(self, rc, why);
+        return store_say_why(self, rc, why);
     if (application == 0 && *version_p == 0 && objects == 0) {
         if (access(self->made_file, F_OK) == 0)
-            return say(why, -EILSEQ, "%s is empty, but requests were kept here: put it back, or remove %s to begin empty",
-                       self->file, "requests.db-made");
+            return store_say(why, -EILSEQ,
+                             "%s is empty, but requests were kept here; nothing was changed: put it back, or remove %s "
+                             "to begin empty",
+                             self->file, self->made_file);
         return 0;
     }
     if (application != STORE_APPLICATION_ID)
-        return say(why, -EILSEQ, "%s belongs to another program: move it away, or set another state.dir", self->file);
+        return store_say(
+            why, -EILSEQ,
+            "%s belongs to another program, and nothing was changed: move it away, or set another state.dir",
+            self->file);
     if (*version_p > STORE_VERSION)
-        return say(why, -EILSEQ, "%s was written by a newer driftd (version %lld, this one knows %d): install that one",
-                   self->file, (long long)*version_p, STORE_VERSION);
+        return store_say(
+            why, -EILSEQ,
+            "%s was written by a newer driftd (version %lld, this one knows %d), and nothing was changed: install that "
+            "one, or put back the copy from before",
+            self->file, (long long)*version_p, STORE_VERSION);
     if (*version_p < 1)
-        return say(why, -EILSEQ, "%s is damaged (it has no version): put back a copy, or move it and %s away to begin empty",
-                   self->file, "requests.db-made");
+        return store_say_damaged(self, "it has no version", why);
     return 0;
 }
 
@@ -179,10 +169,9 @@ static int check_whole(struct store *self, char why[STORE_WHY_MAX])
         if (verdict && strrchr(verdict, '\n'))
             verdict = strrchr(verdict, '\n') + 1;
         if (!verdict || strcmp(verdict, "ok") != 0)
-            error = say(why, -EILSEQ, "%s is damaged (%.120s): put back a copy, or move it and %s away to begin empty",
-                        self->file, verdict ? verdict : "no verdict", "requests.db-made");
+            error = store_say_damaged(self, verdict ? verdict : "no verdict", why);
     } else {
-        error = say_why(self, rc, why);
+        error = store_say_why(self, rc, why);
     }
     sqlite3_finalize(statement);
     return error;
@@ -201,13 +190,17 @@ static int bring_up(struct store *self, int64_t version, char why[STORE_WHY_MAX]
         if (rc == SQLITE_OK)
             rc = sqlite3_exec(self->db, stamp, NULL, NULL, NULL);
     }
-    return rc == SQLITE_OK ? 0 : say_why(self, rc, why);
+    return rc == SQLITE_OK ? 0 : store_say_why(self, rc, why);
 }
 
 static int leave_mark(const char *file, const char *text, char why[STORE_WHY_MAX])
 {
     int error = store_mark_leave(file, text);
-    return error ? say(why, error, "%s cannot be written: %s", file, strerror(-error)) : 0;
+    return error
+               ? store_say(why, error,
+                           "%s cannot be written: %s; what is kept is safe: make room, or give the folder to this user",
+                           file, strerror(-error))
+               : 0;
 }
 
 /* From here on the log is part of the store: it has its head and a transaction that is synced. */
@@ -219,7 +212,7 @@ static int begin_log(struct store *self, char why[STORE_WHY_MAX])
     if (!error)
         error = store_commit(self);
     if (error)
-        return say(why, error, "%s cannot be written: %.200s", self->file, self->complaint);
+        return store_say_error(self, error, why);
     return leave_mark(self->open_file, open_text, why);
 }
 
@@ -245,10 +238,10 @@ static int connect_to(struct store *self, char why[STORE_WHY_MAX])
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                              NULL);
     if (!self->db)
-        return say(why, -ENOMEM, "no memory for the store");
+        return store_say(why, -ENOMEM, "no memory for the store");
     if (rc == SQLITE_OK)
         rc = sqlite3_exec(self->db, settings, NULL, NULL, NULL);
-    return rc == SQLITE_OK ? 0 : say_why(self, rc, why);
+    return rc == SQLITE_OK ? 0 : store_say_why(self, rc, why);
 }
 
 static int keep_log(struct store *self, char why[STORE_WHY_MAX])
@@ -261,9 +254,10 @@ static int keep_log(struct store *self, char why[STORE_WHY_MAX])
     bool is_log = mode && strcmp(mode, "wal") == 0;
     sqlite3_finalize(statement);
     if (rc != SQLITE_ROW)
-        return say_why(self, rc, why);
+        return store_say_why(self, rc, why);
     if (!is_log)
-        return say(why, -EIO, "%s cannot be kept with a write-ahead log: is its file system fit for a database?", self->file);
+        return store_say(why, -EIO, "%s cannot be kept with a write-ahead log: is its file system fit for a database?",
+                         self->file);
     sqlite3_wal_autocheckpoint(self->db, 0);
     sqlite3_wal_hook(self->db, count_log, self);
     return 0;
@@ -274,10 +268,9 @@ static int prepare(struct store *self, char why[STORE_WHY_MAX])
     for (int i = 0; i < STATEMENTS; i++) {
         int rc = sqlite3_prepare_v3(self->db, store_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &self->statements[i], NULL);
         if (rc == SQLITE_ERROR)
-            return say(why, -EILSEQ, "%s is damaged (%.120s): put back a copy, or move it and %s away to begin empty",
-                       self->file, sqlite3_errmsg(self->db), "requests.db-made");
+            return store_say_damaged(self, sqlite3_errmsg(self->db), why);
         if (rc != SQLITE_OK)
-            return say_why(self, rc, why);
+            return store_say_why(self, rc, why);
     }
     return 0;
 }
@@ -303,7 +296,7 @@ static int number_boot(struct store *self, const char *boot, char why[STORE_WHY_
         }
         sqlite3_finalize(statement);
     }
-    return rc == SQLITE_OK ? 0 : say_why(self, rc, why);
+    return rc == SQLITE_OK ? 0 : store_say_why(self, rc, why);
 }
 
 static int open_all(struct store *self, const char *dir, const char *boot, char why[STORE_WHY_MAX])
@@ -311,7 +304,7 @@ static int open_all(struct store *self, const char *dir, const char *boot, char 
     int64_t version = 0;
     int error = make_folders(dir, why);
     if (!error)
-        error = look(self, why);
+        error = look(self, dir, why);
     if (!error)
         error = connect_to(self, why);
     if (!error)
@@ -349,7 +342,7 @@ int store_open(struct store **self_p, const char *dir, const char *boot, struct 
     }
     if (!self || !self->file || !self->made_file || !self->open_file) {
         store_close(&self);
-        return say(why, -ENOMEM, "no memory for the store");
+        return store_say(why, -ENOMEM, "no memory for the store");
     }
     snprintf(self->file, room, "%s/requests.db", dir);
     snprintf(self->made_file, room, "%s/requests.db-made", dir);

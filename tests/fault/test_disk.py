@@ -36,7 +36,7 @@ class Disk(unittest.TestCase):
             event = json.loads(line.receive_parts(observer)[1])
             if event["type"] == "driftd.alarm" and event["data"]["alarm"] == kind and event["data"]["raised"] == raised:
                 said(f"alarm {kind}, raised {raised}: {event['data']['message']}")
-                return
+                return event["data"]["message"]
             if event["data"].get("alarm") == "store_failed":
                 raise AssertionError(event)
 
@@ -55,13 +55,23 @@ class Disk(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout)
         said("the store afterwards: " + done.stdout.splitlines()[-1])
 
-    def heals(self, daemon, fill, empty):
+    def words(self, daemon, entry, *parts):
+        """A line of the log tells the file, what is safe and what to do."""
+        self.assertEqual(entry["file"], os.path.join(daemon.folder, "state", "requests.db"))
+        said(f"{entry['level']}: {entry['msg']} file={entry['file'].replace(daemon.folder, '')} why={entry.get('why')}")
+        for part in parts:
+            self.assertIn(part, entry["msg"] + " " + entry.get("why", ""))
+
+    def heals(self, daemon, cause, fill, empty):
         """Detection goes on, nothing is offered, an alarm is raised; with room again all of it is made good."""
         observer, node = self.observer(daemon), daemon.publisher()
         jobs = daemon.socket(zmq.PULL, "jobs")
         fill()
         self.sicken(node, *(f"full/m{number}/v1" for number in range(200)))
-        self.alarm(observer, "store_full", True)
+        message = self.alarm(observer, "store_full", True)
+        self.words(daemon, daemon.wait_log(lambda entry: entry.get("alarm") == "store_full"), "there is no room", cause,
+                   "what was kept is safe", "drift is still watched", "make room on the disk of this file", "goes on by itself")
+        self.assertIn(os.path.join(daemon.folder, "state", "requests.db"), message)
         before = daemon.ask("status")
         self.assertTrue(before["store_full"])
         answer = daemon.ask("retrain", model="full/by/hand")
@@ -73,6 +83,8 @@ class Disk(unittest.TestCase):
             self.assertNotIn("full/later", jobs.recv().decode())
         empty()
         self.alarm(observer, "store_full", False)
+        self.words(daemon, daemon.wait_log(lambda entry: entry["msg"].startswith("requests can be kept again")),
+                   "what waited is kept now", "leases begin anew")
         daemon.wait_status(lambda status: sum(status["requests"].values()) >= 250)
         got = set()
         while len(got) < 50:
@@ -85,7 +97,7 @@ class Disk(unittest.TestCase):
     def test_full_disk(self):
         with line.Daemon(more=LIMITS, backoff="1h") as daemon:
             order = self.ordered(daemon)
-            self.heals(daemon, lambda: self.give(order, "full"), lambda: self.give(order, ""))
+            self.heals(daemon, "the disk is full", lambda: self.give(order, "full"), lambda: self.give(order, ""))
 
     def test_file_size_limit(self):
         with line.Daemon(more=LIMITS, backoff="1h") as daemon:
@@ -93,7 +105,8 @@ class Disk(unittest.TestCase):
 
             def limit(most):
                 resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
-            self.heals(daemon, lambda: limit(os.path.getsize(log) + 8192), lambda: limit(resource.RLIM_INFINITY))
+            self.heals(daemon, "the limit on a file's size is reached", lambda: limit(os.path.getsize(log) + 8192),
+                       lambda: limit(resource.RLIM_INFINITY))
 
     def give(self, order, what):
         with open(order + ".new", "w") as file:
@@ -110,7 +123,7 @@ class Disk(unittest.TestCase):
         daemon.start({"DRIFT_DISK": order})
         return order
 
-    def ends(self, order_word):
+    def ends(self, order_word, cause):
         """The daemon ends for systemd to start it again, and nothing that was committed is lost."""
         with line.Daemon(more=LIMITS, backoff="1h") as daemon:
             order, node = self.ordered(daemon), daemon.publisher()
@@ -120,9 +133,12 @@ class Disk(unittest.TestCase):
             self.sicken(node, "sync/after/v1")
             self.assertEqual(daemon.process.wait(line.PATIENCE_S), 74)
             daemon.wait_log(lambda entry: entry["msg"].startswith("stopped"))
-            for entry in daemon.events:
-                if entry.get("level") == "error":
-                    said(entry["msg"])
+            errors = [entry for entry in daemon.events if entry.get("level") == "error"]
+            self.words(daemon, errors[0], cause, "what was answered is safe on the disk", "what was under way was told to nobody",
+                       "look at the disk (dmesg)", "to be started again")
+            said(errors[1]["msg"])
+            self.assertIn("as the line before says", errors[1]["msg"])
+            self.assertEqual((len(errors), errors[1]["exit_status"]), (2, 74))
             self.give(order, "")
             daemon.start()
             # The first is there. The commit that failed told nobody; whether it reached the disk nobody knows, and both hold.
@@ -131,21 +147,33 @@ class Disk(unittest.TestCase):
             self.checked(daemon)
 
     def test_failing_sync(self):
-        self.ends("sync")
+        self.ends("sync", "a sync failed")
 
     def test_failing_write(self):
-        self.ends("write")
+        self.ends("write", "a write failed")
 
     # -- stores that a start refuses --
 
-    def refused(self, daemon, status, *parts, command=()):
+    def refused(self, daemon, status, *parts, command=(), safe="nothing was changed", to_do="put back a copy"):
+        """The start ends with one line: the file, what is safe, what to do."""
         done = subprocess.run([*command, line.DRIFTD, "--config", daemon.config], capture_output=True, text=True,
                               timeout=line.PATIENCE_S, check=False)
         self.assertEqual(done.returncode, status, done.stderr)
         words = json.loads(done.stderr.splitlines()[-1])["msg"]
         said(f"{status}: {words.replace(daemon.folder, '')}")
-        for part in parts:
+        self.assertTrue(words.startswith(os.path.join(daemon.folder, "state", "requests.db")), words)
+        for part in (*parts, safe, to_do):
             self.assertIn(part, words)
+
+    def mounted(self, daemon, state, mount, *parts, **words):
+        """The start is refused in a mount namespace of its own."""
+        command = ("unshare", "-m", "sh", "-c", mount.format(state) + ' && exec "$0" "$@"')
+        if subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0:
+            if os.path.isdir(state + ".full"):
+                os.rmdir(state + ".full")
+            self.refused(daemon, 74, *parts, command=command, **words)
+        else:
+            said("nothing can be mounted here: left out")
 
     def test_stores_that_are_refused(self):
         with line.Daemon(more=LIMITS, backoff="1h") as daemon:
@@ -163,7 +191,8 @@ class Disk(unittest.TestCase):
             done = subprocess.run([line.DRIFTD, "--config", other], capture_output=True, text=True, check=False)
             self.assertEqual(done.returncode, 69, done.stderr)
             said("69: " + json.loads(done.stderr.splitlines()[-1])["msg"].replace(daemon.folder, ""))
-            self.assertIn("locked by another process", done.stderr)
+            for part in (store, "locked by another process", "nothing was changed", "stop the other driftd"):
+                self.assertIn(part, done.stderr)
             daemon.kill()
             shutil.copytree(state, kept)
 
@@ -189,10 +218,10 @@ class Disk(unittest.TestCase):
             self.refused(daemon, 74, "requests.db-wal is damaged at its head")
             again()
             os.unlink(store)
-            self.refused(daemon, 74, "missing or empty")
+            self.refused(daemon, 74, "missing or empty", to_do="put it back, or remove")
             again()
             spoil(store, 0, b"A text, no store at all")
-            self.refused(daemon, 74, "no store of driftd")
+            self.refused(daemon, 74, "no store of driftd", to_do="move it away")
             again()
             daemon.start()
             self.assertEqual(daemon.ask("status")["requests"]["PENDING"], 40)
@@ -206,23 +235,26 @@ class Disk(unittest.TestCase):
             db = sqlite3.connect(store)
             db.execute("PRAGMA user_version = 1000")
             db.close()
-            self.refused(daemon, 74, "newer driftd")
+            self.refused(daemon, 74, "newer driftd", to_do="install that one")
             again()
             db = sqlite3.connect(store)
             db.execute("PRAGMA application_id = 5")
             db.close()
-            self.refused(daemon, 74, "belongs to another program")
+            self.refused(daemon, 74, "belongs to another program", to_do="move it away")
             again()
             os.truncate(store, 0)
-            self.refused(daemon, 74, "missing or empty")
+            self.refused(daemon, 74, "missing or empty", to_do="put it back, or remove")
             again()
-            read_only = ["unshare", "-m", "sh", "-c", f'mount --bind "{state}" "{state}" && mount -o remount,ro,bind "{state}" && '
-                         'exec "$0" "$@"']
-            probe = subprocess.run([*read_only, "true"], capture_output=True, check=False)
-            if probe.returncode == 0:
-                self.refused(daemon, 74, "its file system is read-only", command=read_only)
-            else:
-                said("a read-only file system cannot be mounted here: left out")
+            self.mounted(daemon, state, 'mount --bind "{0}" "{0}" && mount -o remount,ro,bind "{0}"', "its file system is read-only",
+                         safe="what it holds is safe", to_do="mount it for writing")
+            self.mounted(daemon, state, 'mkdir "{0}.full" && mount -t tmpfs -o size=1m none "{0}.full" && cp -a "{0}/." "{0}.full" && '
+                         'mount --move "{0}.full" "{0}" && ! cat /dev/zero >"{0}/filler" 2>/dev/null',
+                         "there is no room (the disk is full", safe="what it holds is safe", to_do="make room on the disk")
+            if os.geteuid() == 0:
+                shutil.chown(daemon.folder, "nobody")
+                self.refused(daemon, 74, "cannot be opened for writing", to_do="give this user the folder and the file",
+                             command=("setpriv", "--reuid=nobody", "--clear-groups"))
+                shutil.chown(daemon.folder, "root")
             again()
             daemon.start()
             self.assertEqual(daemon.ask("status")["requests"]["PENDING"], 40)
