@@ -11,53 +11,22 @@
 
 /* --- one event --- */
 
-/* What happens with each event, in this order. The first row fills the verdict in, the others read it. */
-struct observer {
-    const char *name;
-    void (*event)(struct shard *self, struct model *model, const struct metric_event *event, struct verdict *verdict,
-                  struct now now);
-};
-
-static void judge(struct shard *self, struct model *model, const struct metric_event *event, struct verdict *verdict,
-                  struct now now)
-{
-    if (monitor_add(model->monitor, event, now.steady_ns, now.wall_s, verdict) < 0) {
-        *verdict = (struct verdict){0};
-        self->no_memory++;
-    }
-}
-
-static void record(struct shard *self, struct model *model, const struct metric_event *event, struct verdict *verdict,
-                   struct now now)
-{
-    (void)self, (void)verdict, (void)now;
-    if (model_records(model))
-        recorder_add(&model->recorder, model->monitor, event);
-}
-
-static void tell(struct shard *self, struct model *model, const struct metric_event *event, struct verdict *verdict,
-                 struct now now)
-{
-    (void)event;
-    herald_verdict(self, model, verdict, now);
-}
-
-static const struct observer observers[] = {
-    {"monitor", judge},
-    {"recorder", record},
-    {"herald", tell},
-};
-
+/* Each event goes past those who observe its model, in this order; the monitor's verdict is for those behind it. They are
+ * asked first whether they have anything to do: mostly only the monitor has. */
 static void take_event(struct shard *self, struct model *model, const struct metric_event *event, struct now now)
 {
-    struct verdict verdict = {0};
+    struct verdict verdict;
     model->heard = model->changed = true;
     model->heard_ns = now.steady_ns;
     if (model->silent_told) /* it is back, and serves again once it has shown enough */
         model->silent_told = model->serving_told = false;
     self->events++;
-    for (size_t i = 0; i < sizeof observers / sizeof *observers; i++)
-        observers[i].event(self, model, event, &verdict, now);
+    if (monitor_add(model->monitor, event, now.steady_ns, now.wall_s, &verdict) < 0)
+        self->no_memory++;
+    if (model_records(model))
+        recorder_add(&model->recorder, model->monitor, event);
+    if (!model->serving_told || verdict_tells(&verdict))
+        herald_verdict(self, model, &verdict, now);
     if (self->tape.session)
         tape_event(self, model, event, now);
 }

@@ -39,6 +39,7 @@ bool expected_extend(const struct metric_event *event, struct metric room[METRIC
         (struct metric){.name = text_of(EXPECTED_METRIC), .kind = METRIC_NUMBER, .number = expected};
     *out = *event;
     out->metrics = room;
+    out->shape = 0;
     out->metric_count++;
     return true;
 }

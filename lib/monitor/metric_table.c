@@ -99,11 +99,13 @@ int metric_table_put(struct metric_table *self, struct text name, const struct m
     self->names_bytes += row.name_len + 1;
     self->columns += 1 + keep->timed;
     self->rows[self->count++] = row;
+    self->shape = 0;
     return 0;
 }
 
 void metric_table_cut(struct metric_table *self, uint32_t count)
 {
+    self->shape = 0;
     while (self->count > count) {
         struct metric_row *row = &self->rows[--self->count];
         window_clear(&row->window);
@@ -114,6 +116,7 @@ void metric_table_cut(struct metric_table *self, uint32_t count)
 
 int metric_table_reserve_weights(struct metric_table *self, uint32_t row)
 {
+    self->shape = 0;
     return window_reserve_weights(&self->rows[row].window);
 }
 
@@ -141,50 +144,71 @@ void metric_table_prefetch_places(const struct metric_table *self)
     }
 }
 
-static void add_time(const struct metric_table *self, struct metric_row *row, double at_s)
+/* Before the value is added: its place is the window's next one, and the gap's is beside it. */
+static inline void add_time(struct metric_row *row, double at_s)
 {
-    if (!row->gaps)
-        return;
-    row->gaps[(size_t)row->window.next * self->stride] = row->window.total ? (float)(at_s - row->newest_s) : 0.0F;
+    float *gap = window_place(&row->window, row->window.next) + 1;
+    *gap = row->window.total ? (float)(at_s - row->newest_s) : 0.0F;
     row->newest_s = at_s;
 }
 
-/* Whether metric_table_take() may do what it says. */
-static bool all_plain(const struct metric_table *self, const struct metric *metrics, uint32_t count)
+static inline void add_plain(struct metric_row *row, double value, double at_s, double rate)
+{
+    if (row->gaps)
+        add_time(row, at_s);
+    window_add_plain(&row->window, window_single(value), rate);
+}
+
+/* Which rows an event's metrics belong to; 0: not all of them may be taken as metric_table_take() does. */
+static uint64_t rows_of(const struct metric_table *self, const struct metric_event *event)
 {
     const struct metric_row *row = self->rows, *end = row + self->count;
-    for (const struct metric *metric = metrics; metric < metrics + count; metric++, row++) {
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < event->metric_count; i++, row++) {
+        const struct metric *metric = &event->metrics[i];
         while (row < end && row->key != metric->key)
             row++;
         if (row == end || metric->kind != METRIC_NUMBER || metric->key == 0 || !window_plain(&row->window))
-            return false;
+            return 0;
+        rows |= UINT64_C(1) << (row - self->rows);
     }
-    return true;
+    return rows;
 }
 
-bool metric_table_take(struct metric_table *self, const struct metric *metrics, uint32_t count, double at_s,
-                       uint64_t *carried)
+static uint64_t first_rows(uint32_t count)
 {
-    if (self->count == 0 || !all_plain(self, metrics, count))
-        return false;
+    return UINT64_MAX >> (64 - count);
+}
+
+bool metric_table_take(struct metric_table *self, const struct metric_event *event, double at_s, uint64_t *carried)
+{
+    const uint32_t count = event->metric_count;
     struct metric_row *row = self->rows;
+    if (count == 0 || self->count == 0)
+        return false;
     const double rate = window_rate(&row->window); /* all rows are as long */
-    uint64_t bits = 0, bit = 1;
-    for (const struct metric *metric = metrics; metric < metrics + count; metric++, row++, bit <<= 1) {
-        for (; row->key != metric->key; row++)
-            bit <<= 1;
-        bits |= bit;
-        add_time(self, row, at_s);
-        window_add_plain(&row->window, window_single(metric->number), rate);
+    if (event->shape && event->shape == self->shape) {
+        for (const struct metric *metric = event->metrics; metric < event->metrics + count; metric++, row++)
+            add_plain(row, metric->number, at_s, rate);
+        *carried = first_rows(count);
+        return true;
     }
-    *carried = bits;
+    const uint64_t rows = rows_of(self, event);
+    if (rows == 0)
+        return false;
+    for (uint64_t left = rows, i = 0; left; left &= left - 1, i++)
+        add_plain(&row[__builtin_ctzll(left)], event->metrics[i].number, at_s, rate);
+    if (rows == first_rows(count))
+        self->shape = event->shape;
+    *carried = rows;
     return true;
 }
 
 void metric_table_add(struct metric_table *self, uint32_t index, double value, uint64_t weight, double at_s)
 {
     struct metric_row *row = &self->rows[index];
-    add_time(self, row, at_s);
+    if (row->gaps)
+        add_time(row, at_s);
     window_add(&row->window, value, weight);
 }
 

@@ -100,6 +100,12 @@ struct verdict {
                              more. After a restart, which forgets that KPI: recovered */
 };
 
+/* Whether there is more in it than how the event was found. */
+static inline bool verdict_tells(const struct verdict *verdict)
+{
+    return verdict->violation_began || verdict->triggered || verdict->recovered || verdict->held;
+}
+
 struct monitor;
 
 /* Returns 0, -ENOMEM, or -EINVAL where a setting is out of its range; on failure *self_p is NULL. */

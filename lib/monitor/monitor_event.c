@@ -114,37 +114,40 @@ struct finding {
     double severity; /* the largest */
 };
 
-/* Judges every KPI that the event carries. */
-static struct finding evaluate(struct monitor *self, uint64_t carried)
+static void judge_found(struct monitor *self, uint32_t k, const struct breach *b, struct finding *found)
 {
-    struct finding found = {.violated = NO_KPI};
-    for (uint32_t k = 0; k < self->settings->kpi_count; k++) {
-        struct kpi_state *kpi = &self->kpis[k];
-        const struct kpi_budget *budget = &self->settings->kpis[k];
+    struct kpi_state *kpi = &self->kpis[k];
+    self->violated = self->violated - kpi->violated + b->violated;
+    kpi->violated = b->violated;
+    kpi->held = b->violated ? 0 : one_more(kpi->held);
+    found->judged++;
+    found->severity = fmax(found->severity, b->severity);
+    if (b->violated && found->violated == NO_KPI) {
+        found->violated = k;
+        found->breach = *b;
+    }
+}
+
+/* Judges every KPI that the event carries. */
+static void evaluate(struct monitor *self, uint64_t carried, struct finding *found)
+{
+    const struct monitor_settings *settings = self->settings;
+    const struct kpi_budget *budget = settings->kpis, *end = budget + settings->kpi_count;
+    const uint64_t least = settings->min_events;
+    for (struct kpi_state *kpi = self->kpis; budget < end; budget++, kpi++) {
         if (kpi->row == METRIC_TABLE_NONE || !(carried >> kpi->row & 1) || budget->test == KPI_EVIDENCE)
             continue;
         const struct window *window = &self->metrics.rows[kpi->row].window;
-        if (window->total < self->settings->min_events)
+        if (window->total < least)
             continue;
-        if (window_within(window, budget->over, budget->min, budget->max)) {
-            self->violated -= kpi->violated;
-            kpi->violated = false;
+        if (!kpi->violated && window_within(window, budget->over, budget->min, budget->max)) {
             kpi->held = one_more(kpi->held);
-            found.judged++;
+            found->judged++;
             continue;
         }
-        struct breach b = budget_judge(budget, window);
-        self->violated = self->violated - kpi->violated + b.violated;
-        kpi->violated = b.violated;
-        kpi->held = b.violated ? 0 : one_more(kpi->held);
-        found.judged++;
-        found.severity = fmax(found.severity, b.severity);
-        if (b.violated && found.violated == NO_KPI) {
-            found.violated = k;
-            found.breach = b;
-        }
+        const struct breach b = budget_judge(budget, window);
+        judge_found(self, (uint32_t)(kpi - self->kpis), &b, found);
     }
-    return found;
 }
 
 static void trigger_pull(struct monitor *self, const struct finding *found, int64_t now_ns)
@@ -252,8 +255,7 @@ static int take(struct monitor *self, const struct metric_event *event, int64_t 
     const double at_s = measured_at(event, now_s);
     *out = (struct verdict){0};
     int error = prepare(self, event);
-    if (error == 0 &&
-        (event->n != 1 || !metric_table_take(&self->metrics, event->metrics, event->metric_count, at_s, &carried)))
+    if (error == 0 && (event->n != 1 || !metric_table_take(&self->metrics, event, at_s, &carried)))
         error = take_any(self, event, at_s, &carried);
     if (error)
         return error;
@@ -263,7 +265,8 @@ static int take(struct monitor *self, const struct metric_event *event, int64_t 
         self->episode.open = episode_open_at(&self->episode, self->settings->backoff_ns, now_ns);
 
     const bool violated_before = self->violated > 0;
-    const struct finding found = evaluate(self, carried);
+    struct finding found = {.violated = NO_KPI};
+    evaluate(self, carried, &found);
     decide(self, &found, violated_before, now_ns, at_s, out);
     decide_recovery(self, carried, out);
     if (self->settings->rule_count)
@@ -271,15 +274,19 @@ static int take(struct monitor *self, const struct metric_event *event, int64_t 
     return 0;
 }
 
+/* With the accuracy that its confidences let expect. */
+static int take_expected(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
+                         struct verdict *out)
+{
+    struct metric room[METRIC_EVENT_MAX];
+    struct metric_event extended;
+    return take(self, expected_extend(event, room, &extended) ? &extended : event, now_ns, now_s, out);
+}
+
 int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
                 struct verdict *out)
 {
     assert(event->metric_count <= METRIC_EVENT_MAX && event->n >= 1);
-    if (self->wants_expected) {
-        struct metric room[METRIC_EVENT_MAX];
-        struct metric_event extended;
-        if (expected_extend(event, room, &extended))
-            return take(self, &extended, now_ns, now_s, out);
-    }
-    return take(self, event, now_ns, now_s, out);
+    return self->wants_expected ? take_expected(self, event, now_ns, now_s, out)
+                                : take(self, event, now_ns, now_s, out);
 }

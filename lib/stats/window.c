@@ -140,6 +140,30 @@ void window_sum_wide(struct window *self, float x, uint64_t w, float out, uint64
 
 /* --- taking a value --- */
 
+static void take_place(struct window *self, float x, double rate)
+{
+    *window_place(self, self->next) = x;
+    self->next = self->next + 1 == self->capacity ? 0 : self->next + 1;
+    if (self->averages) /* written so that a rate of 1 gives x itself, whatever came before */
+        self->ewma = self->total ? (1.0 - rate) * self->ewma + rate * (double)x : (double)x;
+    self->total++;
+}
+
+void window_add_young(struct window *self, float x, double rate)
+{
+    const bool full = self->total >= self->capacity;
+    const double in = (double)x, out = full ? (double)*window_place(self, self->next) : 0;
+    take_place(self, x, rate);
+    if (self->more && self->more->watches)
+        window_watch(&self->more->watch, in, 1, out, full);
+    if (!self->sums)
+        return;
+    if (!self->exact)
+        window_sum_wide(self, x, 1, (float)out, full);
+    else if (!window_add_exactly(&self->sum, -out) || !window_add_exactly(&self->sum, in))
+        window_widen(self);
+}
+
 /* With weights or an order. */
 static void add_more(struct window *self, float x, uint64_t weight)
 {
@@ -154,7 +178,7 @@ static void add_more(struct window *self, float x, uint64_t weight)
         more->weights[place] = w;
         more->weight += (uint64_t)w - (uint64_t)out_weight;
     }
-    window_take_place(self, x, window_rate(self));
+    take_place(self, x, window_rate(self));
     if (more->watches)
         window_watch(&more->watch, (double)x, (uint64_t)w, (double)out, (uint64_t)out_weight);
     if (!self->sums)

@@ -101,10 +101,8 @@ static inline void window_watch(struct watch *watch, double x, uint64_t w, doubl
 /* Magnitudes saturate. -0 becomes 0: one zero, one place in the order. */
 static inline float window_single(double value)
 {
-    if (value > (double)FLT_MAX)
-        return FLT_MAX;
-    if (value < -(double)FLT_MAX)
-        return -FLT_MAX;
+    if (fabs(value) > (double)FLT_MAX)
+        return value > 0 ? FLT_MAX : -FLT_MAX;
     return (float)value + 0.0F;
 }
 
@@ -123,15 +121,6 @@ static inline bool window_add_exactly(double *sum, double term)
     return lost == 0.0;
 }
 
-static inline void window_take_place(struct window *self, float x, double rate)
-{
-    *window_place(self, self->next) = x;
-    self->next = self->next + 1 == self->capacity ? 0 : self->next + 1;
-    if (self->averages) /* written so that a rate of 1 gives x itself, whatever came before */
-        self->ewma = self->total ? (1.0 - rate) * self->ewma + rate * (double)x : (double)x;
-    self->total++;
-}
-
 /* window.c: for a sum that does not, or not any more, stand in a double. */
 void window_widen(struct window *self);
 void window_sum_wide(struct window *self, float x, uint64_t w, float out, uint64_t out_weight);
@@ -142,19 +131,29 @@ static inline bool window_plain(const struct window *self)
     return !self->more || !(self->more->weights || self->more->order);
 }
 
-/* window_add() for a plain window and a weight of 1. */
+/* window.c: window_add_plain() of a window that is not full yet, or keeps no average. */
+void window_add_young(struct window *self, float x, double rate);
+
+/* window_add() for a plain window and a weight of 1; `rate` is window_rate(). */
 static inline void window_add_plain(struct window *self, float x, double rate)
 {
-    const bool full = self->total >= self->capacity;
-    const float out = full ? *window_place(self, self->next) : 0;
-    window_take_place(self, x, rate);
+    if (self->total < self->capacity || !self->averages) {
+        window_add_young(self, x, rate);
+        return;
+    }
+    float *place = window_place(self, self->next);
+    const double in = (double)x, out = (double)*place;
+    *place = x;
+    self->next = self->next + 1 == self->capacity ? 0 : self->next + 1;
+    self->ewma = (1.0 - rate) * self->ewma + rate * in;
+    self->total++;
     if (self->more && self->more->watches)
-        window_watch(&self->more->watch, (double)x, 1, (double)out, full);
+        window_watch(&self->more->watch, in, 1, out, 1);
     if (!self->sums)
         return;
     if (!self->exact)
-        window_sum_wide(self, x, 1, out, full);
-    else if (!window_add_exactly(&self->sum, -(double)out) || !window_add_exactly(&self->sum, (double)x))
+        window_sum_wide(self, x, 1, (float)out, 1);
+    else if (!window_add_exactly(&self->sum, -out) || !window_add_exactly(&self->sum, in))
         window_widen(self);
 }
 

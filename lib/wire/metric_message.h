@@ -73,6 +73,8 @@ struct metric_event {
     uint64_t n;         /* predictions summed up, >= 1 */
     const struct metric *metrics;
     uint32_t metric_count;
+    uint64_t shape; /* stands for the metrics' keys in their order, where all are numbers, as a key does for a name; 0: not
+                       known, which says nothing */
 };
 
 struct metric_message {

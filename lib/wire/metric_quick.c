@@ -28,6 +28,7 @@ static bool open_event(struct metric_decoder *self, struct fast_event *out)
     event->n = 1;
     event->metrics = metrics;
     event->metric_count = 0;
+    event->shape = 0;
     *out = (struct fast_event){.event = event, .metrics = metrics, .latest_s = self->latest_s};
     return true;
 }

@@ -12,8 +12,15 @@ struct draft {
     const unsigned char *literal[SHAPE_MEMBERS_MAX + 1];
     uint32_t count;
     size_t bytes;
-    uint64_t carried;
+    uint64_t carried, metrics;
 };
+
+/* Keys are secret hashes: nobody can choose names whose mixture meets. */
+static uint64_t mixed(uint64_t metrics, uint64_t key)
+{
+    metrics = (metrics ^ key) * UINT64_C(0x9e3779b97f4a7c15);
+    return metrics ^ metrics >> 32;
+}
 
 /* What stands from `first` to `end`, with the name in it, and how the value begins that follows. */
 static bool add(struct draft *self, const unsigned char *first, const unsigned char *end, struct text name,
@@ -45,6 +52,8 @@ static bool add(struct draft *self, const unsigned char *first, const unsigned c
     out->name_at = (uint8_t)((const unsigned char *)name.at - first);
     out->name_len = (uint8_t)name.len;
     self->carried |= UINT64_C(1) << member;
+    if (out->metric)
+        self->metrics = mixed(self->metrics, out->key);
     return true;
 }
 
@@ -141,7 +150,8 @@ static struct shape *finish(const struct draft *self, uint64_t hash)
     if (!out)
         return NULL;
     unsigned char *bytes = (unsigned char *)out->at + members;
-    *out = (struct shape){.hash = hash, .carried = self->carried, .count = self->count, .bytes = bytes};
+    *out = (struct shape){
+        .hash = hash, .carried = self->carried, .metrics = self->metrics, .count = self->count, .bytes = bytes};
     memcpy(out->at, self->at, members);
     for (uint32_t i = 0; i < self->count; i++)
         memcpy(bytes + self->at[i].at, self->literal[i], self->at[i].len);

@@ -44,6 +44,7 @@ struct shape_member {
 
 struct shape {
     uint64_t hash, carried; /* of what it holds; a bit for each enum member */
+    uint64_t metrics;       /* struct metric_event.shape */
     uint32_t count;         /* with the last, which has no value */
     uint16_t next;          /* the place of the shape that followed it, from 1 */
     const unsigned char *bytes;

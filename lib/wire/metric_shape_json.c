@@ -5,6 +5,7 @@
 
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 #define HIGH_BITS UINT64_C(0x8080808080808080)
+#define WHOLE_MAX 10000000 /* with eight digits more it is a double still */
 
 static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
 static const uint32_t tens_whole[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
@@ -34,35 +35,32 @@ static inline uint64_t no_digits(uint64_t eight)
     return ((eight + EACH_BYTE * 0x76) | eight) & HIGH_BITS;
 }
 
-/* A number with at most eight digits behind its point, and few before: exact, since both factors are doubles and one
- * operation rounds once (Clinger, PLDI 1990). Any other, or none, goes the long way. What follows a number is looked at
- * as what stands before the next value. */
+/* A number without a sign, with few digits before its point and at most eight behind: exact, since both factors are
+ * doubles and one operation rounds once (Clinger, PLDI 1990). Any other, or none, goes the long way. What follows a
+ * number is looked at as what stands before the next value. */
 static inline const unsigned char *take_number(const unsigned char *first, const unsigned char *end, double *out)
 {
-    const bool negative = *first == '-';
-    const unsigned char *at = first + negative;
-    uint64_t mantissa = (unsigned char)(*at - '0'), digit;
+    const unsigned char *at = first;
+    uint64_t mantissa = (uint64_t)*at++ - '0', digit;
     if (mantissa > 9)
-        return NULL;
-    at++;
-    while (mantissa && (digit = (unsigned char)(*at - '0')) <= 9) { /* a bracket ends it */
+        return fast_json_number(first, end, out);
+    while (mantissa && (digit = (uint64_t)*at - '0') <= 9) { /* a bracket ends it */
         mantissa = mantissa * 10 + digit;
         at++;
     }
-    if (at - first > 7) /* so many, with eight more, are a double still */
+    if (mantissa >= WHOLE_MAX)
         return fast_json_number(first, end, out);
-    double number = (double)(int64_t)mantissa;
-    if (*at == '.') {
-        const uint64_t eight = eight_at(++at, end) ^ EACH_BYTE * '0', others = no_digits(eight);
-        if (others == 0 || (others & 0x80))
-            return fast_json_number(first, end, out);
-        const unsigned places = (unsigned)__builtin_ctzll(others) >> 3;
-        mantissa = mantissa * tens_whole[places] + number_of(eight << (64 - 8 * places));
-        number = (double)(int64_t)mantissa / tens[places];
-        at += places;
+    if (*at != '.') {
+        *out = (double)(int64_t)mantissa;
+        return at;
     }
-    *out = negative ? -number : number;
-    return at;
+    const uint64_t eight = eight_at(++at, end) ^ EACH_BYTE * '0', others = no_digits(eight);
+    if (others == 0 || (others & 0x80))
+        return fast_json_number(first, end, out);
+    const unsigned places = (unsigned)__builtin_ctzll(others) >> 3;
+    mantissa = mantissa * tens_whole[places] + number_of(eight << (64 - 8 * places));
+    *out = (double)(int64_t)mantissa / tens[places];
+    return at + places;
 }
 
 /* An integer without a sign, of at most 15 digits. */
@@ -127,7 +125,7 @@ static const unsigned char *other_value(struct metric_decoder *self, struct fast
     }
     if (member->value == SHAPE_NUMBER) {
         double number;
-        const unsigned char *after = take_number(at, end, &number);
+        const unsigned char *after = fast_json_number(at, end, &number);
         return after && fast_time(out, number) ? after : NULL;
     }
     const unsigned char *after = take_integer(at, end, &whole);
@@ -145,22 +143,23 @@ const unsigned char *shape_json(struct metric_decoder *self, const struct shape 
             return NULL;
         const char *name = (const char *)at + member->name_at;
         at += member->len;
-        if (member->value == SHAPE_END)
-            break;
-        if (*at <= ' ')
-            at = behind_space(at, end);
         if (!member->metric) {
-            at = other_value(self, out, member, at, end);
+            if (member->value == SHAPE_END)
+                break;
+            at = other_value(self, out, member, behind_space(at, end), end);
             if (!at)
                 return NULL;
             continue;
         }
+        if (*at <= ' ')
+            at = behind_space(at, end);
         at = take_number(at, end, &number);
         if (!at || !(number >= member->least && number <= member->most))
             return NULL;
         fast_put(metric++, (struct text){name, member->name_len}, member->key, number);
     }
     out->event->metric_count = (uint32_t)(metric - out->metrics);
+    out->event->shape = shape->metrics;
     out->carried = shape->carried;
     return at;
 }

@@ -48,9 +48,9 @@ const unsigned char *shape_msgpack(struct metric_decoder *self, const struct sha
             return NULL;
         const char *name = (const char *)at + member->name_at;
         at += member->len;
-        if (member->value == SHAPE_END)
-            break;
         if (!member->metric) {
+            if (member->value == SHAPE_END)
+                break;
             at = other_value(self, out, member, at, end);
             if (!at)
                 return NULL;
@@ -62,6 +62,7 @@ const unsigned char *shape_msgpack(struct metric_decoder *self, const struct sha
         fast_put(metric++, (struct text){name, member->name_len}, member->key, number);
     }
     out->event->metric_count = (uint32_t)(metric - out->metrics);
+    out->event->shape = shape->metrics;
     out->carried = shape->carried;
     return at;
 }

@@ -149,7 +149,7 @@ START_TEST(an_event_is_taken_as_its_metrics_are)
         uint64_t carried = 0, expected = 0;
         const double at_s = 1764000000 + event * 0.25;
         for (uint32_t row = 0; row < METRICS; row++) {
-            if (draw(3) == 0)
+            if (draw(event / 100 % 3 ? 20 : 3) == 0)
                 continue;
             double value = (double)draw(1000) / 200;
             if (draw(200) == 0)
@@ -158,7 +158,10 @@ START_TEST(an_event_is_taken_as_its_metrics_are)
             metric_table_add(&single, row, value, 1, at_s);
             expected |= UINT64_C(1) << row;
         }
-        ck_assert(metric_table_take(&whole, metrics, count, at_s, &carried));
+        /* The shape is told at times, and stands for which metrics there are. */
+        const struct metric_event taken = {
+            .n = 1, .metrics = metrics, .metric_count = count, .shape = draw(3) ? expected : 0};
+        ck_assert(metric_table_take(&whole, &taken, at_s, &carried) == (count > 0));
         ck_assert_uint_eq(carried, expected);
         ck_assert_same(&whole, &single);
     }
@@ -172,28 +175,54 @@ START_TEST(what_is_unusual_is_not_taken)
     static const struct metric_keep ordered = {.values = 7, .use = {.ranks = 2}};
     struct metric_table table = {0};
     struct metric two[] = {{.key = 100, .kind = METRIC_NUMBER, .number = 1}, {.key = 101, .kind = METRIC_NUMBER, .number = 2}};
+    const struct metric_event event = {.n = 1, .metrics = two, .metric_count = 2};
     uint64_t carried;
-    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    ck_assert(!metric_table_take(&table, &event, 0, &carried));
     put_metrics(&table);
-    ck_assert(metric_table_take(&table, two, 2, 0, &carried));
+    ck_assert(metric_table_take(&table, &event, 0, &carried));
     two[1].key = 0; /* no key is that of no row */
-    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    ck_assert(!metric_table_take(&table, &event, 0, &carried));
     two[1].key = 100; /* not behind the one before */
-    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    ck_assert(!metric_table_take(&table, &event, 0, &carried));
     two[1].key = 999;
-    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    ck_assert(!metric_table_take(&table, &event, 0, &carried));
     two[1].key = 101;
     two[1].kind = METRIC_HISTOGRAM;
-    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    ck_assert(!metric_table_take(&table, &event, 0, &carried));
     two[1].kind = METRIC_NUMBER;
     ck_assert_int_eq(metric_table_reserve_weights(&table, 1), 0);
-    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    ck_assert(!metric_table_take(&table, &event, 0, &carried));
     ck_assert_int_eq(metric_table_put(&table, text_of("ordered"), &ordered), 0);
     ck_assert_uint_eq(metric_table_find_key(&table, 200, text_of("ordered"), 0), METRICS);
     two[1].key = 200;
-    ck_assert(!metric_table_take(&table, two, 2, 0, &carried));
+    ck_assert(!metric_table_take(&table, &event, 0, &carried));
     for (uint32_t row = 0; row <= METRICS; row++)
         ck_assert_uint_eq(window_total(metric_table_window(&table, row)), row < 2);
+    metric_table_clear(&table);
+}
+END_TEST
+
+/* A row that comes, goes, or gets weights: what was known of a shape is forgotten. */
+START_TEST(a_shape_is_known_until_rows_change)
+{
+    struct metric_table table = {0};
+    struct metric two[] = {{.key = 100, .kind = METRIC_NUMBER, .number = 1}, {.key = 101, .kind = METRIC_NUMBER, .number = 2}};
+    const struct metric_event event = {.n = 1, .metrics = two, .metric_count = 2, .shape = 5};
+    uint64_t carried;
+    put_metrics(&table);
+    ck_assert(metric_table_take(&table, &event, 0, &carried));
+    ck_assert_uint_eq(table.shape, 5);
+    ck_assert(metric_table_take(&table, &event, 0, &carried));
+    ck_assert_uint_eq(carried, 3);
+    ck_assert_int_eq(metric_table_put(&table, text_of("z"), &(struct metric_keep){.values = 7}), 0);
+    ck_assert_uint_eq(table.shape, 0);
+    ck_assert(metric_table_take(&table, &event, 0, &carried));
+    metric_table_cut(&table, METRICS);
+    ck_assert_uint_eq(table.shape, 0);
+    ck_assert(metric_table_take(&table, &event, 0, &carried));
+    ck_assert_uint_eq(table.shape, 5);
+    ck_assert_int_eq(metric_table_reserve_weights(&table, 1), 0);
+    ck_assert(!metric_table_take(&table, &event, 0, &carried));
     metric_table_clear(&table);
 }
 END_TEST
@@ -208,6 +237,7 @@ int main(void)
     tcase_add_test(tcase, a_window_knows_when_it_began);
     tcase_add_test(tcase, an_event_is_taken_as_its_metrics_are);
     tcase_add_test(tcase, what_is_unusual_is_not_taken);
+    tcase_add_test(tcase, a_shape_is_known_until_rows_change);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
