@@ -155,7 +155,7 @@ static struct requests *station_start(const char *dir)
     snprintf(jobs, sizeof jobs, "ipc://%s/jobs", dir);
     snprintf(feedback, sizeof feedback, "ipc://%s/feedback", dir);
     struct dispatch_options sockets = {
-        .jobs = bind_jobs, .job_count = 1, .feedback = bind_feedback, .feedback_count = 1, .feedback_required = true};
+        .doors = {.jobs = {{{bind_jobs, 1, NULL}}}, .feedback = {{{bind_feedback, 1, NULL}}}}, .feedback_required = true};
     struct requests_options options = {.state_dir = dir,
                                        .source = "driftd/bench",
                                        .feedback_required = true,

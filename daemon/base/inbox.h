@@ -33,6 +33,7 @@ enum letter_kind {
     LETTER_ALARM,    /* a station cannot go on: NULL; anyone -> engine */
     LETTER_SLICE,    /* struct slice, checkpoint -> keeper of models, and back */
     LETTER_RENEW,    /* other settings: struct shard_renewal or requests_renewal, engine -> its station */
+    LETTER_DOORS,    /* struct doors_letter: other endpoints or keys, engine -> the owner of a socket */
     LETTER_RENEWED,  /* NULL: nothing of the old ones is in use here any more; back */
     LETTER_BUILT,    /* NULL: the configuration that was being read is there, or is not; engine -> itself */
 };

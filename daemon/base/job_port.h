@@ -19,6 +19,8 @@ struct feedback_letter {
     void *sender; /* the port's */
 };
 
+struct job_doors; /* where peers come in, and what came of it; the port's */
+
 struct job_port {
     void *argument;
     int (*open)(void *argument);         /* in the thread that will use it; 0 or a negative error */
@@ -29,6 +31,8 @@ struct job_port {
     bool (*take)(void *argument, struct feedback_letter *out);    /* the next message of a trainer */
     void (*reply)(void *argument, void *sender, const char *json, size_t bytes); /* exactly once for each taken */
     int (*wait)(void *argument, int inbox_fd, int64_t timeout_ns); /* until a message, a free trainer or the inbox */
+    void (*renew)(void *argument, struct job_doors *doors); /* other ways in, or whoever is connected is cut off; what
+                                            came of it stands in `doors`; NULL: there are no ways in */
     void (*close)(void *argument);
 };
 

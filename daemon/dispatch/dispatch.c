@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/base/endpoint.h"
-
 #define MESSAGE_BYTES_MAX (1024 * 1024) /* a frame of a trainer */
 #define FRAMES_MAX 16                   /* before and with the body; a message of more comes out empty */
 #define QUEUE_MAX 1000                  /* messages a trainer's connection holds */
@@ -17,17 +15,11 @@
 #define REFUSALS_A_TURN 64   /* what a key without a right sends is let go, a little at a time */
 #define JOB_LINGER_MS 1000   /* jobs, where nobody offers them again */
 
-struct endpoints {
-    char **wanted;
-    char (*actual)[ENDPOINT_MAX];
-    uint32_t count;
-};
-
 struct dispatch {
-    struct endpoints jobs, feedback;
+    struct job_doors wish; /* until open() */
+    struct doors *jobs, *feedback;
     bool feedback_required;
     bool with_curve;
-    struct curve_server curve;
     struct keyring_reader keys;
     zsock_t *push, *router;
     void *push_handle, *router_handle;
@@ -42,28 +34,6 @@ struct sender {
     uint32_t count;
 };
 
-static void endpoints_free(struct endpoints *self)
-{
-    for (uint32_t i = 0; self->wanted && i < self->count; i++)
-        free(self->wanted[i]);
-    free(self->wanted);
-    free(self->actual);
-}
-
-static int endpoints_copy(struct endpoints *self, const char *const *from, uint32_t count)
-{
-    self->wanted = calloc(count + 1, sizeof *self->wanted);
-    self->actual = calloc(count + 1, sizeof *self->actual);
-    if (!self->wanted || !self->actual)
-        return -ENOMEM;
-    for (; self->count < count; self->count++) {
-        self->wanted[self->count] = strdup(from[self->count]);
-        if (!self->wanted[self->count])
-            return -ENOMEM;
-    }
-    return 0;
-}
-
 int dispatch_new(struct dispatch **self_p, const struct dispatch_options *options)
 {
     *self_p = NULL;
@@ -71,28 +41,17 @@ int dispatch_new(struct dispatch **self_p, const struct dispatch_options *option
     if (!self)
         return -ENOMEM;
     self->feedback_required = options->feedback_required;
-    self->with_curve = options->curve != NULL;
-    if (options->curve)
-        self->curve = *options->curve;
+    self->with_curve = options->keyring != NULL;
+    self->wish = options->doors;
     if (options->keyring)
         keyring_open(&self->keys, options->keyring);
-    int rc = endpoints_copy(&self->jobs, options->jobs, options->job_count);
+    int rc = doors_new(&self->jobs, "jobs.bind", "jobs");
     if (rc == 0)
-        rc = endpoints_copy(&self->feedback, options->feedback, options->feedback_count);
+        rc = doors_new(&self->feedback, "feedback.bind", "feedback");
     if (rc < 0)
         dispatch_destroy(&self);
     *self_p = self;
     return rc;
-}
-
-static int bind_all(struct dispatch *self, zsock_t *socket, const char *key, struct endpoints *endpoints)
-{
-    for (uint32_t i = 0; i < endpoints->count; i++) {
-        int rc = endpoint_bind(socket, key, endpoints->wanted[i], endpoints->actual[i], self->why);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
 }
 
 static void set_heartbeat(zsock_t *socket)
@@ -105,8 +64,24 @@ static void set_heartbeat(zsock_t *socket)
 static void port_close(void *argument)
 {
     struct dispatch *self = argument;
+    if (self->push && self->router) {
+        doors_shut(self->jobs, self->push);
+        doors_shut(self->feedback, self->router);
+    }
     zsock_destroy(&self->push);
     zsock_destroy(&self->router);
+}
+
+static void port_renew(void *argument, struct job_doors *doors)
+{
+    struct dispatch *self = argument;
+    char why[ENDPOINT_WHY_MAX];
+    doors->error = doors_open(self->jobs, self->push, &doors->jobs, doors->why);
+    int second = doors_open(self->feedback, self->router, &doors->feedback, why);
+    if (doors->error < 0 || second == 0)
+        return;
+    doors->error = second;
+    memcpy(doors->why, why, sizeof why);
 }
 
 static int port_open(void *argument)
@@ -136,16 +111,12 @@ static int port_open(void *argument)
     zsock_set_maxmsgsize(self->router, MESSAGE_BYTES_MAX);
     zsock_set_linger(self->router, REPLY_LINGER_MS);
     set_heartbeat(self->router);
-    const struct curve_server *curve = self->with_curve ? &self->curve : NULL;
-    int rc = curve_serve(self->push, curve, "jobs", self->why);
-    if (rc == 0)
-        rc = curve_serve(self->router, curve, "feedback", self->why);
-    if (rc == 0)
-        rc = bind_all(self, self->push, "jobs.bind", &self->jobs);
-    if (rc == 0)
-        rc = bind_all(self, self->router, "feedback.bind", &self->feedback);
-    if (rc < 0)
+    port_renew(self, &self->wish);
+    int rc = self->wish.error;
+    if (rc < 0) {
+        memcpy(self->why, self->wish.why, sizeof self->why);
         port_close(self);
+    }
     return rc;
 }
 
@@ -308,17 +279,18 @@ struct job_port dispatch_port(struct dispatch *self)
                              .take = port_take,
                              .reply = port_reply,
                              .wait = port_wait,
+                             .renew = port_renew,
                              .close = port_close};
 }
 
-const char *dispatch_jobs_endpoint(const struct dispatch *self, uint32_t n)
+bool dispatch_jobs_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return n < self->jobs.count ? self->jobs.actual[n] : NULL;
+    return doors_endpoint(self->jobs, n, out);
 }
 
-const char *dispatch_feedback_endpoint(const struct dispatch *self, uint32_t n)
+bool dispatch_feedback_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return n < self->feedback.count ? self->feedback.actual[n] : NULL;
+    return doors_endpoint(self->feedback, n, out);
 }
 
 void dispatch_destroy(struct dispatch **self_p)
@@ -328,9 +300,8 @@ void dispatch_destroy(struct dispatch **self_p)
     if (!self)
         return;
     port_close(self);
-    endpoints_free(&self->jobs);
-    endpoints_free(&self->feedback);
+    doors_destroy(&self->jobs);
+    doors_destroy(&self->feedback);
     keyring_close(&self->keys);
-    explicit_bzero(&self->curve, sizeof self->curve);
     free(self);
 }

@@ -4,25 +4,30 @@
  * sends gets one reply behind the same frames, up to and including the first empty one; a DEALER that sends none gets
  * none. A message that is not one frame behind these comes out empty, so that its sender is told.
  *
- * Threads: dispatch_new(), dispatch_destroy() by the engine; everything else by the thread that called the port's open(),
- * until its close(). Memory: options are copied. Failure: open() answers a negative error and keeps a sentence; later
- * nothing fails: a reply to a trainer that has gone is lost, and the trainer asks again.
+ * Threads: dispatch_new(), dispatch_destroy() by the engine; everything else by the thread that called the port's
+ * open(), until its close(). Memory: options are borrowed until open(), the keyring until dispatch_destroy(). Failure:
+ * open() answers a negative error and keeps a sentence; later nothing fails: a reply to a trainer that has gone is
+ * lost, and the trainer asks again.
  */
 #ifndef DRIFTD_DISPATCH_DISPATCH_H
 #define DRIFTD_DISPATCH_DISPATCH_H
 
-#include "daemon/base/curve.h"
+#include "daemon/base/doors.h"
 #include "daemon/base/job_port.h"
 #include "daemon/base/keyring.h"
 
+/* What the job port's renew() takes. A job that was handed to a trainer who is cut off, and that he did not accept, is
+ * offered again when its time is over. */
+struct job_doors {
+    struct doors_wish jobs, feedback;
+    int error; /* 0, or the first of doors_open(), with its sentence */
+    char why[ENDPOINT_WHY_MAX];
+};
+
 struct dispatch_options {
-    const char *const *jobs; /* endpoints to bind */
-    uint32_t job_count;
-    const char *const *feedback;
-    uint32_t feedback_count;
+    struct job_doors doors;
     bool feedback_required; /* false: what was handed over must still leave when the daemon stops */
-    const struct curve_server *curve; /* NULL: none */
-    struct keyring *keyring;          /* with CURVE: who may answer */
+    struct keyring *keyring; /* with CURVE: who may answer; NULL: there is no CURVE */
 };
 
 struct dispatch;
@@ -32,10 +37,10 @@ int dispatch_new(struct dispatch **self_p, const struct dispatch_options *option
 
 struct job_port dispatch_port(struct dispatch *self);
 
-/* After open(): the n-th endpoint as it was bound, with the port that stands for "*"; NULL: there is none. Any thread that
- * knows that open() has returned may ask. */
-const char *dispatch_jobs_endpoint(const struct dispatch *self, uint32_t n);
-const char *dispatch_feedback_endpoint(const struct dispatch *self, uint32_t n);
+/* After open(): the n-th endpoint as it is bound, with the port that stands for "*"; false: there is none. Any thread.
+ */
+bool dispatch_jobs_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX]);
+bool dispatch_feedback_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX]);
 
 /* After the requests station has stopped. */
 void dispatch_destroy(struct dispatch **self_p);

@@ -131,16 +131,17 @@ static int open_sockets(struct engine *self)
     char why[ENDPOINT_WHY_MAX] = "no memory to start with";
     const struct config *config = self->config;
     struct ingest_options ingest = engine_ingest_options(config);
-    ingest.curve = engine_curve(self);
+    struct doors_wish events = engine_events_doors(config, &self->keys);
+    ingest.doors = engine_metrics_doors(config, &self->keys);
     int rc = control_new(&self->control, config->control.at, config->control.count, why);
     if (rc == 0)
         rc = ingest_new(&self->ingest, &ingest, why);
     if (rc == 0)
-        rc = observe_new(&self->observe, config->events.at, config->events.count, engine_curve(self), why);
+        rc = observe_new(&self->observe, &events, why);
     if (rc == 0) {
-        struct dispatch_options dispatch = engine_dispatch_options(config);
-        dispatch.curve = engine_curve(self);
-        dispatch.keyring = self->keyring;
+        struct dispatch_options dispatch = {.doors = engine_job_doors(config, &self->keys),
+                                            .feedback_required = config->jobs.feedback == CONFIG_FEEDBACK_REQUIRED,
+                                            .keyring = self->keyring};
         rc = dispatch_new(&self->dispatch, &dispatch);
     }
     if (rc < 0)
@@ -231,17 +232,17 @@ static void join_endpoint(char *line, size_t size, const char *endpoint)
 
 static void say_what_runs(const struct engine *self)
 {
-    char metrics[1024] = "", events[512] = "", control[512] = "", jobs[512] = "", feedback[512] = "";
-    for (uint32_t i = 0; i < ingest_endpoint_count(self->ingest); i++)
-        join_endpoint(metrics, sizeof metrics, ingest_endpoint(self->ingest, i));
-    for (uint32_t i = 0; i < observe_endpoint_count(self->observe); i++)
-        join_endpoint(events, sizeof events, observe_endpoint(self->observe, i));
+    char metrics[1024] = "", events[512] = "", control[512] = "", jobs[512] = "", feedback[512] = "", at[ENDPOINT_MAX];
+    for (uint32_t i = 0; ingest_endpoint(self->ingest, i, at); i++)
+        join_endpoint(metrics, sizeof metrics, at);
+    for (uint32_t i = 0; observe_endpoint(self->observe, i, at); i++)
+        join_endpoint(events, sizeof events, at);
     for (uint32_t i = 0; i < control_endpoint_count(self->control); i++)
         join_endpoint(control, sizeof control, control_endpoint(self->control, i));
-    for (uint32_t i = 0; dispatch_jobs_endpoint(self->dispatch, i); i++)
-        join_endpoint(jobs, sizeof jobs, dispatch_jobs_endpoint(self->dispatch, i));
-    for (uint32_t i = 0; dispatch_feedback_endpoint(self->dispatch, i); i++)
-        join_endpoint(feedback, sizeof feedback, dispatch_feedback_endpoint(self->dispatch, i));
+    for (uint32_t i = 0; dispatch_jobs_endpoint(self->dispatch, i, at); i++)
+        join_endpoint(jobs, sizeof jobs, at);
+    for (uint32_t i = 0; dispatch_feedback_endpoint(self->dispatch, i, at); i++)
+        join_endpoint(feedback, sizeof feedback, at);
     log_info("driftd runs", LOG_TEXT("version", DRIFT_VERSION), LOG_TEXT("config", self->files.file),
              LOG_TEXT("metrics", metrics), LOG_TEXT("jobs", jobs), LOG_TEXT("feedback", feedback),
              LOG_TEXT("events", events), LOG_TEXT("control", control),

@@ -125,9 +125,7 @@ void engine_open_log(const struct config *config)
 
 struct ingest_options engine_ingest_options(const struct config *config)
 {
-    return (struct ingest_options){.bind = config->metrics.bind.at,
-                                   .bind_count = config->metrics.bind.count,
-                                   .connect = config->metrics.connect.at,
+    return (struct ingest_options){.connect = config->metrics.connect.at,
                                    .connect_count = config->metrics.connect.count,
                                    .queue = config->metrics.queue,
                                    .max_message_bytes = config->metrics.max_message_bytes,
@@ -140,14 +138,6 @@ static const char *const *const_list(const struct config_endpoints *endpoints)
     return (const char *const *)endpoints->at;
 }
 
-struct dispatch_options engine_dispatch_options(const struct config *config)
-{
-    return (struct dispatch_options){.jobs = const_list(&config->jobs.bind),
-                                     .job_count = config->jobs.bind.count,
-                                     .feedback = const_list(&config->feedback),
-                                     .feedback_count = config->feedback.count,
-                                     .feedback_required = config->jobs.feedback == CONFIG_FEEDBACK_REQUIRED};
-}
 
 struct http_options engine_http_options(const struct config *config)
 {

@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/base/log.h"
@@ -89,49 +90,57 @@ static int restore_model(void *argument, const void *bytes, size_t size, int64_t
 
 /* --- called by the control station --- */
 
-typedef const char *endpoint_at(const void *station, uint32_t index);
+typedef bool endpoint_at(void *station, uint32_t n, char out[ENDPOINT_MAX]);
 
-static const char *metrics_at(const void *station, uint32_t index)
+static bool copy_if(const char *endpoint, char out[ENDPOINT_MAX])
 {
-    return index < ingest_endpoint_count(station) ? ingest_endpoint(station, index) : NULL;
+    if (endpoint)
+        snprintf(out, ENDPOINT_MAX, "%s", endpoint);
+    return endpoint != NULL;
 }
 
-static const char *events_at(const void *station, uint32_t index)
+static bool metrics_at(void *station, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return index < observe_endpoint_count(station) ? observe_endpoint(station, index) : NULL;
+    return ingest_endpoint(station, n, out);
 }
 
-static const char *control_at(const void *station, uint32_t index)
+static bool events_at(void *station, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return index < control_endpoint_count(station) ? control_endpoint(station, index) : NULL;
+    return observe_endpoint(station, n, out);
 }
 
-static const char *jobs_at(const void *station, uint32_t index)
+static bool control_at(void *station, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return dispatch_jobs_endpoint(station, index);
+    return copy_if(n < control_endpoint_count(station) ? control_endpoint(station, n) : NULL, out);
 }
 
-static const char *feedback_at(const void *station, uint32_t index)
+static bool jobs_at(void *station, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return dispatch_feedback_endpoint(station, index);
+    return dispatch_jobs_endpoint(station, n, out);
 }
 
-static const char *http_at(const void *station, uint32_t index)
+static bool feedback_at(void *station, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return station && index == 0 ? http_address(station) : NULL;
+    return dispatch_feedback_endpoint(station, n, out);
 }
 
-static json_t *list_endpoints(endpoint_at *at, const void *station)
+static bool http_at(void *station, uint32_t n, char out[ENDPOINT_MAX])
+{
+    return copy_if(station && n == 0 ? http_address(station) : NULL, out);
+}
+
+static bool record_at(void *station, uint32_t n, char out[ENDPOINT_MAX])
+{
+    return copy_if(station && n == 0 ? tap_endpoint(station) : NULL, out);
+}
+
+static json_t *list_endpoints(endpoint_at *at, void *station)
 {
     json_t *list = json_array();
-    for (uint32_t i = 0; at(station, i); i++)
-        json_array_append_new(list, json_string(at(station, i)));
+    char endpoint[ENDPOINT_MAX];
+    for (uint32_t i = 0; at(station, i, endpoint); i++)
+        json_array_append_new(list, json_string(endpoint));
     return list;
-}
-
-static const char *record_at(const void *station, uint32_t index)
-{
-    return station && index == 0 ? tap_endpoint(station) : NULL;
 }
 
 static json_t *recording(const struct engine *self)

@@ -17,6 +17,8 @@
 #include "lib/config/print.h"
 #include "lib/wire/cloud_event.h"
 
+#define REFUSED "the configuration was read again and refused"
+#define HALF_DONE "the configuration is in force, but an endpoint could not be bound; the next reload tries again"
 #define ERRORS_TOLD 20 /* in the log, the status and the event; who asked gets all */
 
 void engine_reload_init(struct engine *self)
@@ -36,11 +38,10 @@ static void add_error(void *argument, const char *line)
 }
 
 /* What sockets, threads and files were made of. */
-static const char *const fixed[] = {"metrics.bind", "metrics.connect", "metrics.queue", "jobs.bind",
-                                    "jobs.feedback", "feedback.bind",  "events.bind",   "control.bind",
-                                    "http.listen",  "http.hosts",      "workers",       "state.dir",
-                                    "state.checkpoint",
-                                    "log.format",   "security.curve",  "security.server_key"};
+static const char *const fixed[] = {"metrics.bind",     "metrics.connect", "metrics.queue", "jobs.bind",
+                                    "jobs.feedback",    "feedback.bind",   "events.bind",   "control.bind",
+                                    "http.listen",      "http.hosts",      "workers",       "state.dir",
+                                    "state.checkpoint", "log.format",      "security.curve"};
 
 static void refuse(struct reload *reload, const char *key, const char *sentence)
 {
@@ -212,7 +213,7 @@ static void log_result(struct engine *self, double took_s)
             log_warning("no budgets are configured: models are shown, none is judged");
         return;
     }
-    log_error("the configuration was read again and refused; the one before stays in force: mend it and reload",
+    log_error(reload->in_force ? HALF_DONE : REFUSED "; the one before stays in force: mend it and reload",
               LOG_TEXT("config", self->files.file), LOG_NUMBER("mistakes", json_array_size(reload->errors)));
     for (size_t i = 0; i < json_array_size(reload->told); i++)
         log_error(json_string_value(json_array_get(reload->told, i)));
@@ -230,11 +231,10 @@ static void add_refusal(const struct reload *reload, json_t *answer)
 {
     size_t count = json_array_size(reload->errors);
     const char *first = json_string_value(json_array_get(reload->errors, 0));
+    const char *how = reload->in_force ? HALF_DONE : "refused, the configuration before stays in force";
     char *message = NULL;
-    int length = count > 1
-                     ? asprintf(&message, "refused, the configuration before stays in force: %s (and %zu more)",
-                                first ? first : "", count - 1)
-                     : asprintf(&message, "refused, the configuration before stays in force: %s", first ? first : "");
+    int length = count > 1 ? asprintf(&message, "%s: %s (and %zu more)", how, first ? first : "", count - 1)
+                           : asprintf(&message, "%s: %s", how, first ? first : "");
     json_object_set_new(answer, "error", json_string(reload->code));
     json_object_set_new(answer, "message", json_string(length < 0 ? "refused" : message));
     json_object_set(answer, "errors", reload->errors);
@@ -280,6 +280,7 @@ static void begin(struct engine *self)
     reload->again = false;
     reload->began = clock_now();
     reload->code = "configuration";
+    reload->in_force = false;
     reload->errors = json_array();
     atomic_store(&reload->changed, 0);
     notify_reloading();
@@ -340,23 +341,33 @@ static bool tell_stations(struct engine *self)
         return false;
     }
     *renewal = (struct requests_renewal){.options = engine_requests_options(self, config, reload->projects),
+                                         .doors = &reload->doors.jobs,
                                          .reply_to = self->inbox};
+    told = engine_doors_tell(self, reload->revoked);
+    if (!told) {
+        free(renewal);
+        return false;
+    }
     told = send_renewal(requests_inbox(self->requests), renewal);
     reload->awaited += told;
     return told;
 }
 
-/* The last that can be wrong: who may connect. It holds at once for every message, also on connections of before. */
-static void take_clients(struct engine *self)
+/* The last that can be wrong: keys. Who may connect holds at once for every message, also on connections of before. */
+static void take_keys(struct engine *self)
 {
     struct reload *reload = &self->reload;
-    bool revoked[KEYRING_ROLES] = {false};
-    if (self->keyring && json_array_size(reload->errors) == 0 &&
-        engine_security_replace(self, reload->next, add_error, reload, revoked) < 0 && json_array_size(reload->errors) == 0)
+    memset(reload->revoked, 0, sizeof reload->revoked);
+    if (json_array_size(reload->errors) > 0 ||
+        engine_security_keys(&reload->doors.keys, reload->next, add_error, reload) < 0 || !self->keyring)
+        return;
+    if (engine_security_replace(self, reload->next, add_error, reload, reload->revoked) < 0 &&
+        json_array_size(reload->errors) == 0)
         add_error(reload, "security.clients: the table stays as it was");
-    if (revoked[KEYRING_TRAINER] || revoked[KEYRING_OBSERVER])
-        log_warning("keys of trainers or observers were taken away: what they may send is refused at once, but connections that "
-                    "they have go on receiving until they are cut; a restart cuts them");
+    if (reload->revoked[KEYRING_TRAINER] || reload->revoked[KEYRING_OBSERVER])
+        log_info(
+            "keys of trainers or observers were taken away: their role's connections are cut, and whoever still may "
+            "comes back by himself");
 }
 
 void engine_reload_built(struct engine *self)
@@ -364,7 +375,7 @@ void engine_reload_built(struct engine *self)
     struct reload *reload = &self->reload;
     pthread_join(reload->thread, NULL);
     reload->building = false;
-    take_clients(self);
+    take_keys(self);
     if (json_array_size(reload->errors) > 0) {
         config_destroy(&reload->next);
         finish(self);
@@ -374,6 +385,7 @@ void engine_reload_built(struct engine *self)
     reload->old = self->config;
     self->config = reload->next;
     reload->next = NULL;
+    reload->in_force = true;
     roll_clear(&self->roll); /* everybody is asked for again */
     pthread_mutex_unlock(&self->settings_mutex);
     engine_set_log_level(self->config);
@@ -392,6 +404,8 @@ void engine_reload_renewed(struct engine *self)
     config_destroy(&reload->old);
     free(reload->projects);
     reload->projects = NULL;
+    reload->code = "endpoint";
+    engine_doors_told(self, add_error, reload);
     finish(self);
 }
 

@@ -56,6 +56,16 @@ static int read_clients(struct config_clients **clients, const struct config *co
     return rc < 0 ? rc : config_clients_load(clients, config->security.clients, error, argument);
 }
 
+int engine_security_keys(struct engine_keys *out, const struct config *config, config_error_fn *error, void *argument)
+{
+    char why[CURVE_WHY_MAX];
+    *out = (struct engine_keys){.on = config->security.curve != CONFIG_CURVE_OFF};
+    int rc = out->on ? security_read_key(&out->first, config->security.server_key, why) : 0;
+    if (rc < 0)
+        tell(config, "security.server_key", why, error, argument);
+    return rc;
+}
+
 int engine_security_replace(struct engine *self, const struct config *config, config_error_fn *error, void *argument,
                             bool revoked[KEYRING_ROLES])
 {
@@ -72,17 +82,14 @@ int engine_security_replace(struct engine *self, const struct config *config, co
 
 int engine_security_check(const struct config *config, config_error_fn *error, void *argument)
 {
-    char why[CURVE_WHY_MAX];
-    struct curve_server key;
+    struct engine_keys keys;
     struct config_clients *clients;
     if (config->security.curve == CONFIG_CURVE_OFF)
         return 0;
-    int rc = security_read_key(&key, config->security.server_key, why);
-    if (rc < 0)
-        tell(config, "security.server_key", why, error, argument);
+    int rc = engine_security_keys(&keys, config, error, argument);
     int wrong = read_clients(&clients, config, error, argument);
     config_clients_destroy(&clients);
-    explicit_bzero(&key, sizeof key);
+    explicit_bzero(&keys, sizeof keys);
     return rc < 0 ? rc : wrong;
 }
 
@@ -108,8 +115,8 @@ int engine_security_open(struct engine *self)
         log_error("no memory to start with", LOG_NUMBER("exit_status", EXIT_OUR_BUG));
         return EXIT_OUR_BUG;
     }
-    if (security_read_key(&self->curve, config->security.server_key, why) < 0)
-        return fail(why);
+    if (engine_security_keys(&self->keys, config, print_mistake, NULL) < 0)
+        return fail("security.server_key: the key cannot be used as it is");
     if (engine_security_replace(self, config, print_mistake, NULL, NULL) < 0)
         return fail("security.clients: the file cannot be used as it is");
     if (security_start(&self->security, self->keyring, why) < 0)
@@ -124,7 +131,7 @@ void engine_security_say(const struct engine *self)
     const struct config *config = self->config;
     char public_key[CURVE_KEY_LEN + 1] = "";
     if (self->security) {
-        zmq_curve_public(public_key, self->curve.secret);
+        zmq_curve_public(public_key, self->keys.first.secret);
         log_info("CURVE is on: clients need the server's public key and one of their own in clients.yaml",
                  LOG_TEXT("server_key", public_key), LOG_NUMBER("clients", keyring_count(self->keyring)));
     } else if (config->security.i_know == CONFIG_YES) {
@@ -133,14 +140,9 @@ void engine_security_say(const struct engine *self)
     }
 }
 
-const struct curve_server *engine_curve(const struct engine *self)
-{
-    return self->keyring ? &self->curve : NULL;
-}
-
 void engine_security_close(struct engine *self)
 {
     security_stop(&self->security);
     keyring_destroy(&self->keyring);
-    explicit_bzero(&self->curve, sizeof self->curve);
+    explicit_bzero(&self->keys, sizeof self->keys);
 }

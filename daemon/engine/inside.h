@@ -44,6 +44,19 @@ struct roll {
 };
 
 /* How the configuration is read again: engine_reload.c. */
+/* The server's keys of CURVE. */
+struct engine_keys {
+    bool on;
+    struct curve_server first;
+};
+
+/* What a reload wants of the sockets, and what came of it. */
+struct engine_doors {
+    struct engine_keys keys;
+    struct doors_letter metrics, events;
+    struct job_doors jobs;
+};
+
 struct reload {
     pthread_t thread;
     bool building;         /* the thread reads and works out, or has done so and was not heard yet */
@@ -56,6 +69,9 @@ struct reload {
     bool half;          /* and some could not be told: it stays to the end */
     struct config *old; /* until then */
     struct requests_project *projects;
+    bool in_force; /* what is wrong is no mistake of the configuration: it has been taken */
+    struct engine_doors doors;
+    bool revoked[KEYRING_ROLES];
     atomic_uint changed; /* models with other settings */
 
     bool again; /* somebody asked for another one meanwhile */
@@ -80,7 +96,7 @@ struct engine {
     struct now started;
 
     struct keyring *keyring; /* NULL: there is no CURVE */
-    struct curve_server curve;
+    struct engine_keys keys;
     struct security *security;
     struct ingest *ingest;
     struct workers *workers;
@@ -114,7 +130,6 @@ uint32_t engine_budget_count(const struct config *config);
 void engine_open_log(const struct config *config);
 void engine_set_log_level(const struct config *config);
 struct ingest_options engine_ingest_options(const struct config *config);
-struct dispatch_options engine_dispatch_options(const struct config *config);
 struct http_options engine_http_options(const struct config *config);
 /* `projects` must hold config->retraining.project_count of them. */
 struct requests_options engine_requests_options(const struct engine *self, const struct config *config,
@@ -125,14 +140,23 @@ int engine_security_open(struct engine *self);
 /* What of it a person has to know at the start. */
 void engine_security_say(const struct engine *self);
 void engine_security_close(struct engine *self);
-/* The server's key, NULL without CURVE. */
-const struct curve_server *engine_curve(const struct engine *self);
+/* Reads the server's key as the configuration names it. 0; negative after `error` was told what is wrong. */
+int engine_security_keys(struct engine_keys *out, const struct config *config, config_error_fn *error, void *argument);
 /* Reads the files of keys as a start would, and tells of all that is wrong with them. 0 or a negative error. */
 int engine_security_check(const struct config *config, config_error_fn *error, void *argument);
 /* Reads clients.yaml again and puts it in place. 0; negative after `error` was told of everything that is wrong: the table
  * that was stays. revoked[role]: a key of this role has gone, and connections that it has stay until they are cut. */
 int engine_security_replace(struct engine *self, const struct config *config, config_error_fn *error, void *argument,
                             bool revoked[KEYRING_ROLES]);
+
+/* engine_doors.c: what the sockets are bound to. All that a wish points to is borrowed from `config` and `keys`. */
+struct doors_wish engine_metrics_doors(const struct config *config, const struct engine_keys *keys);
+struct doors_wish engine_events_doors(const struct config *config, const struct engine_keys *keys);
+struct job_doors engine_job_doors(const struct config *config, const struct engine_keys *keys);
+/* Tells the owners of the sockets what a reload wants of them; the requests station hears of it with its renewal. */
+bool engine_doors_tell(struct engine *self, const bool revoked[KEYRING_ROLES]);
+/* After all have answered: what could not be bound, in sentences. */
+void engine_doors_told(struct engine *self, config_error_fn *error, void *argument);
 
 /* engine_ports.c: the functions by which stations reach one another. */
 struct shard_ports engine_shard_ports(struct engine *self);

@@ -24,9 +24,11 @@ struct ingest {
     zsock_t *socket;
     void *handle; /* of the socket, for libzmq's own functions: czmq's are too slow for each message */
     struct inbox *inbox;
-    char endpoints[ENDPOINTS_MAX][ENDPOINT_MAX];
-    uint32_t endpoint_count, bound_count; /* bound ones first */
-    bool unbound;                         /* they have been given up */
+    struct doors *doors;
+    char connected[ENDPOINTS_MAX][ENDPOINT_MAX];
+    uint32_t connected_count;
+    struct curve_server curve; /* of what is connected */
+    bool with_curve;
 
     struct ingest_sink sink;
     struct frame frames[FRAME_BATCH_MAX];
@@ -38,36 +40,35 @@ struct ingest {
     atomic_uint_fast64_t messages;
 };
 
-static int bind_all(struct ingest *self, const struct ingest_options *options, char why[ENDPOINT_WHY_MAX])
+/* Silent peers are found by heartbeats: only on what is bound, since a heartbeat on a connecting SUB aborts the process
+ * once its queue is full (libzmq 4.3.4). Options hold for the endpoints that are made after them. */
+static int bind_all(struct ingest *self, const struct doors_wish *wish, char why[ENDPOINT_WHY_MAX])
 {
-    /* Silent peers are found by heartbeats: only on what is bound, since a heartbeat on a connecting SUB aborts the
-     * process once its queue is full (libzmq 4.3.4). Options hold for the endpoints that are made after them. */
     zsock_set_heartbeat_ivl(self->socket, HEARTBEAT_MS);
     zsock_set_heartbeat_timeout(self->socket, HEARTBEAT_TIMEOUT_MS);
-    for (uint32_t i = 0; i < options->bind_count && self->endpoint_count < ENDPOINTS_MAX; i++) {
-        int rc =
-            endpoint_bind(self->socket, "metrics.bind", options->bind[i], self->endpoints[self->endpoint_count], why);
-        if (rc < 0)
-            return rc;
-        self->bound_count = ++self->endpoint_count;
-    }
-    return 0;
+    return doors_open(self->doors, self->socket, wish, why);
 }
 
-static int connect_all(struct ingest *self, const struct ingest_options *options, char why[ENDPOINT_WHY_MAX])
+static int connect_all(struct ingest *self, char why[ENDPOINT_WHY_MAX])
 {
+    int rc = curve_serve(self->socket, self->with_curve ? &self->curve : NULL, "metrics", why);
     zsock_set_heartbeat_ivl(self->socket, 0);
     zsock_set_tcp_keepalive(self->socket, 1);
     zsock_set_tcp_keepalive_idle(self->socket, KEEPALIVE_IDLE_S);
     zsock_set_tcp_keepalive_intvl(self->socket, KEEPALIVE_INTERVAL_S);
     zsock_set_tcp_keepalive_cnt(self->socket, KEEPALIVE_PROBES);
-    for (uint32_t i = 0; i < options->connect_count && self->endpoint_count < ENDPOINTS_MAX; i++) {
-        int rc = endpoint_connect(self->socket, "metrics.connect", options->connect[i], why);
-        if (rc < 0)
-            return rc;
-        snprintf(self->endpoints[self->endpoint_count++], ENDPOINT_MAX, "%s", options->connect[i]);
-    }
-    return 0;
+    for (uint32_t i = 0; i < self->connected_count && rc == 0; i++)
+        rc = endpoint_connect(self->socket, "metrics.connect", self->connected[i], why);
+    return rc;
+}
+
+static void take_options(struct ingest *self, const struct ingest_options *options)
+{
+    for (uint32_t i = 0; i < options->connect_count && i < ENDPOINTS_MAX; i++)
+        snprintf(self->connected[self->connected_count++], ENDPOINT_MAX, "%s", options->connect[i]);
+    self->with_curve = options->doors.sets[0].curve != NULL;
+    if (self->with_curve)
+        self->curve = *options->doors.sets[0].curve;
 }
 
 static void set_up(struct ingest *self, const struct ingest_options *options)
@@ -95,7 +96,10 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
     for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
         frame_init(&self->frames[i]);
     pace_init(&self->pace, options->gather_ns);
+    take_options(self, options);
     int rc = inbox_new(&self->inbox);
+    if (rc == 0)
+        rc = doors_new(&self->doors, "metrics.bind", "metrics");
     if (rc < 0) {
         snprintf(why, ENDPOINT_WHY_MAX, "no descriptor for the metrics socket");
         ingest_destroy(&self);
@@ -104,11 +108,9 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
     self->socket = zsock_new(ZMQ_SUB);
     self->handle = zsock_resolve(self->socket);
     set_up(self, options);
-    rc = curve_serve(self->socket, options->curve, "metrics", why);
+    rc = bind_all(self, &options->doors, why);
     if (rc == 0)
-        rc = bind_all(self, options, why);
-    if (rc == 0)
-        rc = connect_all(self, options, why);
+        rc = connect_all(self, why);
     if (rc < 0)
         ingest_destroy(&self);
     *self_p = self;
@@ -189,18 +191,6 @@ static uint32_t turn(struct ingest *self, bool *more_p, int64_t *now_p)
     return count;
 }
 
-static bool told_to_stop(struct ingest *self)
-{
-    struct letter letter;
-    bool stop = false;
-    while (inbox_take(self->inbox, &letter)) {
-        stop = stop || letter.kind == LETTER_STOP;
-        if (letter.drop)
-            letter.drop(letter.body);
-    }
-    return stop;
-}
-
 static void wait_for_more(struct ingest *self, int timeout_ms)
 {
     zmq_pollitem_t items[] = {{.socket = self->handle, .events = ZMQ_POLLIN},
@@ -209,19 +199,10 @@ static void wait_for_more(struct ingest *self, int timeout_ms)
     zmq_poll(items, self->sink.fd >= 0 ? 3 : 2, timeout_ms);
 }
 
-/* Once: a second time the file of a Unix socket could be another daemon's. */
-static void unbind_all(struct ingest *self)
-{
-    for (uint32_t i = 0; i < self->bound_count && !self->unbound; i++)
-        endpoint_unbind(self->socket, self->endpoints[i]);
-    self->unbound = true;
-}
-
 static void disconnect_all(struct ingest *self)
 {
-    for (uint32_t i = self->bound_count; i < self->endpoint_count; i++)
-        zmq_disconnect(self->handle, self->endpoints[i]);
-    self->endpoint_count = self->bound_count = 0;
+    for (uint32_t i = 0; i < self->connected_count; i++)
+        zmq_disconnect(self->handle, self->connected[i]);
 }
 
 /* The endpoints are given up first, so that what can still come is what libzmq has received already. Of a bound endpoint
@@ -232,15 +213,50 @@ static void drain(struct ingest *self)
     zmq_pollitem_t item = {.socket = self->handle, .events = ZMQ_POLLIN};
     bool more = true;
     int64_t now_ns;
-    unbind_all(self);
+    doors_shut(self->doors, self->socket);
     while (!atomic_load(&self->hasten) && clock_now().steady_ns < until_ns) {
         if (turn(self, &more, &now_ns) == FRAME_BATCH_MAX || more)
             continue;
-        if (self->endpoint_count)
+        if (self->connected_count) {
             disconnect_all(self);
-        else if (zmq_poll(&item, 1, QUIET_MS) <= 0)
+            self->connected_count = 0;
+        } else if (zmq_poll(&item, 1, QUIET_MS) <= 0) {
             break;
+        }
     }
+}
+
+/* What is connected has the first key too: when that changes, it comes again. */
+static void renew_doors(struct ingest *self, struct doors_letter *letter)
+{
+    const struct curve_server *curve = letter->wish.sets[0].curve;
+    char why[ENDPOINT_WHY_MAX];
+    letter->error = bind_all(self, &letter->wish, letter->why);
+    if (!curve || !self->with_curve || strcmp(curve->secret, self->curve.secret) == 0)
+        return;
+    self->curve = *curve;
+    disconnect_all(self);
+    int rc = connect_all(self, why);
+    if (rc < 0 && letter->error == 0) {
+        letter->error = rc;
+        memcpy(letter->why, why, sizeof why);
+    }
+}
+
+static bool told_to_stop(struct ingest *self)
+{
+    struct letter letter;
+    bool stop = false;
+    while (inbox_take(self->inbox, &letter)) {
+        stop = stop || letter.kind == LETTER_STOP;
+        if (letter.kind == LETTER_DOORS) {
+            renew_doors(self, letter.body);
+            doors_letter_back(letter.body);
+        } else if (letter.drop) {
+            letter.drop(letter.body);
+        }
+    }
+    return stop;
 }
 
 static void *run(void *argument)
@@ -278,14 +294,23 @@ int ingest_start(struct ingest *self, const struct ingest_sink *sink)
     return 0;
 }
 
-uint32_t ingest_endpoint_count(const struct ingest *self)
+/* Which are connected does not change until the drain, when nobody asks any more. */
+bool ingest_endpoint(struct ingest *self, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return self->endpoint_count;
+    uint32_t bound = 0;
+    while (doors_endpoint(self->doors, bound, out)) {
+        if (bound++ == n)
+            return true;
+    }
+    if (n - bound >= self->connected_count)
+        return false;
+    memcpy(out, self->connected[n - bound], ENDPOINT_MAX);
+    return true;
 }
 
-const char *ingest_endpoint(const struct ingest *self, uint32_t index)
+struct inbox *ingest_inbox(struct ingest *self)
 {
-    return self->endpoints[index];
+    return self->inbox;
 }
 
 const struct heart *ingest_heart(const struct ingest *self)
@@ -324,9 +349,13 @@ void ingest_destroy(struct ingest **self_p)
         return;
     for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
         frame_close(&self->frames[i]);
-    unbind_all(self);
-    disconnect_all(self);
+    if (self->socket) {
+        doors_shut(self->doors, self->socket);
+        disconnect_all(self);
+    }
     zsock_destroy(&self->socket);
+    doors_destroy(&self->doors);
+    explicit_bzero(&self->curve, sizeof self->curve);
     inbox_destroy(&self->inbox);
     free(self);
 }

@@ -6,8 +6,8 @@
  * How large a message may be: a payload above max_message is handed on to be counted `too_large`; libzmq itself ends
  * the connection that sends a frame of more than INGEST_FRAME_FACTOR times that, so that nobody makes us hold it.
  *
- * Threads: everything by the engine but ingest_heart() and ingest_hasten(). Memory: the sink must outlive the station.
- * Failure: ingest_new() says in a sentence which endpoint could not be had.
+ * Threads: everything by the engine but ingest_heart(), ingest_hasten() and ingest_endpoint(). Memory: the sink must
+ * outlive the station. Failure: ingest_new() says in a sentence which endpoint could not be had.
  */
 #ifndef DRIFTD_INGEST_INGEST_H
 #define DRIFTD_INGEST_INGEST_H
@@ -16,8 +16,7 @@
 #include <stdint.h>
 
 #include "daemon/base/clock.h"
-#include "daemon/base/curve.h"
-#include "daemon/base/endpoint.h"
+#include "daemon/base/doors.h"
 #include "daemon/base/frame.h"
 #include "daemon/base/heart.h"
 #include "daemon/base/inbox.h"
@@ -25,14 +24,12 @@
 #define INGEST_FRAME_FACTOR 4
 
 struct ingest_options {
-    char *const *bind;
-    uint32_t bind_count;
-    char *const *connect;
+    struct doors_wish doors;
+    char *const *connect; /* copied; with the key of the first set */
     uint32_t connect_count;
     uint32_t queue; /* messages a connection, ZMQ_RCVHWM */
     uint64_t max_message_bytes;
     int64_t gather_ns; /* how long frequent messages may gather before they are taken (pace.h); 0: not at all */
-    const struct curve_server *curve; /* NULL: none */
 };
 
 /* Who takes the frames. Called by the ingest thread. */
@@ -50,9 +47,11 @@ struct ingest;
 /* Makes the socket, binds and connects it. 0, or a negative error of endpoint_bind() and the sentence. */
 int ingest_new(struct ingest **self_p, const struct ingest_options *options, char why[ENDPOINT_WHY_MAX]);
 
-/* The endpoints as they stand, with real ports. */
-uint32_t ingest_endpoint_count(const struct ingest *self);
-const char *ingest_endpoint(const struct ingest *self, uint32_t index);
+/* The n-th endpoint as it stands, with its real port; false: there is none. Any thread. */
+bool ingest_endpoint(struct ingest *self, uint32_t n, char out[ENDPOINT_MAX]);
+
+/* LETTER_DOORS and LETTER_STOP go in here. */
+struct inbox *ingest_inbox(struct ingest *self);
 
 /* Starts the thread. 0 or a negative error. */
 int ingest_start(struct ingest *self, const struct ingest_sink *sink);

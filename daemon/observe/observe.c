@@ -8,7 +8,6 @@
 
 #include "daemon/base/log.h"
 
-#define ENDPOINTS_MAX 32
 #define LINGER_MS 200
 #define HANDSHAKE_MS 3000
 #define HEARTBEAT_MS 10000
@@ -19,16 +18,14 @@ struct observe {
     zsock_t *socket;
     void *handle;
     struct inbox *inbox;
-    char endpoints[ENDPOINTS_MAX][ENDPOINT_MAX];
-    uint32_t endpoint_count;
+    struct doors *doors;
     pthread_t thread;
     bool started;
     struct heart heart;
     atomic_uint_fast64_t sent, dropped;
 };
 
-int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count, const struct curve_server *curve,
-                char why[ENDPOINT_WHY_MAX])
+int observe_new(struct observe **self_p, const struct doors_wish *doors, char why[ENDPOINT_WHY_MAX])
 {
     *self_p = NULL;
     snprintf(why, ENDPOINT_WHY_MAX, "no memory or descriptor for the events socket");
@@ -36,6 +33,8 @@ int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count,
     if (!self)
         return -ENOMEM;
     int rc = inbox_new(&self->inbox);
+    if (rc == 0)
+        rc = doors_new(&self->doors, "events.bind", "events");
     if (rc < 0) {
         observe_destroy(&self);
         return rc;
@@ -47,11 +46,7 @@ int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count,
     zsock_set_heartbeat_ivl(self->socket, HEARTBEAT_MS);
     zsock_set_heartbeat_timeout(self->socket, HEARTBEAT_TIMEOUT_MS);
     zsock_set_maxmsgsize(self->socket, SUBSCRIPTION_MAX);
-    rc = curve_serve(self->socket, curve, "events", why);
-    for (uint32_t i = 0; i < bind_count && i < ENDPOINTS_MAX && rc == 0; i++) {
-        rc = endpoint_bind(self->socket, "events.bind", bind[i], self->endpoints[i], why);
-        self->endpoint_count += rc == 0;
-    }
+    rc = doors_open(self->doors, self->socket, doors, why);
     if (rc < 0)
         observe_destroy(&self);
     *self_p = self;
@@ -82,6 +77,12 @@ static void publish(struct observe *self, const struct cloud_event *event)
         count(&self->dropped);
 }
 
+static void renew_doors(struct observe *self, struct doors_letter *letter)
+{
+    letter->error = doors_open(self->doors, self->socket, &letter->wish, letter->why);
+    doors_letter_back(letter);
+}
+
 static void *run(void *argument)
 {
     struct observe *self = argument;
@@ -93,7 +94,9 @@ static void *run(void *argument)
             if (letter.kind == LETTER_EVENT)
                 publish(self, letter.body);
             stop = stop || letter.kind == LETTER_STOP;
-            if (letter.drop)
+            if (letter.kind == LETTER_DOORS)
+                renew_doors(self, letter.body);
+            else if (letter.drop)
                 letter.drop(letter.body);
             continue;
         }
@@ -115,14 +118,14 @@ int observe_start(struct observe *self)
     return 0;
 }
 
-uint32_t observe_endpoint_count(const struct observe *self)
+bool observe_endpoint(struct observe *self, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return self->endpoint_count;
+    return doors_endpoint(self->doors, n, out);
 }
 
-const char *observe_endpoint(const struct observe *self, uint32_t index)
+struct inbox *observe_inbox(struct observe *self)
 {
-    return self->endpoints[index];
+    return self->inbox;
 }
 
 uint64_t observe_sent(const struct observe *self)
@@ -156,8 +159,9 @@ void observe_destroy(struct observe **self_p)
     *self_p = NULL;
     if (!self)
         return;
-    for (uint32_t i = 0; i < self->endpoint_count; i++)
-        endpoint_unbind(self->socket, self->endpoints[i]);
+    if (self->socket)
+        doors_shut(self->doors, self->socket);
+    doors_destroy(&self->doors);
     zsock_destroy(&self->socket);
     inbox_destroy(&self->inbox);
     free(self);

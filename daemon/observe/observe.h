@@ -3,16 +3,15 @@
  * Observers never hold the line up: what waits here is bounded, and so is what libzmq keeps for a slow subscriber; the
  * rest is dropped, and what is dropped here is counted.
  *
- * Threads: observe_put(), observe_heart() and the counters by any; the rest by the engine. Memory: an event is taken
- * over. Failure: observe_new() says in a sentence which endpoint could not be had.
+ * Threads: observe_put(), observe_heart(), observe_endpoint() and the counters by any; the rest by the engine. Memory:
+ * an event is taken over. Failure: observe_new() says in a sentence which endpoint could not be had.
  */
 #ifndef DRIFTD_OBSERVE_OBSERVE_H
 #define DRIFTD_OBSERVE_OBSERVE_H
 
 #include <stdint.h>
 
-#include "daemon/base/curve.h"
-#include "daemon/base/endpoint.h"
+#include "daemon/base/doors.h"
 #include "daemon/base/heart.h"
 #include "daemon/base/inbox.h"
 
@@ -20,11 +19,13 @@
 
 struct observe;
 
-/* `curve` NULL: none. */
-int observe_new(struct observe **self_p, char *const *bind, uint32_t bind_count, const struct curve_server *curve,
-                char why[ENDPOINT_WHY_MAX]);
-uint32_t observe_endpoint_count(const struct observe *self);
-const char *observe_endpoint(const struct observe *self, uint32_t index);
+int observe_new(struct observe **self_p, const struct doors_wish *doors, char why[ENDPOINT_WHY_MAX]);
+
+/* The n-th endpoint as it is bound, with its real port; false: there is none. Any thread. */
+bool observe_endpoint(struct observe *self, uint32_t n, char out[ENDPOINT_MAX]);
+
+/* LETTER_EVENT, LETTER_DOORS and LETTER_STOP go in here. */
+struct inbox *observe_inbox(struct observe *self);
 
 int observe_start(struct observe *self);
 

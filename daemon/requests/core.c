@@ -105,6 +105,7 @@ static bool take_letter(struct core *self, struct letter letter, bool writable)
     case LETTER_ALARM:
     case LETTER_SLICE:
     case LETTER_RENEWED:
+    case LETTER_DOORS:
     case LETTER_BUILT:
         break;
     }

@@ -266,6 +266,8 @@ bool core_renew(struct core *self)
     self->queue = queue;
     each_live(self, settle);
     self->choose_due = true;
+    if (self->renewal->doors && self->ports.job.renew)
+        self->ports.job.renew(self->ports.job.argument, self->renewal->doors);
     struct letter done = {.kind = LETTER_RENEWED};
     while (inbox_put(self->renewal->reply_to, done) < 0)
         ; /* a few bytes, which somebody is about to give back */

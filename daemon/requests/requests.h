@@ -43,10 +43,11 @@ struct requests_options {
     uint32_t project_count;
 };
 
-/* LETTER_RENEW: other options. Sockets, folder and source stay as they were; the rest holds from the next turn on, for what
+/* LETTER_RENEW: other options. Folder and source stay as they were; the rest holds from the next turn on, for what
  * is live as well. `options` and all they point to are borrowed until `reply_to` gets LETTER_RENEWED. One at a time. */
 struct requests_renewal {
     struct requests_options options;
+    struct job_doors *doors; /* for the job port's renew(); NULL: they stay as they are */
     struct inbox *reply_to;
 };
 

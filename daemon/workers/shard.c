@@ -134,6 +134,7 @@ static void take_letter(struct shard *self, struct letter *letter, struct now no
     case LETTER_TAPE:
     case LETTER_ALARM:
     case LETTER_RENEWED:
+    case LETTER_DOORS:
     case LETTER_BUILT:
         break;
     }

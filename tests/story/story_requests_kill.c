@@ -59,8 +59,8 @@ static int run_station(const char *dir)
     rig.options.retry_first_ns = rig.options.retry_max_ns = RIG_S / 100;
     snprintf(jobs, sizeof jobs, "ipc://%s/jobs", dir);
     snprintf(feedback, sizeof feedback, "ipc://%s/feedback", dir);
-    struct dispatch_options options = {
-        .jobs = &jobs_p, .job_count = 1, .feedback = &feedback_p, .feedback_count = 1, .feedback_required = true};
+    struct dispatch_options options = {.doors = {.jobs = {{{&jobs_p, 1, NULL}}}, .feedback = {{{&feedback_p, 1, NULL}}}},
+                                       .feedback_required = true};
     if (dispatch_new(&dispatch, &options) < 0)
         return 1;
     struct requests_ports ports = {

@@ -8,6 +8,7 @@
 
 #include "daemon/dispatch/dispatch.h"
 #include "tests/unit/tsan_libzmq.h"
+#include "tests/unit/endpoint_at.h"
 
 #define PATIENCE_MS 10000
 
@@ -17,10 +18,7 @@ static int inbox;
 
 static void open_port(const char *jobs, const char *feedback)
 {
-    struct dispatch_options options = {.jobs = &jobs,
-                                       .job_count = 1,
-                                       .feedback = &feedback,
-                                       .feedback_count = 1,
+    struct dispatch_options options = {.doors = {.jobs = {{{&jobs, 1, NULL}}}, .feedback = {{{&feedback, 1, NULL}}}},
                                        .feedback_required = true};
     ck_assert_int_eq(dispatch_new(&dispatch, &options), 0);
     port = dispatch_port(dispatch);
@@ -88,11 +86,11 @@ static zsock_t *trainer_socket(int type, const char *endpoint)
 START_TEST(endpoints_are_told_with_their_ports)
 {
     int number = 0;
-    ck_assert_int_eq(sscanf(dispatch_jobs_endpoint(dispatch, 0), "tcp://127.0.0.1:%d", &number), 1);
+    ck_assert_int_eq(sscanf(ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 0), "tcp://127.0.0.1:%d", &number), 1);
     ck_assert_int_gt(number, 0);
-    ck_assert_int_eq(sscanf(dispatch_feedback_endpoint(dispatch, 0), "tcp://127.0.0.1:%d", &number), 1);
-    ck_assert_ptr_null(dispatch_jobs_endpoint(dispatch, 1));
-    ck_assert_ptr_null(dispatch_feedback_endpoint(dispatch, 1));
+    ck_assert_int_eq(sscanf(ENDPOINT_AT(dispatch_feedback_endpoint, dispatch, 0), "tcp://127.0.0.1:%d", &number), 1);
+    ck_assert_str_eq(ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 1), "");
+    ck_assert_str_eq(ENDPOINT_AT(dispatch_feedback_endpoint, dispatch, 1), "");
 }
 END_TEST
 
@@ -100,7 +98,7 @@ START_TEST(a_job_goes_to_who_is_connected)
 {
     ck_assert(!port.ready(port.argument));
     ck_assert_int_eq(port.send(port.argument, "early", 5), -EAGAIN);
-    zsock_t *trainer = trainer_socket(ZMQ_PULL, dispatch_jobs_endpoint(dispatch, 0));
+    zsock_t *trainer = trainer_socket(ZMQ_PULL, ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 0));
     until_ready();
     ck_assert_int_eq(port.send(port.argument, "{\"job\":1}", 9), 0);
     zmsg_t *job = zmsg_recv(trainer);
@@ -123,7 +121,7 @@ END_TEST
 
 START_TEST(a_trainer_that_left_is_not_ready)
 {
-    zsock_t *trainer = trainer_socket(ZMQ_PULL, dispatch_jobs_endpoint(dispatch, 0));
+    zsock_t *trainer = trainer_socket(ZMQ_PULL, ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 0));
     until_ready();
     zsock_destroy(&trainer);
     for (int64_t end = zclock_mono() + PATIENCE_MS; port.ready(port.argument);) {
@@ -136,7 +134,7 @@ END_TEST
 
 START_TEST(a_req_is_answered)
 {
-    zsock_t *trainer = trainer_socket(ZMQ_REQ, dispatch_feedback_endpoint(dispatch, 0));
+    zsock_t *trainer = trainer_socket(ZMQ_REQ, ENDPOINT_AT(dispatch_feedback_endpoint, dispatch, 0));
     for (int i = 0; i < 3; i++) {
         zstr_send(trainer, "{\"say\":\"accept\"}");
         struct feedback_letter letter = until_letter();
@@ -167,7 +165,7 @@ static const struct {
 
 START_TEST(a_dealer_gets_back_the_frames_it_sent)
 {
-    zsock_t *trainer = trainer_socket(ZMQ_DEALER, dispatch_feedback_endpoint(dispatch, 0));
+    zsock_t *trainer = trainer_socket(ZMQ_DEALER, ENDPOINT_AT(dispatch_feedback_endpoint, dispatch, 0));
     zmsg_t *message = zmsg_new();
     for (int i = 0; i < 5 && dealers[_i].frames[i]; i++)
         zmsg_addstr(message, dealers[_i].frames[i][0] == '-' ? "" : dealers[_i].frames[i]);
@@ -190,7 +188,7 @@ END_TEST
 
 START_TEST(too_many_frames_are_one_bad_message)
 {
-    zsock_t *trainer = trainer_socket(ZMQ_DEALER, dispatch_feedback_endpoint(dispatch, 0));
+    zsock_t *trainer = trainer_socket(ZMQ_DEALER, ENDPOINT_AT(dispatch_feedback_endpoint, dispatch, 0));
     zmsg_t *message = zmsg_new();
     zmsg_addstr(message, "");
     for (int i = 0; i < 3000; i++)
@@ -217,12 +215,12 @@ END_TEST
 
 START_TEST(a_reply_to_one_who_left_is_lost_quietly)
 {
-    zsock_t *trainer = trainer_socket(ZMQ_REQ, dispatch_feedback_endpoint(dispatch, 0));
+    zsock_t *trainer = trainer_socket(ZMQ_REQ, ENDPOINT_AT(dispatch_feedback_endpoint, dispatch, 0));
     zstr_send(trainer, "bye");
     struct feedback_letter letter = until_letter();
     zsock_destroy(&trainer);
     reply(letter, "too late");
-    trainer = trainer_socket(ZMQ_REQ, dispatch_feedback_endpoint(dispatch, 0));
+    trainer = trainer_socket(ZMQ_REQ, ENDPOINT_AT(dispatch_feedback_endpoint, dispatch, 0));
     zstr_send(trainer, "hello");
     letter = until_letter();
     ck_assert(holds(letter, "hello"));
@@ -237,7 +235,7 @@ END_TEST
 /* A trainer that is free and connected all the time must not keep the station awake: what ends the wait is the inbox. */
 START_TEST(the_inbox_ends_a_wait_and_a_free_trainer_does_not)
 {
-    zsock_t *trainer = trainer_socket(ZMQ_PULL, dispatch_jobs_endpoint(dispatch, 0));
+    zsock_t *trainer = trainer_socket(ZMQ_PULL, ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 0));
     struct itimerspec soon = {.it_value = {.tv_nsec = 50000000}};
     uint64_t fired = 0;
     until_ready();
@@ -253,9 +251,9 @@ END_TEST
 START_TEST(a_taken_endpoint_is_said)
 {
     struct dispatch *second;
-    const char *jobs = dispatch_jobs_endpoint(dispatch, 0), *feedback = "tcp://127.0.0.1:*";
-    struct dispatch_options options = {
-        .jobs = &jobs, .job_count = 1, .feedback = &feedback, .feedback_count = 1, .feedback_required = true};
+    const char *jobs = ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 0), *feedback = "tcp://127.0.0.1:*";
+    struct dispatch_options options = {.doors = {.jobs = {{{&jobs, 1, NULL}}}, .feedback = {{{&feedback, 1, NULL}}}},
+                                       .feedback_required = true};
     ck_assert_int_eq(dispatch_new(&second, &options), 0);
     struct job_port other = dispatch_port(second);
     ck_assert_int_eq(other.open(other.argument), -EADDRINUSE);

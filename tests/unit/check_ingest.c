@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/ingest/ingest.h"
+#include "tests/unit/endpoint_at.h"
 
 /* What the sink has got, for the test's thread to look at. */
 struct seen {
@@ -130,9 +131,9 @@ static void publish(zsock_t *pub, const char *const *parts)
 
 START_TEST(messages_of_every_shape)
 {
-    char *bind[] = {(char[]){"tcp://127.0.0.1:*"}};
-    begin(&(struct ingest_options){.bind = bind, .bind_count = 1, .queue = 1000, .max_message_bytes = 1000});
-    zsock_t *pub = publisher(ingest_endpoint(ingest, 0), true);
+    static const char *const bind[] = {"tcp://127.0.0.1:*"};
+    begin(&(struct ingest_options){.doors = {{{bind, 1, NULL}}}, .queue = 1000, .max_message_bytes = 1000});
+    zsock_t *pub = publisher(ENDPOINT_AT(ingest_endpoint, ingest, 0), true);
     hear_subscriptions(pub);
     PUBLISH(pub, "metrics/p/n/v", "{}");
     PUBLISH(pub, "batch/node", "[]");
@@ -164,12 +165,12 @@ END_TEST
 /* Somewhat too large comes through to be counted; much too large ends the connection, and the next one is fine. */
 START_TEST(too_large)
 {
-    char *bind[] = {(char[]){"tcp://127.0.0.1:*"}};
-    begin(&(struct ingest_options){.bind = bind, .bind_count = 1, .queue = 1000, .max_message_bytes = 1000});
+    static const char *const bind[] = {"tcp://127.0.0.1:*"};
+    begin(&(struct ingest_options){.doors = {{{bind, 1, NULL}}}, .queue = 1000, .max_message_bytes = 1000});
     static char large[4001], huge[4002];
     memset(large, 'x', sizeof large - 1);
     memset(huge, 'y', sizeof huge - 1);
-    zsock_t *pub = publisher(ingest_endpoint(ingest, 0), true);
+    zsock_t *pub = publisher(ENDPOINT_AT(ingest_endpoint, ingest, 0), true);
     hear_subscriptions(pub);
     PUBLISH(pub, "metrics/p/n/v", large);
     PUBLISH(pub, "metrics/p/n/v", huge);
@@ -193,7 +194,7 @@ START_TEST(it_connects_too)
     hear_subscriptions(pub);
     PUBLISH(pub, "metrics/p/n/v", "{}");
     wait_for(1);
-    ck_assert_str_eq(ingest_endpoint(ingest, 0), endpoint);
+    ck_assert_str_eq(ENDPOINT_AT(ingest_endpoint, ingest, 0), endpoint);
     end();
     zsock_destroy(&pub);
 }
@@ -202,9 +203,10 @@ END_TEST
 /* The end gives the endpoints up and hands on, in order, what has been received. */
 START_TEST(what_was_received_is_handed_on)
 {
-    char *bind[] = {(char[]){"tcp://127.0.0.1:*"}}, text[32], endpoint[ENDPOINT_MAX];
-    begin(&(struct ingest_options){.bind = bind, .bind_count = 1, .queue = 1000, .max_message_bytes = 1000});
-    strcpy(endpoint, ingest_endpoint(ingest, 0));
+    static const char *const bind[] = {"tcp://127.0.0.1:*"};
+    char text[32], endpoint[ENDPOINT_MAX];
+    begin(&(struct ingest_options){.doors = {{{bind, 1, NULL}}}, .queue = 1000, .max_message_bytes = 1000});
+    strcpy(endpoint, ENDPOINT_AT(ingest_endpoint, ingest, 0));
     zsock_t *pub = publisher(endpoint, true);
     hear_subscriptions(pub);
     for (int i = 0; i < 10000; i++) {
@@ -226,13 +228,15 @@ END_TEST
 
 START_TEST(an_endpoint_that_is_taken)
 {
-    char *bind[] = {(char[]){"tcp://127.0.0.1:*"}}, endpoint[ENDPOINT_MAX], *same[] = {endpoint};
-    begin(&(struct ingest_options){.bind = bind, .bind_count = 1, .queue = 1000, .max_message_bytes = 1000});
-    strcpy(endpoint, ingest_endpoint(ingest, 0));
+    static const char *const bind[] = {"tcp://127.0.0.1:*"};
+    char endpoint[ENDPOINT_MAX];
+    const char *const same[] = {endpoint};
+    begin(&(struct ingest_options){.doors = {{{bind, 1, NULL}}}, .queue = 1000, .max_message_bytes = 1000});
+    strcpy(endpoint, ENDPOINT_AT(ingest_endpoint, ingest, 0));
     struct ingest *second;
     ck_assert_int_eq(
         ingest_new(&second,
-                   &(struct ingest_options){.bind = same, .bind_count = 1, .queue = 1000, .max_message_bytes = 1000},
+                   &(struct ingest_options){.doors = {{{same, 1, NULL}}}, .queue = 1000, .max_message_bytes = 1000},
                    why),
         -EADDRINUSE);
     ck_assert_ptr_null(second);

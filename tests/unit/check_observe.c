@@ -5,16 +5,19 @@
 #include <string.h>
 
 #include "daemon/observe/observe.h"
+#include "tests/unit/endpoint_at.h"
 
 static struct observe *observe;
 static char why[ENDPOINT_WHY_MAX];
 
 static void enter(void)
 {
-    char *bind[] = {(char[]){"tcp://127.0.0.1:*"}};
+    static const char *const bind[] = {"tcp://127.0.0.1:*"};
+    struct doors_wish doors = {.sets = {{bind, 1, NULL}}};
     zsys_handler_set(NULL);
-    ck_assert_int_eq(observe_new(&observe, bind, 1, NULL, why), 0);
-    ck_assert_uint_eq(observe_endpoint_count(observe), 1);
+    ck_assert_int_eq(observe_new(&observe, &doors, why), 0);
+    ck_assert_str_ne(ENDPOINT_AT(observe_endpoint, observe, 0), "");
+    ck_assert_str_eq(ENDPOINT_AT(observe_endpoint, observe, 1), "");
 }
 
 static void leave(void)
@@ -40,7 +43,7 @@ START_TEST(a_subscriber_gets_topic_and_json)
     zsock_t *sub = zsock_new(ZMQ_SUB);
     void *handle = zsock_resolve(sub);
     zsock_set_subscribe(sub, "driftd.model.recovered/");
-    ck_assert_int_eq(zsock_connect(sub, "%s", observe_endpoint(observe, 0)), 0);
+    ck_assert_int_eq(zsock_connect(sub, "%s", ENDPOINT_AT(observe_endpoint, observe, 0)), 0);
     /* Until the subscription has arrived events pass by; each try puts one. */
     zmq_pollitem_t item = {.socket = handle, .events = ZMQ_POLLIN};
     for (unsigned i = 0; i < 2000 && zmq_poll(&item, 1, 10) == 0; i++)
@@ -84,9 +87,11 @@ END_TEST
 START_TEST(an_endpoint_that_is_taken)
 {
     struct observe *second;
-    char endpoint[ENDPOINT_MAX], *bind[] = {endpoint};
-    strcpy(endpoint, observe_endpoint(observe, 0));
-    ck_assert_int_eq(observe_new(&second, bind, 1, NULL, why), -EADDRINUSE);
+    char endpoint[ENDPOINT_MAX];
+    const char *const bind[] = {endpoint};
+    struct doors_wish doors = {.sets = {{bind, 1, NULL}}};
+    strcpy(endpoint, ENDPOINT_AT(observe_endpoint, observe, 0));
+    ck_assert_int_eq(observe_new(&second, &doors, why), -EADDRINUSE);
     ck_assert_ptr_null(second);
     ck_assert_ptr_eq(strstr(why, "events.bind: tcp://127.0.0.1:"), why);
 }

@@ -5,6 +5,7 @@
 #include "daemon/dispatch/dispatch.h"
 #include "tests/unit/requests_rig.h"
 #include "tests/unit/tsan_libzmq.h"
+#include "tests/unit/endpoint_at.h"
 
 #define PATIENCE_MS 10000
 
@@ -34,8 +35,8 @@ static void forget(void *argument, struct cloud_event *event)
 static int try_start(const char *jobs)
 {
     static const char *feedback = "tcp://127.0.0.1:*";
-    struct dispatch_options options = {
-        .jobs = &jobs, .job_count = 1, .feedback = &feedback, .feedback_count = 1, .feedback_required = true};
+    struct dispatch_options options = {.doors = {.jobs = {{{&jobs, 1, NULL}}}, .feedback = {{{&feedback, 1, NULL}}}},
+                                       .feedback_required = true};
     ck_assert_int_eq(dispatch_new(&dispatch, &options), 0);
     struct requests_ports ports = {
         .job = dispatch_port(dispatch), .update = hand_on, .event = forget, .argument = told, .engine = rig.engine};
@@ -118,8 +119,8 @@ static void converse(zsock_t *talker, const char *say, const char *request, cons
 START_TEST(a_model_is_retrained_over_sockets)
 {
     start();
-    zsock_t *puller = trainer_socket(ZMQ_PULL, dispatch_jobs_endpoint(dispatch, 0));
-    zsock_t *talker = trainer_socket(ZMQ_REQ, dispatch_feedback_endpoint(dispatch, 0));
+    zsock_t *puller = trainer_socket(ZMQ_PULL, ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 0));
+    zsock_t *talker = trainer_socket(ZMQ_REQ, ENDPOINT_AT(dispatch_feedback_endpoint, dispatch, 0));
     for (int i = 0; i < 3; i++) {
         char id[REQUEST_ID_LEN + 1];
         trigger("p/n/v1");
@@ -202,7 +203,7 @@ START_TEST(a_start_that_fails_says_why_and_leaves_nothing)
     char other[96];
     snprintf(other, sizeof other, "%s/other", rig.dir);
     rig.options.state_dir = other;
-    ck_assert_int_eq(try_start(dispatch_jobs_endpoint(first, 0)), -EADDRINUSE);
+    ck_assert_int_eq(try_start(ENDPOINT_AT(dispatch_jobs_endpoint, first, 0)), -EADDRINUSE);
     ck_assert_ptr_null(station);
     ck_assert_ptr_nonnull(strstr(why, "jobs.bind: tcp://127.0.0.1:"));
     dispatch_destroy(&dispatch);
