@@ -93,6 +93,7 @@ help:
 
 deps:
 	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_CHECK) $(DEPS_DEMO) $(DEPS_HOUSE))
+	@tests/house/promtool.sh build/promtool
 
 deps-build:
 	@tests/house/deps.sh $(DEPS_BUILD)

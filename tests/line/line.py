@@ -19,6 +19,7 @@ import zmq
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
 DRIFTD = os.path.join(BUILD, "driftd")
+PROMTOOL = shutil.which("promtool") or shutil.which(os.path.join(ROOT, "build", "promtool"))  # `make deps` puts it there
 PATIENCE_S = 60
 
 
