@@ -207,8 +207,14 @@ fuzz:
 # Short: each failpoint ROUNDS times, the power cut in a short run. By hand: `make fault ROUNDS=200 POWER=500 FLOOD=10000`.
 FAULT_BIN := $(patsubst %.c,$(BUILD)/fault/%,$(wildcard tests/fault/check_*.c))
 
+FAULT_CLOCK := $(BUILD)/fault/tests/fault/clock_shift.so
+
+$(BUILD)/tests/fault/%.so: tests/fault/%.c
+	@mkdir -p $(@D)
+	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) -std=c11 $(WARNINGS) -O2 -fPIC -shared -o $@ $<
+
 fault: all
-	@$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/fault $(BUILD)/fault/driftd $(BUILD)/fault/driftc $(FAULT_BIN)
+	@$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/fault $(BUILD)/fault/driftd $(BUILD)/fault/driftc $(FAULT_BIN) $(FAULT_CLOCK)
 	@BUILD=$(BUILD)/fault python3 tests/run.py $(wildcard tests/fault/test_*.py) $(FAULT_BIN)
 
 # The packages are made only where somebody can install them.
