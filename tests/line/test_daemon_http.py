@@ -284,5 +284,27 @@ class Guard(unittest.TestCase):
             connection.close()
 
 
+class FailedReload(unittest.TestCase):
+    def test_the_gauge_and_the_warning(self):
+        """A reload that really failed: the gauge is 0 until one takes, and the daemon is ready all the while."""
+        with line.Daemon(http="127.0.0.1:0", jobs_more="lease: 5m") as daemon:
+            web = Web(daemon)
+
+            def gauge():
+                return samples(web.get("/metrics")[2].decode())["driftd_config_reload_ok"]
+
+            with open(daemon.config) as file:
+                good = file.read()
+            for text, expected in ((good.replace("lease: 5m", "leese: 5m"), 0), (good, 1)):
+                daemon.write_config(text)
+                self.assertEqual(daemon.ask("reload")["ok"], bool(expected))
+                deadline = line.time.monotonic() + line.PATIENCE_S
+                while gauge() != expected:  # what is shown is at most a second old
+                    self.assertLess(line.time.monotonic(), deadline)
+                status, _, body = web.get("/readyz")
+                self.assertEqual(status, 200)
+                self.assertEqual("reload" in " ".join(json.loads(body)["warnings"]), not expected)
+
+
 if __name__ == "__main__":
     unittest.main()

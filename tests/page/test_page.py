@@ -75,5 +75,27 @@ class Page(unittest.TestCase):
         self.assertEqual(json.loads(seen.stdout.splitlines()[-1]), {"errors": [], "elsewhere": []})
 
 
+class Reload(unittest.TestCase):
+    def test_a_reload_that_failed(self):
+        """The banner has every mistake and what to do, and goes when the file is mended and read again."""
+        with line.Daemon(http="127.0.0.1:0", jobs_more="lease: 5m") as daemon:
+            with open(daemon.config) as file:
+                good = file.read()
+            daemon.write_config(good.replace("lease: 5m", "leese: 5m").replace("window: 4", "window: 0"))
+            self.assertEqual(daemon.ask("reload")["error"], "configuration")
+            look = subprocess.Popen(["node", os.path.join(os.path.dirname(LOOK), "reload.mjs"), f"http://{daemon.http}"], text=True,
+                                    stdout=subprocess.PIPE, env={**os.environ, "PLAYWRIGHT": os.path.abspath(os.environ["PLAYWRIGHT"])})
+            self.addCleanup(look.stdout.close)
+            self.addCleanup(look.kill)
+            seen = look.stdout.readline()
+            self.assertIn("The configuration before it stays in force. Mend the file, then: driftc reload", seen)
+            self.assertIn("jobs.leese: unknown key; did you mean lease?", seen)
+            self.assertIn("budgets[].window: 0 is out of range", seen)
+            daemon.write_config(good)
+            self.assertTrue(daemon.ask("reload")["ok"])
+            self.assertEqual(look.stdout.readline(), "gone\n")
+            self.assertEqual(look.wait(line.PATIENCE_S), 0)
+
+
 if __name__ == "__main__":
     unittest.main()
