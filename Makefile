@@ -56,7 +56,7 @@ TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 
 quiet = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
 
-.PHONY: page drill all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-detection fuzz fault system install uninstall deb deb-check clean test-bins check-run demo-run
+.PHONY: page drill all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-decisions bench-detection fuzz fault system install uninstall deb deb-check clean test-bins check-run demo-run
 
 all: $(BUILD)/driftd $(BUILD)/driftc $(BUILD)/libdrift.a $(BUILD)/libdrift.so
 
@@ -83,6 +83,7 @@ help:
 #>   make drill       a real Prometheus, things that go wrong, and the alerts that fire (skipped where there is none)
 #>   make bench       ratios against a bare libzmq receive loop, to build/bench.json
 #>   make bench-gate  instructions an event on the hot path, against what was reached
+#>   make bench-decisions BASE=main  whether detectors and monitors decide as that revision does, to the last bit
 #>   make bench-detection  false alarms and delays of every detector; a healthy fleet for a month (minutes)
 #>   make install     to DESTDIR and prefix (make uninstall takes it away)
 #>   make deb         build/deb/*.deb: driftd, libdrift0, libdrift-dev (no root needed)
@@ -224,7 +225,7 @@ system: all
 
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
 
-$(BUILD)/bench/%: bench/%.c bench/traffic.h $(BUILD)/libdrift.a $(BUILD)/libstations.a
+$(BUILD)/bench/%: bench/%.c bench/traffic.h bench/decisions.h $(BUILD)/libdrift.a $(BUILD)/libstations.a
 	@mkdir -p $(@D)
 	$(call quiet,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(BUILD)/libstations.a $(BUILD)/libdrift.a $(call pkg_flags,--libs,$(PKGS_DAEMON) $(PKGS_LIB)) -lm -lpthread
 
@@ -234,6 +235,9 @@ bench: all $(BENCH)
 bench-gate: $(BUILD)/bench/hotpath
 	@tests/house/deps.sh $(sort $(DEPS_BUILD) valgrind)
 	@BUILD=$(BUILD) SET=$(SET) /usr/bin/python3 bench/gate.py
+
+bench-decisions:
+	@BUILD=$(BUILD) bench/decisions.sh $(or $(BASE),main)
 
 bench-detection: $(BUILD)/bench/detection $(BUILD)/bench/detection_fleet
 	@$(BUILD)/bench/detection >$(BUILD)/detection.tsv
