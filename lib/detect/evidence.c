@@ -10,19 +10,20 @@
  *
  * The bets halve from 0.9 / m: large ones see a collapse at once, small ones a fall of a hundredth in the long run. */
 #include <math.h>
+#include <string.h>
 
 #include "lib/detect/detector.h"
 #include "lib/detect/evidence.h"
 
 #define BETS EVIDENCE_BETS
 
-struct bet {
-    double evidence;     /* M_k */
-    double run;          /* of the run that began when it was last below 1: a sequential likelihood ratio */
+/* Where a bet's run began. */
+struct beginning {
     double sum, squares; /* of x before the run */
     uint64_t before;     /* values before the run */
 };
 
+/* What every value touches comes first. */
 struct evidence {
     double budget, low, high, alpha; /* budget: scaled */
     enum detect_direction direction;
@@ -30,7 +31,9 @@ struct evidence {
     uint64_t n;
     double sum, squares; /* of x */
     double previous, along; /* the x before; sum of each x times the one before */
-    struct bet bet[BETS];
+    double evidence[BETS];  /* M_k */
+    double run[BETS];       /* of the run that began when it was last below 1: a sequential likelihood ratio */
+    struct beginning beginning[BETS]; /* of runs above 1 */
 };
 
 static const struct detect_param params[] = {
@@ -90,8 +93,9 @@ static void restart(void *state)
     struct evidence *self = state;
     self->n = 0;
     self->sum = self->squares = self->previous = self->along = 0;
-    for (int k = 0; k < BETS; k++)
-        self->bet[k] = (struct bet){0};
+    memset(self->evidence, 0, sizeof self->evidence);
+    memset(self->run, 0, sizeof self->run);
+    memset(self->beginning, 0, sizeof self->beginning);
 }
 
 static double bounded(struct evidence *self, double value)
@@ -101,38 +105,47 @@ static double bounded(struct evidence *self, double value)
     return scaled(self, fmax(self->low, fmin(value, self->high)));
 }
 
-/* The bet that says most tells since when, and how far beyond the budget the mean has been: since its run began. */
-static void tell(const struct evidence *self, uint64_t index, struct detect_verdict *out)
+/* The bet that says most tells since when, and how far beyond the budget the mean has been: since its run began, and
+ * where there was none, with this value. */
+static void tell(const struct evidence *self, struct beginning now, uint64_t index, struct detect_verdict *out)
 {
-    const struct bet *best = &self->bet[0];
+    int best = 0;
     for (int k = 1; k < BETS; k++)
-        if (self->bet[k].evidence > best->evidence)
-            best = &self->bet[k];
-    double n = (double)(self->n - best->before), mean = (self->sum - best->sum) / n;
-    double variance = fmax(0, (self->squares - best->squares) / n - mean * mean);
+        if (self->evidence[k] > self->evidence[best])
+            best = k;
+    const struct beginning begun = self->run[best] > 1 ? self->beginning[best] : now;
+    double n = (double)(self->n - begun.before), mean = (self->sum - begun.sum) / n;
+    double variance = fmax(0, (self->squares - begun.squares) / n - mean * mean);
     double unit = (self->high - self->low) * (self->direction == DETECT_DOWN ? -1 : 1);
     out->state = DETECT_DRIFT;
-    out->changed_at = index + 1 - (self->n - best->before);
+    out->changed_at = index + 1 - (self->n - begun.before);
     detect_size(out, unit * (mean - self->budget), fabs(unit) * DETECT_NORMAL_95 * sqrt(variance / n));
+}
+
+/* What the bets are, as parts of the largest. */
+static const double part[BETS] = {1, 1.0 / 2, 1.0 / 4, 1.0 / 8, 1.0 / 16, 1.0 / 32, 1.0 / 64, 1.0 / 128};
+
+/* A run that a value does not take above 1 begins anew with the next: where it began need not be kept. */
+static void run_on(struct evidence *self, double gain, struct beginning now)
+{
+    if (gain > 0)
+        for (int k = 0; k < BETS; k++)
+            if (!(self->run[k] > 1))
+                self->beginning[k] = now;
+    for (int k = 0; k < BETS; k++)
+        self->run[k] = (self->run[k] > 1 ? self->run[k] : 1) * (1 + gain * part[k]);
 }
 
 static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
 {
     struct evidence *self = state;
-    double x = bounded(self, value), over = x - self->budget, total = 0, largest = EVIDENCE_LARGEST_BET / self->budget;
-    for (int k = 0; k < BETS; k++, largest /= 2) {
-        struct bet *bet = &self->bet[k];
-        double factor = 1 + largest * over;
-        bet->evidence = factor * (bet->evidence + 1);
-        total += bet->evidence;
-        if (!(bet->run > 1)) {
-            bet->run = 1;
-            bet->before = self->n;
-            bet->sum = self->sum;
-            bet->squares = self->squares;
-        }
-        bet->run *= factor;
-    }
+    const struct beginning now = {self->sum, self->squares, self->n};
+    const double x = bounded(self, value), gain = EVIDENCE_LARGEST_BET / self->budget * (x - self->budget);
+    double total = 0;
+    for (int k = 0; k < BETS; k++)
+        self->evidence[k] = (1 + gain * part[k]) * (self->evidence[k] + 1);
+    for (int k = 0; k < BETS; k++)
+        total += self->evidence[k];
     self->n++;
     self->sum += x;
     self->squares += x * x;
@@ -141,7 +154,8 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     out->statistic = total / BETS;
     out->threshold = 1 / self->alpha;
     if (out->statistic >= out->threshold)
-        tell(self, index, out);
+        tell(self, now, index, out);
+    run_on(self, gain, now);
 }
 
 static void walk(void *state, struct codec *codec)
@@ -154,11 +168,11 @@ static void walk(void *state, struct codec *codec)
     codec_f64(codec, &self->previous);
     codec_f64(codec, &self->along);
     for (int k = 0; k < BETS; k++) {
-        codec_f64(codec, &self->bet[k].evidence);
-        codec_f64(codec, &self->bet[k].run);
-        codec_f64(codec, &self->bet[k].sum);
-        codec_f64(codec, &self->bet[k].squares);
-        codec_u64(codec, &self->bet[k].before);
+        codec_f64(codec, &self->evidence[k]);
+        codec_f64(codec, &self->run[k]);
+        codec_f64(codec, &self->beginning[k].sum);
+        codec_f64(codec, &self->beginning[k].squares);
+        codec_u64(codec, &self->beginning[k].before);
     }
 }
 
