@@ -9,7 +9,10 @@
  * Decides as River 0.24 does: every bucket is visited, where River before 0.22 left out the newest of each row. Not
  * River's: sums are of differences from the first value, and means that differ by rounding do not differ; a value 10^9
  * times further out than all others is a drift by itself (among the first 30 it is left out), where it would blind the
- * window for as long as it is in it; a window of more than 10^8 values loses its oldest. */
+ * window for as long as it is in it; a window of more than 10^8 values loses its oldest.
+ *
+ * Between two looks nothing can be said, so values wait and enter one by one when a look is due: the decisions are the
+ * same, and most values touch two cache lines only. */
 #include <math.h>
 #include <string.h>
 
@@ -18,20 +21,26 @@
 #define ROWS 24
 #define ABSURD 1e9
 #define ABSURD_FROM 30 /* values that tell what is usual */
+#define USUAL                                                                                                          \
+    (0.9 * ABSURD) /* from then on no value up to here is out of proportion: |value - mean| <= ABSURD max(1, |mean|)   \
+                    */
+#define WAITING_MOST 32
 
 struct bucket {
     double total, squares; /* sum, and squared deviations from its mean */
 };
 
 struct adwin {
+    uint32_t clock, tick;
+    uint32_t waiting, waiting_most;
+    double origin;                /* the first value; all sums are of differences from it */
+    double width, total, squares; /* of the values that have entered */
+    uint32_t max_buckets;
+    uint32_t rows;      /* in use */
+    uint8_t used[ROWS]; /* buckets of each row, oldest first */
     double delta, least_window, grace_period;
-    uint32_t clock, max_buckets;
-    uint32_t tick;
-    uint32_t rows;       /* in use */
-    uint32_t used[ROWS]; /* buckets of each row, oldest first */
-    double origin;       /* the first value; all sums are of differences from it */
-    double width, total, squares;
-    struct bucket bucket[]; /* ROWS * (max_buckets + 1) */
+    struct bucket *bucket; /* ROWS * (max_buckets + 1), behind the values */
+    double value[];        /* that wait */
 };
 
 static const struct detect_param params[] = {
@@ -42,9 +51,15 @@ static const struct detect_param params[] = {
     {"grace_period", DETECT_WHOLE, 10, 0, 1e9, false, NULL, "values before the first look"},
 };
 
+static uint32_t waiting_most(const struct detect_params *given)
+{
+    return (uint32_t)fmin(detect_params_get(given, "clock"), WAITING_MOST);
+}
+
 static size_t bytes(const struct detect_params *given)
 {
-    return sizeof(struct adwin) + ROWS * ((size_t)detect_params_get(given, "max_buckets") + 1) * sizeof(struct bucket);
+    return sizeof(struct adwin) + waiting_most(given) * sizeof(double) +
+           ROWS * ((size_t)detect_params_get(given, "max_buckets") + 1) * sizeof(struct bucket);
 }
 
 static void init(void *state, const struct detect_params *given)
@@ -52,6 +67,8 @@ static void init(void *state, const struct detect_params *given)
     struct adwin *self = state;
     self->delta = detect_params_get(given, "delta");
     self->clock = (uint32_t)detect_params_get(given, "clock");
+    self->waiting_most = waiting_most(given);
+    self->bucket = (struct bucket *)(self->value + self->waiting_most);
     self->max_buckets = (uint32_t)detect_params_get(given, "max_buckets");
     self->least_window = detect_params_get(given, "min_window_length");
     self->grace_period = detect_params_get(given, "grace_period");
@@ -60,7 +77,7 @@ static void init(void *state, const struct detect_params *given)
 static void restart(void *state)
 {
     struct adwin *self = state;
-    self->tick = 0;
+    self->tick = self->waiting = 0;
     self->rows = 1;
     memset(self->used, 0, sizeof(self->used));
     self->origin = self->width = self->total = self->squares = 0;
@@ -74,7 +91,7 @@ static struct bucket *row_of(struct adwin *self, uint32_t row)
 static void drop(struct adwin *self, uint32_t row, uint32_t count)
 {
     struct bucket *buckets = row_of(self, row);
-    self->used[row] -= count;
+    self->used[row] = (uint8_t)(self->used[row] - count);
     memmove(buckets, buckets + count, self->used[row] * sizeof(*buckets));
 }
 
@@ -187,22 +204,38 @@ static bool absurd(struct adwin *self, uint64_t index, double value, struct dete
     return true;
 }
 
+static void let_in(struct adwin *self)
+{
+    for (uint32_t i = 0; i < self->waiting; i++)
+        insert(self, self->value[i]);
+    self->waiting = 0;
+}
+
 static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
 {
     struct adwin *self = state;
-    if (absurd(self, index, value, out))
-        return;
-    insert(self, value);
-    if (++self->tick == self->clock) {
-        self->tick = 0;
-        if (self->width > self->grace_period)
-            look(self, index, out);
+    if (self->waiting == self->waiting_most)
+        let_in(self);
+    if (self->width >= ABSURD_FROM && fabs(value) <= USUAL) {
+        self->value[self->waiting++] = value;
+    } else {
+        let_in(self);
+        if (absurd(self, index, value, out))
+            return;
+        insert(self, value);
     }
+    if (++self->tick < self->clock)
+        return;
+    self->tick = 0;
+    let_in(self);
+    if (self->width > self->grace_period)
+        look(self, index, out);
 }
 
 static void walk(void *state, struct codec *codec)
 {
     struct adwin *self = state;
+    let_in(self);
     codec_u32(codec, &self->tick, self->clock);
     codec_u32(codec, &self->rows, ROWS);
     codec_f64(codec, &self->origin);
@@ -210,7 +243,9 @@ static void walk(void *state, struct codec *codec)
     codec_f64(codec, &self->total);
     codec_f64(codec, &self->squares);
     for (uint32_t row = 0; row < self->rows; row++) {
-        codec_u32(codec, &self->used[row], self->max_buckets);
+        uint32_t used = self->used[row];
+        codec_u32(codec, &used, self->max_buckets);
+        self->used[row] = (uint8_t)used;
         for (uint32_t i = 0; i < self->used[row]; i++) {
             codec_f64(codec, &row_of(self, row)[i].total);
             codec_f64(codec, &row_of(self, row)[i].squares);

@@ -266,7 +266,7 @@ static void walk_state(struct detect *self, struct codec *codec)
 
 size_t detect_save(const struct detect *self, void *buffer, size_t size)
 {
-    /* The walk reads only when it saves; it is one function for both ways, hence the cast. */
+    /* The walk is one function for both ways, hence the cast: when it saves it changes nothing that a value will see. */
     struct detect *source = (struct detect *)(uintptr_t)self;
     struct codec saving = {.out = buffer, .size = size}, counting = {0};
     walk_head(source, &saving);

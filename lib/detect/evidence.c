@@ -29,7 +29,7 @@ struct evidence {
     enum detect_direction direction;
     uint64_t clipped;
     uint64_t n;
-    double sum, squares; /* of x */
+    double sum, squares;    /* of x */
     double previous, along; /* the x before; sum of each x times the one before */
     double evidence[BETS];  /* M_k */
     double run[BETS];       /* of the run that began when it was last below 1: a sequential likelihood ratio */
