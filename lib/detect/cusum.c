@@ -20,7 +20,7 @@ struct cusum {
     enum detect_direction direction;
     bool fresh;
     struct side up, down;
-    struct reference reference; /* last: it ends in a buffer */
+    struct reference reference;
 };
 
 static const struct detect_param params[] = {
@@ -34,7 +34,8 @@ static const struct detect_param params[] = {
 
 static size_t bytes(const struct detect_params *given)
 {
-    return offsetof(struct cusum, reference) + reference_bytes(given);
+    (void)given;
+    return sizeof(struct cusum);
 }
 
 static void init(void *state, const struct detect_params *given)
@@ -47,7 +48,7 @@ static void init(void *state, const struct detect_params *given)
 
 static void begin(struct cusum *self, uint64_t index)
 {
-    double limit = reference_limit(&self->reference), start = isfinite(limit) ? self->head_start * limit : 0;
+    double limit = self->reference.limit, start = isfinite(limit) ? self->head_start * limit : 0;
     self->up = self->down = (struct side){.sum = start, .start = start, .began = index};
     self->fresh = false;
 }
@@ -70,7 +71,7 @@ static void tell(const struct cusum *self, bool up, uint64_t index, struct detec
 {
     const struct side *side = up ? &self->up : &self->down;
     double length = (double)(index + 1 - side->began), scale = self->reference.scale[up ? 0 : 1];
-    double mean = (reference_slack(&self->reference) + (side->sum - side->start) / length) / scale;
+    double mean = (self->reference.slack + (side->sum - side->start) / length) / scale;
     out->state = DETECT_DRIFT;
     out->changed_at = side->began;
     reference_size(&self->reference, up ? mean : -mean, DETECT_NORMAL_95 / sqrt(length), out);
@@ -91,12 +92,12 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     }
     if (self->fresh)
         begin(self, index);
-    double slack = reference_slack(&self->reference);
+    double slack = self->reference.slack;
     accumulate(&self->up, z * self->reference.scale[0] - slack, index);
     accumulate(&self->down, -z * self->reference.scale[1] - slack, index);
     bool up = self->direction == DETECT_UP || (self->direction == DETECT_BOTH && self->up.sum >= self->down.sum);
     out->statistic = up ? self->up.sum : self->down.sum;
-    out->threshold = reference_limit(&self->reference);
+    out->threshold = self->reference.limit;
     if (out->statistic > out->threshold)
         tell(self, up, index, out);
 }
@@ -135,6 +136,18 @@ static const struct reference *reference(const void *state)
     return &self->reference;
 }
 
+static size_t more_bytes(const void *state)
+{
+    const struct cusum *self = state;
+    return reference_more_bytes(&self->reference);
+}
+
+static void release(void *state)
+{
+    struct cusum *self = state;
+    reference_release(&self->reference);
+}
+
 const struct detector detector_cusum = {
     .name = "cusum",
     .params = params,
@@ -144,6 +157,8 @@ const struct detector detector_cusum = {
     .restart = restart,
     .add = add,
     .walk = walk,
+    .more_bytes = more_bytes,
+    .release = release,
     .check = reference_check,
     .promise = reference_promise,
     .chart = chart,

@@ -206,9 +206,9 @@ int detect_reference(const struct detect *self, struct detect_reference *out)
                                      .phi = reference->phi,
                                      .level = reference->centre / (1 - reference->phi),
                                      .sd = reference->sd,
-                                     .limit = reference_limit(reference),
-                                     .slack = reference_slack(reference),
-                                     .cut = reference_cut(reference),
+                                     .limit = reference->limit,
+                                     .slack = reference->slack,
+                                     .cut = reference->cut,
                                      .scale = {reference->scale[0], reference->scale[1]}};
     return 0;
 }

@@ -29,7 +29,8 @@ static const struct detect_param params[] = {
 
 static size_t bytes(const struct detect_params *given)
 {
-    return offsetof(struct ewma, reference) + reference_bytes(given);
+    (void)given;
+    return sizeof(struct ewma);
 }
 
 static void init(void *state, const struct detect_params *given)
@@ -79,7 +80,7 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     double up = self->average / self->settled * self->reference.scale[0];
     double down = -self->average / self->settled * self->reference.scale[1];
     out->statistic = self->direction == DETECT_UP ? up : self->direction == DETECT_DOWN ? down : fmax(up, down);
-    out->threshold = reference_limit(&self->reference);
+    out->threshold = self->reference.limit;
     if (out->statistic > out->threshold) {
         double length = (double)(index + 1 - self->began);
         out->state = DETECT_DRIFT;
@@ -118,6 +119,18 @@ static const struct reference *reference(const void *state)
     return &self->reference;
 }
 
+static size_t more_bytes(const void *state)
+{
+    const struct ewma *self = state;
+    return reference_more_bytes(&self->reference);
+}
+
+static void release(void *state)
+{
+    struct ewma *self = state;
+    reference_release(&self->reference);
+}
+
 const struct detector detector_ewma = {
     .name = "ewma",
     .params = params,
@@ -127,6 +140,8 @@ const struct detector detector_ewma = {
     .restart = restart,
     .add = add,
     .walk = walk,
+    .more_bytes = more_bytes,
+    .release = release,
     .check = reference_check,
     .promise = reference_promise,
     .chart = chart,

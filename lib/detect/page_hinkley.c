@@ -39,7 +39,8 @@ static const struct detect_param params[] = {
 
 static size_t bytes(const struct detect_params *given)
 {
-    return offsetof(struct page_hinkley, reference) + reference_bytes(given);
+    (void)given;
+    return sizeof(struct page_hinkley);
 }
 
 static void init(void *state, const struct detect_params *given)
@@ -127,6 +128,18 @@ static void walk(void *state, struct codec *codec)
     reference_walk(&self->reference, codec);
 }
 
+static size_t more_bytes(const void *state)
+{
+    const struct page_hinkley *self = state;
+    return reference_more_bytes(&self->reference);
+}
+
+static void release(void *state)
+{
+    struct page_hinkley *self = state;
+    reference_release(&self->reference);
+}
+
 const struct detector detector_page_hinkley = {
     .name = "page_hinkley",
     .params = params,
@@ -136,4 +149,6 @@ const struct detector detector_page_hinkley = {
     .restart = restart,
     .add = add,
     .walk = walk,
+    .more_bytes = more_bytes,
+    .release = release,
 };

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/calibrate/chart.h"
@@ -11,13 +12,7 @@
 #define CUT_CHANGE 0.01  /* how much a cut may change the run length */
 #define AR_FREEDOM 3.0   /* with a fitted AR(1) the deviation is as uncertain as from a third of the values */
 #define ROBUST_FREEDOM 1.1
-
-size_t reference_bytes(const struct detect_params *params)
-{
-    struct reference sample = {0};
-    reference_init(&sample, params, 0);
-    return sizeof(sample) + sample.wanted * sizeof(sample.buffer[0]);
-}
+#define ROOM_FIRST 32 /* values */
 
 bool reference_check(const struct detect_params *params, struct detect_error *error)
 {
@@ -25,6 +20,15 @@ bool reference_check(const struct detect_params *params, struct detect_error *er
         return true;
     detect_say(error, "mean and sd go together: give both for a known reference, or none");
     return false;
+}
+
+/* What the stage and the choice mean for the next value. */
+static void put_in_force(struct reference *self)
+{
+    const struct detect_stage *stage = &self->stage[self->judged ? self->judged - 1 : 0];
+    self->limit = stage->limit[self->chosen];
+    self->slack = stage->slack[self->chosen];
+    self->cut = stage->cut;
 }
 
 void reference_init(struct reference *self, const struct detect_params *params, double limit)
@@ -62,23 +66,50 @@ void reference_retune(struct reference *self, const struct detect_params *params
     /* A rarer alarm may leave fewer allowances to choose from than the one that was chosen. */
     if (self->judged > 0 && self->chosen >= self->stage[self->judged - 1].choices)
         reference_choose(self);
-}
-
-static const struct detect_stage *stage_of(const struct reference *self)
-{
-    return &self->stage[self->judged ? self->judged - 1 : 0];
+    put_in_force(self);
 }
 
 void reference_restart(struct reference *self)
 {
     self->count = self->judged = self->chosen = 0;
     self->scale[0] = self->scale[1] = 1;
+    for (uint32_t i = 0; i < DETECT_CHOICES_MAX; i++)
+        memcpy(self->scales[i], self->scale, sizeof self->scale);
     self->logs = self->log == REFERENCE_LOG_ON;
     self->phi = self->previous = 0;
     self->centre = self->known_mean;
     self->sd = self->known_sd;
     if (self->wanted == 0)
         self->judged = self->stages;
+    put_in_force(self);
+}
+
+void reference_release(struct reference *self)
+{
+    free(self->buffer);
+    self->buffer = NULL;
+    self->room = 0;
+}
+
+size_t reference_more_bytes(const struct reference *self)
+{
+    return self->room * sizeof self->buffer[0];
+}
+
+static bool make_room(struct reference *self, uint32_t count)
+{
+    if (count <= self->room)
+        return true;
+    uint32_t room = self->room ? self->room : ROOM_FIRST;
+    while (room < count)
+        room *= 2;
+    room = room < self->wanted ? room : self->wanted;
+    double *buffer = realloc(self->buffer, room * sizeof *buffer);
+    if (!buffer)
+        return false;
+    self->buffer = buffer;
+    self->room = room;
+    return true;
 }
 
 void reference_walk(struct reference *self, struct codec *codec)
@@ -91,27 +122,21 @@ void reference_walk(struct reference *self, struct codec *codec)
     codec_f64(codec, &self->previous);
     codec_u32(codec, &self->chosen, DETECT_CHOICES_MAX - 1);
     codec_f64s(codec, self->scale, 2);
-    if (self->count < self->wanted)
+    if (self->count < self->wanted) {
+        if (!codec->failed && !make_room(self, self->count))
+            codec->failed = codec->out_of_memory = true;
         codec_f64s(codec, self->buffer, self->count);
+    }
+    if (!codec_loads(codec))
+        return;
     for (self->judged = 0; self->judged < self->stages && self->stage[self->judged].values <= self->count;)
         self->judged++;
-    if (self->chosen >= stage_of(self)->choices)
+    for (uint32_t i = 0; i < DETECT_CHOICES_MAX; i++)
+        memcpy(self->scales[i], self->scale, sizeof self->scale);
+    if (self->chosen >= self->stage[self->judged ? self->judged - 1 : 0].choices)
         codec->failed = true;
-}
-
-double reference_limit(const struct reference *self)
-{
-    return stage_of(self)->limit[self->chosen];
-}
-
-double reference_slack(const struct reference *self)
-{
-    return stage_of(self)->slack[self->chosen];
-}
-
-double reference_cut(const struct reference *self)
-{
-    return stage_of(self)->cut;
+    else
+        put_in_force(self);
 }
 
 /* Taking values --------------------------------------------------------------------------------------------------- */
@@ -121,23 +146,36 @@ static double transformed(const struct reference *self, double value)
     return self->logs ? reference_log(value) : value;
 }
 
+/* A value for the reference; true: it is as long as the next stage needs. */
+static bool collect(struct reference *self, double seen)
+{
+    if (!make_room(self, self->count + 1))
+        return false;
+    self->buffer[self->count++] = seen;
+    return self->count == self->stage[self->judged].values;
+}
+
+static void next_stage(struct reference *self)
+{
+    reference_fit(self);
+    self->judged++;
+    put_in_force(self);
+    if (self->count == self->wanted)
+        reference_release(self);
+}
+
 enum reference_taken reference_take(struct reference *self, double value, double *residual)
 {
     bool judging = self->judged > 0;
-    if (self->count < self->wanted) {
-        self->buffer[self->count++] = transformed(self, value);
-        if (self->count == self->stage[self->judged].values) {
-            reference_fit(self);
-            self->judged++;
-            self->previous = transformed(self, value);
-            return judging ? REFERENCE_RENEWED : REFERENCE_COLLECTED;
-        }
-    }
     double seen = transformed(self, value);
+    if (self->count < self->wanted && collect(self, seen)) {
+        next_stage(self);
+        self->previous = transformed(self, value);
+        return judging ? REFERENCE_RENEWED : REFERENCE_COLLECTED;
+    }
     if (judging) {
-        double cut = stage_of(self)->cut;
         *residual = (seen - self->phi * self->previous - self->centre) / self->sd;
-        *residual = fmax(-cut, fmin(*residual, cut));
+        *residual = fmax(-self->cut, fmin(*residual, self->cut));
     }
     self->previous = seen;
     return judging ? REFERENCE_JUDGED : REFERENCE_COLLECTED;
@@ -209,8 +247,8 @@ int reference_promise(struct detect_params *params, double events)
         int error = promise_stage(params, &chart, events, values, freedom);
         if (error && (last || error != -ERANGE))
             return error;
-        /* So few values cannot keep it, and raise no alarm. The stage stands all the same: detect_retune() goes from the
-         * stages of one promise to those of another, with what was collected in between. */
+        /* So few values cannot keep it, and raise no alarm. The stage stands all the same: detect_retune() goes from
+         * the stages of one promise to those of another, with what was collected in between. */
         if (error)
             params->stage[params->stages++] = (struct detect_stage){
                 .values = values, .cut = INFINITY, .choices = 1, .slack = {chart.slack}, .limit = {INFINITY}};

@@ -6,7 +6,8 @@
  * count for more than they should; single residuals are cut off where that changes the run length by one percent; and
  * where residuals have a heavier tail than normal ones on a side that is watched, they count for less on it.
  *
- * Threads, memory: part of a chart's state, reference_bytes() long. Failure: none.
+ * Threads: as the chart's. Memory: values are kept until the reference is full, in a buffer that grows with them.
+ * Failure: none; where there is no memory a value is not collected, and the reference is full later.
  */
 #ifndef DRIFT_LIB_DETECT_REFERENCE_H
 #define DRIFT_LIB_DETECT_REFERENCE_H
@@ -18,27 +19,30 @@
 enum reference_log { REFERENCE_LOG_OFF, REFERENCE_LOG_ON, REFERENCE_LOG_AUTO };
 
 struct reference {
+    /* What every value touches. */
+    uint32_t count, wanted;   /* values collected, and of a full reference; wanted 0: nothing is collected */
+    uint32_t judged;          /* the stage in force, from 1; 0: not yet judging */
+    bool logs;                /* the metric is taken in logarithms */
+    double centre, sd;        /* of a residual */
+    double phi;               /* of the AR(1) */
+    double previous;          /* the value before, transformed */
+    double limit, slack, cut; /* in force: of the stage, and of the choice in it */
+    double scale[2];          /* rising, falling: what a residual counts on that side, at most 1 */
+
+    /* While values are collected. */
+    double *buffer;
+    uint32_t room; /* of it */
+
     /* Settings. */
     double known_mean, known_sd; /* both NAN: estimated */
-    uint32_t wanted;             /* values of a full reference; 0: nothing is collected */
     bool prewhiten, robust;
     enum reference_log log;
-    uint32_t stages;
-    struct detect_stage stage[DETECT_STAGES_MAX];
-
     double lambda;   /* of an EWMA; 0: a CUSUM, NAN: the chart judges single residuals */
     bool watched[2]; /* rising, falling */
-
-    /* What the values made of it. */
-    uint32_t count;    /* values collected */
-    uint32_t judged;   /* the stage in force, from 1; 0: not yet judging */
-    bool logs;         /* the metric is taken in logarithms */
-    double centre, sd; /* of a residual */
-    double phi;        /* of the AR(1) */
-    double previous;   /* the value before, transformed */
-    uint32_t chosen;   /* of the stage's choices */
-    double scale[2];   /* rising, falling: what a residual counts on that side, at most 1 */
-    double buffer[];   /* `wanted` */
+    uint32_t chosen; /* of the stage's choices */
+    uint32_t stages;
+    struct detect_stage stage[DETECT_STAGES_MAX];
+    double scales[DETECT_CHOICES_MAX][2]; /* for each choice, from the latest fit */
 };
 
 /* The parameters that all charts share, for their tables: mean, sd, reference; and the rest. */
@@ -59,7 +63,6 @@ struct reference {
         "direction", DETECT_CHOICE, DETECT_BOTH, 0, 2, false, "both|up|down", "where a change does harm"               \
     }
 
-size_t reference_bytes(const struct detect_params *params);
 bool reference_check(const struct detect_params *params, struct detect_error *error);
 
 /* `limit` is the chart's own, for when no promise set one. */
@@ -67,6 +70,8 @@ void reference_init(struct reference *self, const struct detect_params *params, 
 void reference_retune(struct reference *self, const struct detect_params *params);
 void reference_restart(struct reference *self);
 void reference_walk(struct reference *self, struct codec *codec);
+size_t reference_more_bytes(const struct reference *self);
+void reference_release(struct reference *self);
 
 enum reference_taken {
     REFERENCE_COLLECTED, /* not judged: there is no reference yet */
@@ -78,7 +83,7 @@ enum reference_taken reference_take(struct reference *self, double value, double
 /* Between the two files: makes the stage that `count` values are enough for out of the buffer. */
 void reference_fit(struct reference *self);
 
-/* Chooses anew among the allowances of the stage in force. */
+/* Chooses anew among the allowances of the stage in force, by what the latest fit knew of the residuals. */
 void reference_choose(struct reference *self);
 
 /* What zero and less count as in logarithms, and everything else is. */
@@ -87,11 +92,6 @@ static inline double reference_log(double value)
 {
     return log(fmax(value, REFERENCE_LOG_LEAST));
 }
-
-/* The limit, and a CUSUM's allowance, in force. */
-double reference_limit(const struct reference *self);
-double reference_slack(const struct reference *self);
-double reference_cut(const struct reference *self);
 
 /* What a mean residual of `shift` +- `half` means for the metric itself. */
 void reference_size(const struct reference *self, double shift, double half, struct detect_verdict *out);

@@ -17,7 +17,7 @@
 #define TILT_LEAST 0.05 /* older residuals of an EWMA weigh less, and count for nothing here */
 #define TILT_STEPS 14
 #define COPIED_MOST 1024 /* values that a rank is found among in a copy, on the stack */
-#define TRUST_LEAST 0.7 /* of a residual, however uncertain its AR(1) */
+#define TRUST_LEAST 0.7  /* of a residual, however uncertain its AR(1) */
 
 /* A value of the reference, transformed; then what the AR(1) leaves of it. */
 static double value_at(const struct reference *self, uint32_t i)
@@ -80,7 +80,8 @@ static uint64_t select_key(uint64_t *at, uint32_t count, uint32_t rank)
 }
 
 /* The value of rank `rank` (from 0) among those from `from` on, or of their distances from `centre` when that is a
- * number. Of many values by bisection of the bits, which needs no memory and leaves the order alone, but 64 looks at all. */
+ * number. Of many values by bisection of the bits, which needs no memory and leaves the order alone, but 64 looks at
+ * all. */
 static double select_rank(const struct reference *self, at_fn *at, uint32_t from, uint32_t rank, double centre)
 {
     uint64_t low = 0, high = UINT64_MAX;
@@ -341,10 +342,10 @@ static double scale_of(const struct reference *self, const struct residuals *res
     return low;
 }
 
-/* The AR(1)'s coefficient is known to sqrt((1 - phi^2) / n), and what its error leaves in the residuals hangs together: an
- * EWMA scatters by a factor more or less that the limit, widened for uncorrelated values, does not know. With a tail of
- * exp(-X / factor^2), X = L^2 / 2, and a factor of relative deviation s the expected rate is exp(-X + 2 (X s)^2): how much
- * less a residual has to count for that to stay what it is for phi = 0. */
+/* The AR(1)'s coefficient is known to sqrt((1 - phi^2) / n), and what its error leaves in the residuals hangs together:
+ * an EWMA scatters by a factor more or less that the limit, widened for uncorrelated values, does not know. With a tail
+ * of exp(-X / factor^2), X = L^2 / 2, and a factor of relative deviation s the expected rate is exp(-X + 2 (X s)^2):
+ * how much less a residual has to count for that to stay what it is for phi = 0. */
 static double trust_of(const struct reference *self, double limit)
 {
     if (!(self->lambda > 0) || !(self->phi > 0))
@@ -360,20 +361,22 @@ static double trust_of(const struct reference *self, double limit)
 
 /* Takes the allowance that finds a shift of the level soonest: of 2 k deviations of the metric, of which the AR(1)
  * leaves sqrt((1 - phi) / (1 + phi)) in the residuals. */
-static void choose(struct reference *self)
+static void choose(struct reference *self, bool fitted)
 {
     const struct detect_stage *stage = &self->stage[self->judged];
     struct residuals residuals;
     double left = sqrt((1 - self->phi) / (1 + self->phi)), soonest = INFINITY;
     bool tilt = self->robust && isfinite(stage->cut) && !isnan(self->lambda);
-    if (tilt)
+    if (tilt && fitted)
         collect_residuals(self, stage->cut, &residuals);
     for (uint32_t i = 0; i < stage->choices; i++) {
-        double scale[2] = {1, 1}, delay = 0;
+        double *scale = self->scales[i], delay = 0;
         for (int side = 0; side < 2; side++) {
             if (!self->watched[side])
                 continue;
-            if (tilt)
+            if (fitted)
+                scale[side] = 1;
+            if (tilt && fitted)
                 scale[side] = trust_of(self, stage->limit[i]) *
                               scale_of(self, &residuals, stage->slack[i], stage->limit[i], side == 0 ? 1 : -1);
             double shift = scale[side] * left * 2 * stage->slack[0];
@@ -383,7 +386,7 @@ static void choose(struct reference *self)
         if (delay < soonest) {
             soonest = delay;
             self->chosen = i;
-            memcpy(self->scale, scale, sizeof(scale));
+            memcpy(self->scale, scale, sizeof self->scale);
         }
     }
 }
@@ -391,12 +394,12 @@ static void choose(struct reference *self)
 void reference_fit(struct reference *self)
 {
     estimate(self);
-    choose(self);
+    choose(self, true);
 }
 
 void reference_choose(struct reference *self)
 {
     self->judged--;
-    choose(self);
+    choose(self, false);
     self->judged++;
 }

@@ -19,7 +19,8 @@ static const struct detect_param params[] = {
 
 static size_t bytes(const struct detect_params *given)
 {
-    return offsetof(struct shewhart, reference) + reference_bytes(given);
+    (void)given;
+    return sizeof(struct shewhart);
 }
 
 static void init(void *state, const struct detect_params *given)
@@ -42,7 +43,7 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     if (reference_take(&self->reference, value, &z) != REFERENCE_JUDGED)
         return;
     out->statistic = self->direction == DETECT_UP ? z : self->direction == DETECT_DOWN ? -z : fabs(z);
-    out->threshold = reference_limit(&self->reference);
+    out->threshold = self->reference.limit;
     if (out->statistic > out->threshold) {
         out->state = DETECT_DRIFT;
         out->changed_at = index;
@@ -75,6 +76,18 @@ static const struct reference *reference(const void *state)
     return &self->reference;
 }
 
+static size_t more_bytes(const void *state)
+{
+    const struct shewhart *self = state;
+    return reference_more_bytes(&self->reference);
+}
+
+static void release(void *state)
+{
+    struct shewhart *self = state;
+    reference_release(&self->reference);
+}
+
 const struct detector detector_shewhart = {
     .name = "shewhart",
     .params = params,
@@ -84,6 +97,8 @@ const struct detector detector_shewhart = {
     .restart = restart,
     .add = add,
     .walk = walk,
+    .more_bytes = more_bytes,
+    .release = release,
     .check = reference_check,
     .promise = reference_promise,
     .chart = chart,
