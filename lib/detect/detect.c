@@ -22,7 +22,7 @@ struct detect {
     const struct detector *type;
     uint64_t taken;
     uint64_t fingerprint; /* of the parameters */
-    size_t state_bytes;
+    uint32_t state_bytes;
     enum detect_state last;
     double state[]; /* as aligned as any state needs */
 };
@@ -77,6 +77,23 @@ static uint64_t fingerprint_of(const struct detect_params *params)
     return hash;
 }
 
+size_t detect_room(const struct detect_params *params)
+{
+    return sizeof(struct detect) + params->type->bytes(params);
+}
+
+struct detect *detect_open(void *room, const struct detect_params *params)
+{
+    struct detect *self = room;
+    memset(self, 0, detect_room(params));
+    self->type = params->type;
+    self->state_bytes = (uint32_t)params->type->bytes(params);
+    self->fingerprint = fingerprint_of(params);
+    self->type->init(self->state, params);
+    self->type->restart(self->state);
+    return self;
+}
+
 int detect_new(struct detect **self_p, const char *name, const struct detect_params *params)
 {
     *self_p = NULL;
@@ -90,16 +107,10 @@ int detect_new(struct detect **self_p, const char *name, const struct detect_par
         return -EINVAL;
     if ((error = detect_params_check(params, NULL)))
         return error;
-    size_t bytes = params->type->bytes(params);
-    struct detect *self = calloc(1, sizeof(*self) + bytes);
-    if (!self)
+    void *room = malloc(detect_room(params));
+    if (!room)
         return -ENOMEM;
-    self->type = params->type;
-    self->state_bytes = bytes;
-    self->fingerprint = fingerprint_of(params);
-    self->type->init(self->state, params);
-    self->type->restart(self->state);
-    *self_p = self;
+    *self_p = detect_open(room, params);
     return 0;
 }
 
@@ -130,14 +141,23 @@ static void begin(struct detect *self)
     self->taken++;
 }
 
+/* In place: whoever copies a verdict that was just written waits for all that was written before it. */
+void detect_take(struct detect *self, double value, struct detect_verdict *out)
+{
+    if (!isfinite(value)) {
+        *out = unchanged(self);
+        return;
+    }
+    begin(self);
+    *out = verdict_of(self, DETECT_NONE);
+    self->type->add(self->state, self->taken - 1, detect_within(value, -DETECT_VALUE_MAX, DETECT_VALUE_MAX), out);
+    self->last = out->state;
+}
+
 struct detect_verdict detect_add(struct detect *self, double value)
 {
-    if (!isfinite(value))
-        return unchanged(self);
-    begin(self);
-    struct detect_verdict verdict = verdict_of(self, DETECT_NONE);
-    self->type->add(self->state, self->taken - 1, fmax(-DETECT_VALUE_MAX, fmin(value, DETECT_VALUE_MAX)), &verdict);
-    self->last = verdict.state;
+    struct detect_verdict verdict;
+    detect_take(self, value, &verdict);
     return verdict;
 }
 
@@ -266,7 +286,8 @@ static void walk_state(struct detect *self, struct codec *codec)
 
 size_t detect_save(const struct detect *self, void *buffer, size_t size)
 {
-    /* The walk is one function for both ways, hence the cast: when it saves it changes nothing that a value will see. */
+    /* The walk is one function for both ways, hence the cast: when it saves it changes nothing that a value will see.
+     */
     struct detect *source = (struct detect *)(uintptr_t)self;
     struct codec saving = {.out = buffer, .size = size}, counting = {0};
     walk_head(source, &saving);
@@ -293,14 +314,18 @@ int detect_load(struct detect *self, const void *buffer, size_t size)
     return 0;
 }
 
-void detect_destroy(struct detect **self_p)
+void detect_close(struct detect *self)
 {
-    struct detect *self = *self_p;
-    if (!self)
-        return;
     if (self->type->release)
         self->type->release(self->state);
-    free(self);
+}
+
+void detect_destroy(struct detect **self_p)
+{
+    if (!*self_p)
+        return;
+    detect_close(*self_p);
+    free(*self_p);
     *self_p = NULL;
 }
 

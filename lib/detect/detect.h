@@ -5,8 +5,8 @@
  * verdicts, today and in a replay.
  *
  * Threads: an instance belongs to one thread; two instances share nothing.
- * Memory:  all of it is taken in detect_new(); detect_add() cannot fail. Only histograms and categories take more,
- * once, with the first of them.
+ * Memory:  what is needed to go on is taken in detect_new(); detect_add() cannot fail. The values of a reference take
+ * more until it is full, and histograms and categories once, with the first of them.
  */
 #ifndef DRIFT_LIB_DETECT_DETECT_H
 #define DRIFT_LIB_DETECT_DETECT_H
@@ -127,9 +127,16 @@ struct detect;
  * failure *self_p is NULL. */
 int detect_new(struct detect **self_p, const char *name, const struct detect_params *params);
 
+/* The same in memory of the caller's: detect_room() bytes, as aligned as a double, for parameters that
+ * detect_params_check() has found good. detect_close() gives back what it took beside, and ends it. */
+size_t detect_room(const struct detect_params *params);
+struct detect *detect_open(void *room, const struct detect_params *params);
+void detect_close(struct detect *self);
+
 /* Takes one value; returns the verdict as it stands after it. A NaN or an infinity is not taken and does not count.
  * After a drift the detector starts anew with the next value. */
 struct detect_verdict detect_add(struct detect *self, double value);
+void detect_take(struct detect *self, double value, struct detect_verdict *out); /* the same */
 
 /* A category and how often it came. */
 struct detect_category {

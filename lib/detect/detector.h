@@ -60,6 +60,13 @@ const struct detector *detector_at(uint32_t index);
 
 void detect_say(struct detect_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The nearest number from `least` to `most`; NAN becomes `most`. What fmax(least, fmin(value, most)) is, without a call. */
+static inline double detect_within(double value, double least, double most)
+{
+    double below = value < most ? value : most;
+    return below > least ? below : least;
+}
+
 /* Fills size, lower and upper: an estimate and half of its interval. */
 static inline void detect_size(struct detect_verdict *out, double size, double half)
 {

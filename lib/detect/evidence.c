@@ -102,7 +102,7 @@ static double bounded(struct evidence *self, double value)
 {
     if (value < self->low || value > self->high)
         self->clipped++;
-    return scaled(self, fmax(self->low, fmin(value, self->high)));
+    return scaled(self, detect_within(value, self->low, self->high));
 }
 
 /* The bet that says most tells since when, and how far beyond the budget the mean has been: since its run began, and

@@ -175,7 +175,7 @@ enum reference_taken reference_take(struct reference *self, double value, double
     }
     if (judging) {
         *residual = (seen - self->phi * self->previous - self->centre) / self->sd;
-        *residual = fmax(-self->cut, fmin(*residual, self->cut));
+        *residual = detect_within(*residual, -self->cut, self->cut);
     }
     self->previous = seen;
     return judging ? REFERENCE_JUDGED : REFERENCE_COLLECTED;

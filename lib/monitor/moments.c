@@ -1,10 +1,42 @@
 #include "lib/monitor/moments.h"
 
+#include <stdlib.h>
+
+#define FAR_STEP 4 /* levels are made so many at a time */
+
+static uint32_t levels_of(const struct moments *self)
+{
+    return MOMENTS_NEAR + self->far_count;
+}
+
+static double *level_at(const struct moments *self, uint32_t level)
+{
+    return (double *)(level < MOMENTS_NEAR ? self->near[level] : self->far[level - MOMENTS_NEAR]);
+}
+
+/* Begins the next level, with its first value's time: at its second value, since nobody asks before. */
+static bool add_level(struct moments *self)
+{
+    if (self->far_count % FAR_STEP == 0) {
+        moments_level *far = realloc(self->far, (self->far_count + FAR_STEP) * sizeof *far);
+        if (!far)
+            return false;
+        self->far = far;
+    }
+    self->far[self->far_count++][0] = self->first_s;
+    return true;
+}
+
 void moments_add(struct moments *self, double at_s)
 {
     const uint64_t index = self->count++;
-    for (uint32_t level = 0; level < MOMENTS_LEVELS && index % (UINT64_C(1) << level) == 0; level++)
-        self->at_s[level][(index >> level) % MOMENTS_EACH] = at_s;
+    if (index == 0)
+        self->first_s = at_s;
+    for (uint32_t level = 0; level < MOMENTS_LEVELS && index % (UINT64_C(1) << level) == 0; level++) {
+        if (level >= MOMENTS_NEAR && level == levels_of(self) && (index != UINT64_C(1) << level || !add_level(self)))
+            break;
+        level_at(self, level)[(index >> level) % MOMENTS_EACH] = at_s;
+    }
     self->last_s = at_s;
 }
 
@@ -14,31 +46,42 @@ double moments_get(const struct moments *self, uint64_t index)
     if (index >= newest)
         return self->last_s;
     uint32_t level = 0;
-    while (level + 1 < MOMENTS_LEVELS && (newest >> level) - (index >> level) >= MOMENTS_EACH)
+    while (level + 1 < levels_of(self) && (newest >> level) - (index >> level) >= MOMENTS_EACH)
         level++;
     const uint64_t step = UINT64_C(1) << level, before = index >> level, after = before + 1;
-    const double from_s = self->at_s[level][before % MOMENTS_EACH];
+    if ((newest >> level) - before >= MOMENTS_EACH)
+        return self->first_s; /* a level is missing */
+    const double from_s = level_at(self, level)[before % MOMENTS_EACH];
     const bool kept = after <= newest >> level;
-    const double to_s = kept ? self->at_s[level][after % MOMENTS_EACH] : self->last_s;
+    const double to_s = kept ? level_at(self, level)[after % MOMENTS_EACH] : self->last_s;
     const uint64_t length = kept ? step : newest - before * step;
     return length ? from_s + (to_s - from_s) * (double)(index - before * step) / (double)length : from_s;
 }
 
-/* Above the level of which the stream has two values, each has the first value's time alone. */
+void moments_clear(struct moments *self)
+{
+    free(self->far);
+    *self = (struct moments){0};
+}
+
+/* Only levels of two values and more: the others have the first value's time alone. A level that there was no memory
+ * for is saved as if it had only that. */
 void moments_walk(struct moments *self, struct codec *codec)
 {
-    if (codec_loads(codec))
-        *self = (struct moments){0};
     codec_u64(codec, &self->count);
     codec_f64(codec, &self->last_s);
     const uint64_t newest = self->count ? self->count - 1 : 0;
-    double first_s = 0;
-    for (uint32_t level = 0; level < MOMENTS_LEVELS && self->count; level++) {
+    uint32_t level = 0;
+    for (; level < MOMENTS_LEVELS && self->count && (level == 0 || newest >> level) && !codec->failed; level++) {
         const uint64_t kept = (newest >> level) + 1;
-        if (level == 0 || kept > 1)
-            codec_f64s(codec, self->at_s[level], kept < MOMENTS_EACH ? (size_t)kept : MOMENTS_EACH);
-        else
-            self->at_s[level][0] = codec_loads(codec) ? first_s : self->at_s[level][0];
-        first_s = self->at_s[level][0];
+        moments_level missing = {self->first_s, self->first_s, self->first_s, self->first_s};
+        if (codec_loads(codec) && level == levels_of(self) && !add_level(self))
+            codec->failed = codec->out_of_memory = true;
+        double *at_s = level < levels_of(self) ? level_at(self, level) : missing;
+        codec_f64s(codec, at_s, kept < MOMENTS_EACH ? (size_t)kept : MOMENTS_EACH);
+        if (codec_loads(codec))
+            self->first_s = at_s[0]; /* of the last of them */
     }
+    for (; codec_loads(codec) && level < MOMENTS_NEAR; level++)
+        self->near[level][0] = self->first_s;
 }

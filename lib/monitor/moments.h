@@ -4,7 +4,8 @@
  * values old is so known from neighbours at most about age apart, with a straight line between them: exactly where
  * values come evenly, and for the last four in any case.
  *
- * Threads: a value, no state of its own. Memory: none. Failure: none.
+ * Threads: a value, no state of its own. Memory: for streams of more than 256 values, moments_clear() gives it back.
+ * Failure: none; where there is no memory, old times are known less well.
  */
 #ifndef DRIFT_LIB_MONITOR_MOMENTS_H
 #define DRIFT_LIB_MONITOR_MOMENTS_H
@@ -16,12 +17,18 @@
 
 #define MOMENTS_LEVELS 32
 #define MOMENTS_EACH 4
+#define MOMENTS_NEAR 8 /* levels that are always there */
 
-/* All zero: empty. */
+typedef double moments_level[MOMENTS_EACH];
+
+/* All zero: empty. What every value touches comes first. */
 struct moments {
     uint64_t count;
     double last_s;
-    double at_s[MOMENTS_LEVELS][MOMENTS_EACH];
+    moments_level near[MOMENTS_NEAR];
+    double first_s;
+    moments_level *far; /* further levels, */
+    uint32_t far_count; /* of which so many are there */
 };
 
 void moments_add(struct moments *self, double at_s);
@@ -29,7 +36,10 @@ void moments_add(struct moments *self, double at_s);
 /* When value `index`, from 0, came. There is one at least, and index is one of them (else the newest answers). */
 double moments_get(const struct moments *self, uint64_t index);
 
-/* Saves them or loads them; as many numbers as the length of the stream needs. */
+/* Forgets all. */
+void moments_clear(struct moments *self);
+
+/* Saves them or loads them into empty ones; as many numbers as the length of the stream needs. */
 void moments_walk(struct moments *self, struct codec *codec);
 
 #endif

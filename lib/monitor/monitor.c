@@ -136,9 +136,11 @@ void monitor_prefetch(const struct monitor *self, unsigned step)
         break;
     case 1:
         metric_table_prefetch(&self->metrics);
+        rule_set_prefetch(&self->rules, 0);
         break;
     default:
         metric_table_prefetch_places(&self->metrics);
+        rule_set_prefetch(&self->rules, 1);
         break;
     }
 }
@@ -232,7 +234,7 @@ void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_
 {
     assert(index < self->rules.count);
     const struct drift_rule *rule = &self->settings->rules[index];
-    const struct rule_state *state = &self->rules.states[index];
+    const struct rule_state *state = self->rules.states[index];
     *out = (struct monitor_rule){
         .detector = rule->detector,
         .statistic = state->statistic,
@@ -244,7 +246,7 @@ void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_
         .rate = state->rate,
         .reference = isnan(detect_params_get(&rule->params, "mean")) ? detect_params_get(&rule->params, "reference")
                                                                      : (double)NAN,
-        .taken = state->taken,
+        .taken = state->moments.count,
         .refused = state->refused,
     };
     drift_rule_text(rule, out->text);
@@ -253,7 +255,7 @@ void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_
 const struct detect *monitor_rule_detect(const struct monitor *self, uint32_t index)
 {
     assert(index < self->rules.count);
-    return self->rules.states[index].detect;
+    return rule_state_detect(self->rules.states[index]);
 }
 
 const struct monitor_settings *monitor_settings_of(const struct monitor *self)

@@ -91,8 +91,8 @@ static uint32_t rule_before(const struct monitor_settings *old, const bool *used
 /* Thresholds for another promise, without forgetting anything. */
 static void keep_promise(struct rule_state *state, const struct drift_rule *rule)
 {
-    state->step = state->rate > 0 ? rule_step_for(rule, state->rate) : rule->step_count - 1;
-    int error = detect_retune(state->detect, &rule->steps[state->step]);
+    state->step = (uint16_t)(state->rate > 0 ? rule_step_for(rule, state->rate) : rule->step_count - 1);
+    int error = detect_retune(rule_state_detect(state), &rule->steps[state->step]);
     assert(error == 0);
     (void)error;
 }
@@ -114,7 +114,7 @@ static int rules_begin(const struct monitor_settings *old, const struct monitor_
         uint32_t before = from[out->count] = rule_before(old, used, rule);
         int error = 0;
         if (before == NO_RULE)
-            error = rule_state_open(&out->states[out->count], rule);
+            error = rule_state_new(&out->states[out->count], rule);
         else
             used[before] = true;
         if (error) {
@@ -132,9 +132,9 @@ static void rules_move(struct rule_set *old, const struct monitor_settings *befo
         if (from[i] == NO_RULE)
             continue;
         rules->states[i] = old->states[from[i]];
-        old->states[from[i]] = (struct rule_state){.detect = NULL};
+        old->states[from[i]] = NULL;
         if (!same_promise(&before->rules[from[i]], &rules->rules[i]))
-            keep_promise(&rules->states[i], &rules->rules[i]);
+            keep_promise(rules->states[i], &rules->rules[i]);
     }
     struct rule_set kept = *old; /* how they stand as a set, and their room */
     kept.rules = rules->rules;

@@ -15,7 +15,7 @@ int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_
     if (!self->states)
         return -ENOMEM;
     for (; self->count < count; self->count++) {
-        int error = rule_state_open(&self->states[self->count], &rules[self->count]);
+        int error = rule_state_new(&self->states[self->count], &rules[self->count]);
         if (error) {
             rule_set_close(self);
             return error == -ENOMEM ? error : -EINVAL;
@@ -27,7 +27,7 @@ int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_
 void rule_set_close(struct rule_set *self)
 {
     for (uint32_t i = 0; i < self->count; i++)
-        rule_state_close(&self->states[i]);
+        rule_state_destroy(&self->states[i]);
     free(self->states);
     free(self->room);
     *self = (struct rule_set){0};
@@ -53,9 +53,9 @@ static void look_again(struct rule_set *self)
 {
     for (uint32_t i = 0; i < self->count; i++)
         if (self->recovered)
-            rule_state_pause(&self->states[i]);
+            rule_state_pause(self->states[i]);
         else
-            rule_state_restart(&self->states[i]);
+            rule_state_restart(self->states[i]);
     self->blind = self->recovered = false;
 }
 
@@ -66,12 +66,12 @@ bool rule_set_take(struct rule_set *self, const struct metric_event *event, int6
     if (self->blind)
         look_again(self);
     for (uint32_t i = 0; self->paused && i < self->count; i++)
-        rule_state_pause(&self->states[i]);
+        rule_state_pause(self->states[i]);
     self->paused = false;
     for (uint32_t i = 0; i < self->count; i++) {
-        struct rule_state *state = &self->states[i];
+        struct rule_state *state = self->states[i];
         const struct metric *metric = rule_state_find(state, &self->rules[i], event);
-        struct detect_verdict verdict = {0};
+        struct detect_verdict verdict;
         if (!metric)
             continue;
         if (rule_state_take(state, &self->rules[i], metric, self->room, now_ns, at_s, &verdict) && !alarmed) {
@@ -81,6 +81,14 @@ bool rule_set_take(struct rule_set *self, const struct metric_event *event, int6
         self->judged = self->judged || !isnan(state->statistic);
     }
     return alarmed;
+}
+
+void rule_set_prefetch(const struct rule_set *self, unsigned step)
+{
+    if (step == 0)
+        __builtin_prefetch(self->states);
+    for (uint32_t i = 0; step > 0 && i < self->count; i++)
+        rule_state_prefetch(self->states[i]);
 }
 
 void rule_set_pause(struct rule_set *self)
@@ -109,7 +117,7 @@ static void load_rule(struct rule_set *self, bool *loaded, struct codec *codec, 
             strcmp(rule->detector, detector) != 0)
             continue;
         codec->at = state_at;
-        loaded[i] = rule_state_walk(&self->states[i], rule, codec, shift_ns);
+        loaded[i] = rule_state_walk(self->states[i], rule, codec, shift_ns);
         if (loaded[i])
             return;
     }
@@ -140,7 +148,7 @@ void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
     codec_u32(codec, &count, UINT32_MAX);
     if (!codec_loads(codec)) {
         for (uint32_t i = 0; i < count; i++)
-            save_rule(&self->rules[i], &self->states[i], codec);
+            save_rule(&self->rules[i], self->states[i], codec);
         return;
     }
     bool *loaded = calloc(self->count + (size_t)1, sizeof *loaded);

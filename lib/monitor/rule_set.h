@@ -1,8 +1,8 @@
 /* rule_set.h - all drift rules of one model.
  *
- * While a model has an open episode, a live request or back-off left, its rules are not fed: nothing they could say would
- * be heard, and they would learn from a model that is known to be ill. When that is over they begin anew, with a new
- * reference; but where the model recovered by itself they go on as they stood: it is what it was.
+ * While a model has an open episode, a live request or back-off left, its rules are not fed: nothing they could say
+ * would be heard, and they would learn from a model that is known to be ill. When that is over they begin anew, with a
+ * new reference; but where the model recovered by itself they go on as they stood: it is what it was.
  *
  * Threads, memory, failure: as in rule_state.h.
  */
@@ -13,7 +13,7 @@
 
 struct rule_set {
     const struct drift_rule *rules;
-    struct rule_state *states;
+    struct rule_state **states;
     uint32_t count;
     bool paused;    /* by a person */
     bool blind;     /* values went by unseen */
@@ -47,6 +47,9 @@ void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
 
 /* Lets an event go by. */
 void rule_set_skip(struct rule_set *self, bool recovered);
+
+/* Asks the memory for what the next event will touch: step 0 for where it is, 1 for itself. */
+void rule_set_prefetch(const struct rule_set *self, unsigned step);
 
 /* The same while a person keeps the model from triggering: the rules go on afterwards with what they knew. */
 void rule_set_pause(struct rule_set *self);

@@ -3,24 +3,67 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define RATE_FIRST 100           /* values of the first measurement: charts do not judge before */
-#define RATE_VALUES 500          /* of each later one, */
+#include "lib/detect/detector.h"
+
+#define LINE ((size_t)64)                  /* bytes of a line of the cache */
+#define STATE_HOT 128                      /* what most values touch of a state, */
+#define DETECT_HOT 256                     /* and of a detector */
+#define RATE_FIRST 100                     /* values of the first measurement: charts do not judge before */
+#define RATE_VALUES 500                    /* of each later one, */
 #define RATE_LEAST_NS INT64_C(60000000000) /* which lasts that long at least: values may come in heaps */
 
-int rule_state_open(struct rule_state *self, const struct drift_rule *rule)
+static size_t lines(size_t bytes)
 {
-    *self = (struct rule_state){.step = rule->step_count ? rule->step_count - 1 : 0,
-                                 .errors = rule_of_errors(rule),
-                                 .statistic = NAN,
-                                 .threshold = NAN};
-    return detect_new(&self->detect, rule->detector, rule->step_count ? &rule->steps[self->step] : &rule->params);
+    return (bytes + LINE - 1) / LINE * LINE;
 }
 
-void rule_state_close(struct rule_state *self)
+/* It begins on a line of its own behind the state. */
+static struct detect *detect_of(const struct rule_state *self)
 {
-    detect_destroy(&self->detect);
+    return (struct detect *)((uintptr_t)self + lines(sizeof *self));
+}
+
+struct detect *rule_state_detect(const struct rule_state *self)
+{
+    return detect_of(self);
+}
+
+int rule_state_new(struct rule_state **self_p, const struct drift_rule *rule)
+{
+    const uint16_t step = rule->step_count ? (uint16_t)(rule->step_count - 1) : 0;
+    const struct detect_params *params = rule->step_count ? &rule->steps[step] : &rule->params;
+    *self_p = NULL;
+    if (!params->type || strcmp(params->type->name, rule->detector) != 0 || detect_params_check(params, NULL) != 0)
+        return -EINVAL;
+    struct rule_state *self = aligned_alloc(LINE, lines(sizeof *self) + lines(detect_room(params)));
+    if (!self)
+        return -ENOMEM;
+    *self = (struct rule_state){.step = step, .errors = rule_of_errors(rule), .statistic = NAN, .threshold = NAN};
+    detect_open(detect_of(self), params);
+    *self_p = self;
+    return 0;
+}
+
+void rule_state_destroy(struct rule_state **self_p)
+{
+    if (!*self_p)
+        return;
+    detect_close(detect_of(*self_p));
+    moments_clear(&(*self_p)->moments);
+    free(*self_p);
+    *self_p = NULL;
+}
+
+void rule_state_prefetch(const struct rule_state *self)
+{
+    const char *detect = (const char *)detect_of(self);
+    for (size_t at = 0; at < STATE_HOT; at += LINE)
+        __builtin_prefetch((const char *)self + at, 1);
+    for (size_t at = 0; at < DETECT_HOT; at += LINE)
+        __builtin_prefetch(detect + at, 1);
 }
 
 const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
@@ -47,6 +90,8 @@ static bool measure(struct rule_state *self, int64_t now_ns)
         self->counted_since_ns = now_ns;
         return false;
     }
+    if (self->counted < RATE_VALUES && !(self->rate <= 0 && self->counted >= RATE_FIRST))
+        return false;
     int64_t passed_ns;
     if (__builtin_sub_overflow(now_ns, self->counted_since_ns, &passed_ns) || passed_ns <= 0)
         return false;
@@ -68,10 +113,10 @@ static void follow_rate(struct rule_state *self, const struct drift_rule *rule, 
     uint32_t step = rule_step_for(rule, self->rate);
     if (step == self->step)
         return;
-    int error = detect_retune(self->detect, &rule->steps[step]);
+    int error = detect_retune(detect_of(self), &rule->steps[step]);
     assert(error == 0);
     (void)error;
-    self->step = step;
+    self->step = (uint16_t)step;
 }
 
 static int add_categories(struct rule_state *self, const struct metric *metric, struct detect_category *room,
@@ -79,7 +124,7 @@ static int add_categories(struct rule_state *self, const struct metric *metric, 
 {
     for (uint32_t i = 0; i < metric->categories.count; i++)
         room[i] = (struct detect_category){metric->categories.at[i].name, metric->categories.at[i].count};
-    return detect_add_categories(self->detect, room, metric->categories.count, out);
+    return detect_add_categories(detect_of(self), room, metric->categories.count, out);
 }
 
 static int add(struct rule_state *self, const struct metric *metric, struct detect_category *room,
@@ -87,10 +132,10 @@ static int add(struct rule_state *self, const struct metric *metric, struct dete
 {
     switch (metric->kind) {
     case METRIC_NUMBER:
-        *out = detect_add(self->detect, self->errors ? 1 - metric->number : metric->number);
+        detect_take(detect_of(self), self->errors ? 1 - metric->number : metric->number, out);
         return 0;
     case METRIC_HISTOGRAM:
-        return detect_add_histogram(self->detect, metric->histogram.edges, metric->histogram.counts,
+        return detect_add_histogram(detect_of(self), metric->histogram.edges, metric->histogram.counts,
                                     metric->histogram.bins, out);
     case METRIC_CATEGORIES:
         return add_categories(self, metric, room, out);
@@ -106,9 +151,8 @@ bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, con
         self->refused++;
         return false;
     }
-    if (out->n == self->taken)
+    if (out->n == self->moments.count)
         return false;
-    self->taken = out->n;
     moments_add(&self->moments, at_s);
     if (isfinite(out->statistic)) {
         self->statistic = out->statistic;
@@ -119,10 +163,9 @@ bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, con
 
 void rule_state_restart(struct rule_state *self)
 {
-    detect_reset(self->detect);
-    self->taken = 0;
+    detect_reset(detect_of(self));
     self->statistic = self->threshold = NAN;
-    self->moments = (struct moments){0};
+    moments_clear(&self->moments);
     rule_state_pause(self);
 }
 
@@ -145,32 +188,44 @@ static void save_detect(const struct detect *detect, struct codec *codec)
 {
     const size_t opened = codec_open(codec);
     const bool writes = codec->out && !codec->failed;
-    codec_skip(codec, detect_save(detect, writes ? codec->out + codec->at : NULL, writes ? codec->size - codec->at : 0));
+    codec_skip(codec,
+               detect_save(detect, writes ? codec->out + codec->at : NULL, writes ? codec->size - codec->at : 0));
     codec_close(codec, opened);
 }
 
-/* The step that was in force; where the rule has others now, the one for the rate that was measured. The detector has to
- * have its thresholds before it is loaded. */
-static void load_step(struct rule_state *self, const struct drift_rule *rule, uint32_t steps, uint32_t step, double rate)
+/* The step that was in force; where the rule has others now, the one for the rate that was measured. The detector has
+ * to have its thresholds before it is loaded. */
+static void load_step(struct rule_state *self, const struct drift_rule *rule, uint32_t steps, uint32_t step,
+                      double rate)
 {
     if (rule->step_count < 2)
         return;
     if (steps != rule->step_count)
         step = rate > 0 ? rule_step_for(rule, rate) : self->step;
-    if (step < rule->step_count && detect_retune(self->detect, &rule->steps[step]) == 0)
-        self->step = step;
+    if (step < rule->step_count && detect_retune(detect_of(self), &rule->steps[step]) == 0)
+        self->step = (uint16_t)step;
+}
+
+/* The detector's own part; false: it is of other parameters, or damaged. */
+static bool load_detect(struct detect *detect, const uint8_t *saved, size_t size, struct codec *codec)
+{
+    int error = detect_load(detect, saved, size);
+    if (error == -ENOMEM)
+        codec->failed = codec->out_of_memory = true;
+    return error == 0;
 }
 
 bool rule_state_walk(struct rule_state *self, const struct drift_rule *rule, struct codec *codec, int64_t shift_ns)
 {
-    struct rule_state at = {.detect = NULL};
+    struct rule_state at = {0};
     if (!codec_loads(codec))
         at = *self;
-    uint32_t steps = codec_loads(codec) ? 0 : rule->step_count;
-    codec_u64(codec, &at.taken);
+    uint64_t taken = at.moments.count;
+    uint32_t steps = codec_loads(codec) ? 0 : rule->step_count, step = at.step;
+    codec_u64(codec, &taken);
     codec_u64(codec, &at.refused);
     codec_u32(codec, &steps, RULE_STEPS_MAX);
-    codec_u32(codec, &at.step, RULE_STEPS_MAX - 1);
+    codec_u32(codec, &step, RULE_STEPS_MAX - 1);
     codec_f64(codec, &at.rate);
     codec_u64(codec, &at.counted);
     codec_moment(codec, &at.counted_since_ns, shift_ns);
@@ -178,22 +233,21 @@ bool rule_state_walk(struct rule_state *self, const struct drift_rule *rule, str
     codec_f64(codec, &at.threshold);
     moments_walk(&at.moments, codec);
     if (!codec_loads(codec)) {
-        save_detect(self->detect, codec);
+        save_detect(detect_of(self), codec);
         return true;
     }
     const size_t size = codec_open(codec);
     const uint8_t *saved = codec->in + codec->at;
     codec_skip(codec, size);
-    if (codec->failed || !self)
-        return false;
-    load_step(self, rule, steps, at.step, at.rate);
-    int error = detect_load(self->detect, saved, size);
-    if (error == -ENOMEM)
-        codec->failed = codec->out_of_memory = true;
-    if (error)
-        return false;
-    at.detect = self->detect;
-    at.step = self->step;
-    *self = at;
-    return true;
+    if (!codec->failed && self) {
+        load_step(self, rule, steps, step, at.rate);
+        if (load_detect(detect_of(self), saved, size, codec)) {
+            at.step = self->step;
+            at.errors = self->errors;
+            *self = at;
+            return true;
+        }
+    }
+    moments_clear(&at.moments);
+    return false;
 }

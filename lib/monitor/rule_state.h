@@ -1,6 +1,8 @@
 /* rule_state.h - one drift rule at work on one model.
  *
- * Threads: belongs to its monitor's. Memory: rule_state_open() takes it, rule_state_take() only for a first histogram or
+ * State and detector are one block on lines of the cache of their own, with what every value touches first.
+ *
+ * Threads: belongs to its monitor's. Memory: rule_state_new() takes it, rule_state_take() only for a first histogram or
  * categories. Failure: -ENOMEM; an event that a rule could not take is as if it had not carried the metric.
  */
 #ifndef DRIFT_LIB_MONITOR_RULE_STATE_H
@@ -10,22 +12,27 @@
 #include "lib/monitor/rule.h"
 
 struct rule_state {
-    struct detect *detect;
-    uint64_t taken;   /* values since the detector began */
-    uint64_t refused; /* values of a kind that the detector does not take, or that it had no memory for */
-    uint32_t guess;   /* where an event had the metric the last time, */
-    uint64_t key;     /* and under which key (struct metric); 0: none */
-    uint32_t step;    /* of the promise */
+    uint64_t key;     /* where an event had the metric the last time: under which key (struct metric); 0: none, */
+    uint32_t guess;   /* and which of its metrics it was */
+    uint16_t step;    /* of the promise */
     bool errors;      /* the detector takes errors, the metric tells what is right */
     double rate;      /* values a second, measured; 0: not yet */
     uint64_t counted; /* of the measurement under way */
-    int64_t counted_since_ns;
     double statistic, threshold; /* the latest; NAN: it does not judge yet */
-    struct moments moments;
+    struct moments moments;      /* of the values that the detector has taken since it began */
+    uint64_t refused;            /* values of a kind that the detector does not take, or that it had no memory for */
+    int64_t counted_since_ns;
 };
 
-int rule_state_open(struct rule_state *self, const struct drift_rule *rule);
-void rule_state_close(struct rule_state *self);
+/* Its detector. */
+struct detect *rule_state_detect(const struct rule_state *self);
+
+/* Makes one in *self_p, which the caller owns. -EINVAL: the rule's parameters make no sense; -ENOMEM. */
+int rule_state_new(struct rule_state **self_p, const struct drift_rule *rule);
+void rule_state_destroy(struct rule_state **self_p);
+
+/* Asks the memory for what the next value will touch. */
+void rule_state_prefetch(const struct rule_state *self);
 
 /* Where an event carries the rule's metric; NULL: it does not. */
 const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
@@ -35,8 +42,8 @@ const struct metric *rule_state_find(struct rule_state *self, const struct drift
 bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, const struct metric *metric,
                      struct detect_category *room, int64_t now_ns, double at_s, struct detect_verdict *out);
 
-/* Saves the state, or loads it into one that is new, which then goes on bit for bit. A state of other parameters, or any
- * for NULL, is passed over: false. For shift_ns see codec_moment(). */
+/* Saves the state, or loads it into one that is new, which then goes on bit for bit. A state of other parameters, or
+ * any for NULL, is passed over: false. For shift_ns see codec_moment(). */
 bool rule_state_walk(struct rule_state *self, const struct drift_rule *rule, struct codec *codec, int64_t shift_ns);
 
 /* Begins anew, with a new reference; what is known of the rate stays. */

@@ -27,8 +27,8 @@ static const struct kpi_budget kpis[] = {
 #define KPIS (sizeof kpis / sizeof *kpis)
 
 #define DETECTORS 16
-static struct drift_rule rules[DETECTORS + 3];
-static struct detect_params steps[(DETECTORS + 3) * RULE_STEPS_MAX];
+static struct drift_rule rules[DETECTORS + 4];
+static struct detect_params steps[(DETECTORS + 4) * RULE_STEPS_MAX];
 static struct monitor_settings settings;
 
 static struct drift_rule rule_of(const char *metric, const char *detector)
@@ -57,7 +57,8 @@ static void settings_make(void)
         rules[count++] = rule_of("g", detect_name(i));
     rules[count++] = rule_of("h", "psi");
     rules[count++] = rule_of("k", "chi2");
-    ck_assert_uint_eq(count, DETECTORS + 3);
+    rules[count++] = rule_of("accuracy", "ddm"); /* takes errors */
+    ck_assert_uint_eq(count, DETECTORS + 4);
     settings = (struct monitor_settings){.window = 16,
                                          .min_events = 4,
                                          .consecutive_failures = 3,
@@ -81,17 +82,19 @@ static uint32_t random_next(uint32_t *state)
 static void feed(struct monitor *monitor, uint32_t i, int64_t shift_ns, struct verdict *out)
 {
     uint32_t state = i * 2654435761u + 1;
-    struct metric metrics[9];
+    struct metric metrics[10];
     double edges[] = {0, 0.25, 0.5, 0.75, 1};
     uint64_t counts[4];
     struct metric_category categories[3];
     const bool ill = i % 400 > 330, weighted = i % 3 == 0;
     uint32_t count = 0;
-    for (uint32_t m = 0; m < 7; m++) {
-        static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g"};
+    for (uint32_t m = 0; m < 8; m++) {
+        static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "accuracy"};
         double value = random_next(&state) / 16777216.0;
         if (m == 6 && i % 400 > 300)
             value += 3;
+        if (m == 7)
+            value = i % 400 > 300 ? 0 : value > 0.1;
         if (random_next(&state) % 8 != 0)
             metrics[count++] = (struct metric){text_of(names[m]), METRIC_NUMBER, .number = ill ? value / 4 : value};
     }
@@ -360,7 +363,7 @@ START_TEST(other_settings_keep_what_fits)
     monitor_destroy(&other);
 
     /* Rules in another order, one with other parameters, one of another detector. */
-    struct drift_rule turned[DETECTORS + 3];
+    struct drift_rule turned[DETECTORS + 4];
     for (uint32_t i = 0; i < settings.rule_count; i++)
         turned[i] = rules[settings.rule_count - 1 - i];
     ck_assert_int_eq(detect_params_set(&turned[2].params, "alpha", 0.01, NULL), 0);

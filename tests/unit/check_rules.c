@@ -402,6 +402,7 @@ START_TEST(moments_of_a_long_stream)
     ck_assert_double_eq(moments_get(&m, 99999), 49999.5);
     ck_assert_double_eq(moments_get(&m, 100000), 53600);
     ck_assert_double_le(moments_get(&m, 99990), 49999.5);
+    moments_clear(&m);
 }
 END_TEST
 
