@@ -9,24 +9,29 @@ static struct doors_set set_of(const struct config_endpoints *endpoints, const s
     return (struct doors_set){.bind = (const char *const *)endpoints->at, .count = endpoints->count, .curve = curve};
 }
 
-static struct doors_wish wish_of(const struct config_endpoints *endpoints, const struct engine_keys *keys)
+static struct doors_wish wish_of(const struct config_endpoints *endpoints, const struct config_endpoints *overlap,
+                                 const struct engine_keys *keys)
 {
-    return (struct doors_wish){.sets = {set_of(endpoints, keys->on ? &keys->first : NULL)}};
+    struct doors_wish wish = {.sets = {set_of(endpoints, keys->on ? &keys->first : NULL)}};
+    if (keys->overlap)
+        wish.sets[1] = set_of(overlap, &keys->second);
+    return wish;
 }
 
 struct doors_wish engine_metrics_doors(const struct config *config, const struct engine_keys *keys)
 {
-    return wish_of(&config->metrics.bind, keys);
+    return wish_of(&config->metrics.bind, &config->security.overlap.metrics, keys);
 }
 
 struct doors_wish engine_events_doors(const struct config *config, const struct engine_keys *keys)
 {
-    return wish_of(&config->events, keys);
+    return wish_of(&config->events, &config->security.overlap.events, keys);
 }
 
 struct job_doors engine_job_doors(const struct config *config, const struct engine_keys *keys)
 {
-    return (struct job_doors){.jobs = wish_of(&config->jobs.bind, keys), .feedback = wish_of(&config->feedback, keys)};
+    return (struct job_doors){.jobs = wish_of(&config->jobs.bind, &config->security.overlap.jobs, keys),
+                              .feedback = wish_of(&config->feedback, &config->security.overlap.feedback, keys)};
 }
 
 static bool tell_owner(struct engine *self, struct inbox *inbox, struct doors_letter *letter)

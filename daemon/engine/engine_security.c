@@ -63,7 +63,13 @@ int engine_security_keys(struct engine_keys *out, const struct config *config, c
     int rc = out->on ? security_read_key(&out->first, config->security.server_key, why) : 0;
     if (rc < 0)
         tell(config, "security.server_key", why, error, argument);
-    return rc;
+    out->overlap = out->on && config->security.overlap.metrics.count + config->security.overlap.jobs.count +
+                                      config->security.overlap.feedback.count + config->security.overlap.events.count >
+                                  0;
+    int second = out->overlap ? security_read_key(&out->second, config->security.overlap.server_key, why) : 0;
+    if (second < 0)
+        tell(config, "security.overlap.server_key", why, error, argument);
+    return rc < 0 ? rc : second;
 }
 
 int engine_security_replace(struct engine *self, const struct config *config, config_error_fn *error, void *argument,
@@ -129,11 +135,14 @@ int engine_security_open(struct engine *self)
 void engine_security_say(const struct engine *self)
 {
     const struct config *config = self->config;
-    char public_key[CURVE_KEY_LEN + 1] = "";
+    char public_key[CURVE_KEY_LEN + 1] = "", second_key[CURVE_KEY_LEN + 1] = "";
     if (self->security) {
         zmq_curve_public(public_key, self->keys.first.secret);
+        if (self->keys.overlap)
+            zmq_curve_public(second_key, self->keys.second.secret);
         log_info("CURVE is on: clients need the server's public key and one of their own in clients.yaml",
-                 LOG_TEXT("server_key", public_key), LOG_NUMBER("clients", keyring_count(self->keyring)));
+                 LOG_TEXT("server_key", public_key), LOG_TEXT("overlap_key", second_key),
+                 LOG_NUMBER("clients", keyring_count(self->keyring)));
     } else if (config->security.i_know == CONFIG_YES) {
         log_warning("security: {curve: off, i_know: true}: what is sent can be read and forged by whoever reaches the "
                     "sockets");

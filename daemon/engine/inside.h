@@ -46,8 +46,8 @@ struct roll {
 /* How the configuration is read again: engine_reload.c. */
 /* The server's keys of CURVE. */
 struct engine_keys {
-    bool on;
-    struct curve_server first;
+    bool on, overlap;
+    struct curve_server first, second; /* the second where there is an overlap */
 };
 
 /* What a reload wants of the sockets, and what came of it. */
@@ -140,7 +140,7 @@ int engine_security_open(struct engine *self);
 /* What of it a person has to know at the start. */
 void engine_security_say(const struct engine *self);
 void engine_security_close(struct engine *self);
-/* Reads the server's key as the configuration names it. 0; negative after `error` was told what is wrong. */
+/* Reads the server's keys as the configuration names them. 0; negative after `error` was told what is wrong. */
 int engine_security_keys(struct engine_keys *out, const struct config *config, config_error_fn *error, void *argument);
 /* Reads the files of keys as a start would, and tells of all that is wrong with them. 0 or a negative error. */
 int engine_security_check(const struct config *config, config_error_fn *error, void *argument);

@@ -59,7 +59,11 @@ static void check_twice(struct checker *self)
                  {"jobs.bind", &config->jobs.bind},
                  {"feedback.bind", &config->feedback},
                  {"events.bind", &config->events},
-                 {"control.bind", &config->control}};
+                 {"control.bind", &config->control},
+                 {"security.overlap.metrics", &config->security.overlap.metrics},
+                 {"security.overlap.jobs", &config->security.overlap.jobs},
+                 {"security.overlap.feedback", &config->security.overlap.feedback},
+                 {"security.overlap.events", &config->security.overlap.events}};
     const size_t count = sizeof(bound) / sizeof(bound[0]);
     char quoted[MISTAKES_QUOTE_MAX];
     for (size_t a = 0; a < count; a++)
@@ -126,6 +130,26 @@ static void check_reach(struct checker *self)
     }
 }
 
+/* A second key serves only beside a first. */
+static void check_overlap(struct checker *self)
+{
+    const struct config *config = &self->box->config;
+    const struct {
+        const char *path;
+        const struct config_endpoints *endpoints;
+    } bound[] = {{"security.overlap.metrics", &config->security.overlap.metrics},
+                 {"security.overlap.jobs", &config->security.overlap.jobs},
+                 {"security.overlap.feedback", &config->security.overlap.feedback},
+                 {"security.overlap.events", &config->security.overlap.events}};
+    struct mark mark = {0};
+    if (given(self, "security.curve", &mark) == GIVEN_BAD || config->security.curve == CONFIG_CURVE_ON)
+        return;
+    for (size_t i = 0; i < sizeof(bound) / sizeof(bound[0]); i++)
+        if (given(self, bound[i].path, &mark) == GIVEN_GOOD && bound[i].endpoints->count > 0)
+            mistakes_add(self->mistakes, mark, bound[i].path,
+                         "an endpoint of a second key, and there is no first; allowed with security: {curve: on}");
+}
+
 /* HTTP asks for no key and is not encrypted, with CURVE or without. */
 static void check_http(struct checker *self)
 {
@@ -166,6 +190,7 @@ static void check_control(struct checker *self)
 void check_file(struct checker *self)
 {
     check_reach(self);
+    check_overlap(self);
     check_http(self);
     check_control(self);
     check_presence(self);

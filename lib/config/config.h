@@ -79,6 +79,10 @@ struct config {
         enum config_curve curve;
         enum config_answer i_know; /* that what is sent can be read and forged beyond this machine */
         char *server_key, *clients; /* files */
+        struct { /* endpoints of the key that is to come, beside the others; none: there is no such key */
+            char *server_key;
+            struct config_endpoints metrics, jobs, feedback, events;
+        } overlap;
     } security;
     struct {
         uint64_t seed;

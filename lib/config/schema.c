@@ -91,6 +91,13 @@ const struct schema_row schema_rows[] = {
      IN_CONFIG(security.server_key)},
     {"security.clients", SCHEMA_PATH, DEFAULT("/etc/driftd/clients.yaml"), IN_CONFIG(security.clients)},
     {"security.i_know", SCHEMA_WORD, DEFAULT("false"), IN_CONFIG(security.i_know), WORDS(yes_words)},
+    {"security.overlap", SCHEMA_MAP, NOWHERE},
+    {"security.overlap.server_key", SCHEMA_PATH, DEFAULT("/etc/driftd/curve.next.secret"),
+     IN_CONFIG(security.overlap.server_key)},
+    {"security.overlap.metrics", SCHEMA_BIND, DEFAULT("[]"), IN_CONFIG(security.overlap.metrics)},
+    {"security.overlap.jobs", SCHEMA_BIND, DEFAULT("[]"), IN_CONFIG(security.overlap.jobs)},
+    {"security.overlap.feedback", SCHEMA_BIND, DEFAULT("[]"), IN_CONFIG(security.overlap.feedback)},
+    {"security.overlap.events", SCHEMA_BIND, DEFAULT("[]"), IN_CONFIG(security.overlap.events)},
     {"fleet_false_alarms", SCHEMA_ALARMS, IN_CONFIG(fleet_alarms)},
 
     {"budgets", SCHEMA_BLOCKS, NOWHERE},

@@ -298,6 +298,28 @@ def _(case):
         daemon.wait_status(lambda status: status["events"] == 1 and status["dropped"] == {"unauthorized": 1})
 
 
+@shows("security.overlap.server_key", "security.overlap.metrics", "security.overlap.jobs", "security.overlap.feedback",
+       "security.overlap.events")
+def _(case):
+    node, second = zmq.curve_keypair(), zmq.curve_keypair()
+    _, changes = secured(case, node)
+    key = os.path.join(os.path.dirname(changes["security"]["server_key"]), "next")
+    with open(os.open(key, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+        file.write(second[1].decode())
+    changes["security"]["overlap"] = {"server_key": key,
+                                      **{name: "tcp://127.0.0.1:*" for name in ("metrics", "jobs", "feedback", "events")}}
+    with running(changes, **LOOPBACK) as daemon:
+        endpoints = daemon.ask("status")["endpoints"]
+        for name in ("metrics", "jobs", "feedback", "events"):
+            case.assertEqual(len(endpoints[name]), 2, endpoints)
+        daemon.endpoints["metrics"] = endpoints["metrics"][1]
+        camera = daemon.socket(zmq.XPUB, "metrics", curve_publickey=node[0], curve_secretkey=node[1], curve_serverkey=second[0])
+        for _ in range(3):
+            line.receive(camera)
+        camera.send_multipart([b"metrics/" + MODEL.encode(), line.event(accuracy=1)])
+        daemon.wait_status(lambda status: status["events"] == 1)
+
+
 @shows("security.i_know")
 def _(case):
     text = 'metrics: {bind: "tcp://*:5570"}\n'

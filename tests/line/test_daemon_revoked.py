@@ -147,6 +147,87 @@ class Revoked(CurveCase):
                              self.knock(zmq.SUB, "events", self.observer, server=before)]:
                 self.kept_out(*knocking)
 
+    def configure(self, server_key, overlap=""):
+        self.daemon.write_config(self.written.replace("{server_key}", server_key).replace("{overlap}", overlap))
+
+    def test_a_change_of_keys_shuts_nobody_out(self):
+        with open(self.daemon.config) as file:
+            self.written = file.read().replace(f"server_key: {self.folder}/curve.secret", "server_key: {server_key}{overlap}")
+        old, new = self.write("curve.secret", self.server.secret.decode(), 0o600), f"{self.folder}/next.secret"
+        before, after = self.server, Keys()
+        overlap = f", overlap: {{server_key: {new}, metrics: 'tcp://127.0.0.1:*', jobs: 'tcp://127.0.0.1:*', " \
+                  "feedback: 'tcp://127.0.0.1:*', events: 'tcp://127.0.0.1:*'}"
+        self.configure(old)
+        with self.daemon:
+            staying, monitor = self.connected(zmq.PULL, "jobs", self.trainer, rcvhwm=1)
+            node = self.publisher(self.node)
+            usual = dict(self.daemon.endpoints)
+            self.configure(old, overlap)
+            answer = self.daemon.ask("reload")
+            self.assertIn("security.overlap.server_key", answer["message"])
+            self.write("next.secret", after.secret.decode(), 0o600)
+            self.reload()
+            # Both keys let in, each at its own endpoints; what comes in here leaves there.
+            endpoints = self.daemon.ask("status")["endpoints"]
+            self.assertEqual({name: len(endpoints[name]) for name in usual if name != "control"},
+                             {"metrics": 2, "jobs": 2, "feedback": 2, "events": 2})
+            self.assertEqual([endpoints[name][0] for name in ("metrics", "jobs")], [usual["metrics"], usual["jobs"]])
+            self.daemon.endpoints.update({name: endpoints[name][1] for name in ("metrics", "jobs", "feedback", "events")})
+            for knocking in [self.knock(zmq.PULL, "jobs", self.second, server=before)]:
+                self.kept_out(*knocking)
+            self.server = after
+            moved, moved_monitor = self.connected(zmq.PULL, "jobs", self.second, rcvhwm=1)
+            watching, _ = self.connected(zmq.SUB, "events", self.observer, subscribe=b"driftd.")
+            moved_node = self.publisher(self.node)
+            for number, publisher in enumerate((node, moved_node, node, moved_node)):
+                self.drift(publisher, b"a%d" % number)
+            for socket in (staying, moved):
+                self.assertTrue(socket.poll(PATIENCE_MS))
+            self.assertTrue(watching.poll(PATIENCE_MS))
+            # The old key goes: who has moved is not disturbed. (A client whose queue is full does not see it.)
+            self.configure(new, overlap)
+            self.reload()
+            while not monitor.poll(50):
+                while staying.poll(0):
+                    staying.recv()
+            self.await_event(monitor, zmq.EVENT_DISCONNECTED)
+            self.assertEqual(moved_monitor.poll(0), 0)
+            done = set()
+            while len(done) < 4:
+                job = self.job(moved)
+                done.add(job["request"])
+                self.finish(self.second, job)
+            self.drift(moved_node, b"b")
+            self.finish(self.second, self.job(moved))
+            # And the usual endpoints have the new one, also when the others are gone.
+            self.configure(new)
+            self.reload()
+            self.await_event(moved_monitor, zmq.EVENT_DISCONNECTED)
+            self.daemon.endpoints.update(usual)
+            self.kept_out(*self.knock(zmq.PULL, "jobs", self.trainer, server=before))
+            back, _ = self.connected(zmq.PULL, "jobs", self.trainer, rcvhwm=1)
+            self.drift(self.publisher(self.node), b"c")
+            self.finish(self.trainer, self.job(back))
+
+    def test_an_endpoint_that_is_not_to_be_had(self):
+        with open(self.daemon.config) as file:
+            text = file.read()
+        taken = self.daemon.context.socket(zmq.PULL)
+        port = taken.bind_to_random_port("tcp://127.0.0.1")
+        self.write("next.secret", Keys().secret.decode(), 0o600)
+        with self.daemon:
+            self.daemon.write_config(text.replace(
+                "security: {", f"security: {{overlap: {{server_key: {self.folder}/next.secret, jobs: 'tcp://127.0.0.1:{port}'}}, "))
+            answer = self.daemon.ask("reload")
+            self.assertEqual(answer["error"], "endpoint")
+            self.assertIn(f"tcp://127.0.0.1:{port} is taken", answer["message"])
+            self.assertIn("the configuration is in force", answer["message"])
+            self.assertFalse(self.daemon.ask("status")["reload"]["ok"])
+            taken.close()
+            while not self.daemon.ask("reload")["ok"]:
+                pass
+            self.assertIn(f"tcp://127.0.0.1:{port}", self.daemon.ask("status")["endpoints"]["jobs"])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -89,7 +89,8 @@ END_TEST
 
 START_TEST(every_key_lands)
 {
-    struct config *c = parse_good("security: {curve: on, server_key: /k, clients: /c, i_know: true}\n"
+    struct config *c = parse_good("security: {curve: on, server_key: /k, clients: /c, i_know: true, overlap: {server_key: /n, "
+                                  "jobs: 'tcp://*:3'}}\n"
                                   "metrics:\n"
                                   "  bind: [tcp://*:1, \"ipc:///tmp/metrics\"]\n"
                                   "  connect:\n"
@@ -134,6 +135,9 @@ START_TEST(every_key_lands)
     ck_assert_int_eq(c->security.i_know, CONFIG_YES);
     ck_assert_str_eq(c->security.server_key, "/k");
     ck_assert_str_eq(c->security.clients, "/c");
+    ck_assert_str_eq(c->security.overlap.server_key, "/n");
+    ck_assert_str_eq(c->security.overlap.jobs.at[0], "tcp://*:3");
+    ck_assert_uint_eq(c->security.overlap.metrics.count, 0);
     ck_assert_str_eq(c->metrics.bind.at[0], "tcp://*:1");
     ck_assert_str_eq(c->metrics.bind.at[1], "ipc:///tmp/metrics");
     ck_assert_uint_eq(c->metrics.connect.count, 2);

@@ -413,6 +413,16 @@ END_TEST
                    "allowed: an address on 127.0.0.1 (with a proxy before it that asks who is there), or security: " \
                    "{i_know: true}"
 
+START_TEST(an_overlap_without_curve)
+{
+    expect_told("security: {overlap: {jobs: 'tcp://127.0.0.1:1'}}\n",
+                "1:28: security.overlap.jobs: an endpoint of a second key, and there is no first; allowed with security: "
+                "{curve: on}");
+    expect_told("security: {curve: on, overlap: {jobs: 'tcp://127.0.0.1:5571'}}\n",
+                "1:38: security.overlap.jobs: \"tcp://127.0.0.1:5571\" is that of jobs.bind too; allowed: an endpoint of its own");
+}
+END_TEST
+
 /* HTTP is in the clear with CURVE too. */
 START_TEST(http_in_the_open)
 {
@@ -478,5 +488,6 @@ int main(void)
     tcase_add_test(cases, strategies);
     tcase_add_test(cases, listening_in_the_open);
     tcase_add_test(cases, http_in_the_open);
+    tcase_add_test(cases, an_overlap_without_curve);
     return run_tests(cases, "config mistakes");
 }
