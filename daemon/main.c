@@ -1,6 +1,7 @@
 /* main.c - arguments, signals, exit statuses. */
 #include <argp.h>
 #include <czmq.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,14 @@ static int signals_open(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* Large buffers go back to the system when they are freed. By itself the allocator would keep more and more of them after
+ * the first: a list of ten thousand requests would be paid for ever after. */
+static void keep_memory_steady(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 256 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp argp = {
@@ -91,6 +100,7 @@ int main(int argc, char **argv)
         NULL};
     struct arguments arguments = {.files = {.file = CONFIG_FILE}};
     int signal_fd = signals_open();
+    keep_memory_steady();
     argp_program_version = "driftd " DRIFT_VERSION;
     argp_err_exit_status = EXIT_WRONG_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);

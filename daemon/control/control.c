@@ -9,8 +9,8 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/control/asker.h"
 #include "daemon/control/commands.h"
-#include "daemon/control/envelope.h"
 
 #define ENDPOINTS_MAX 32
 #define PENDING_MAX 64     /* questions at a time; further ones are told "busy" */
@@ -24,12 +24,6 @@
 #define FROM_CHECKPOINT -2
 #define FROM_ENGINE -3
 #define ANSWERS_MAX (CONTROL_SHARDS_MAX + 3)
-
-/* Who asked: a client of the socket, or another station by letter. */
-struct asker {
-    struct envelope envelope;
-    struct question *question; /* NULL: the socket */
-};
 
 /* A question that waits for its answers. */
 struct pending {
@@ -97,37 +91,6 @@ int control_new(struct control **self_p, char *const *bind, uint32_t bind_count,
 
 /* --- replies --- */
 
-/* Without memory `text` is NULL, and so is the answer. */
-static void reply_by_letter(struct question *question, char *text)
-{
-    question->answer = text;
-    struct letter letter = {.kind = LETTER_ANSWER, .body = question, .drop = question_drop};
-    if (inbox_put(question->reply_to, letter) < 0)
-        question_drop(question);
-}
-
-static void reply(struct control *self, struct asker *asker, json_t *json)
-{
-    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-    json_decref(json);
-    if (asker->question) {
-        reply_by_letter(asker->question, text);
-        asker->question = NULL;
-        return;
-    }
-    envelope_reply(self->handle, &asker->envelope,
-                   text ? text : "{\"ok\":false,\"error\":\"no_memory\",\"message\":\"there is no memory to answer\"}");
-    free(text);
-}
-
-static void name_of(int from, char out[24])
-{
-    if (from == FROM_REQUESTS)
-        snprintf(out, 24, "requests");
-    else
-        snprintf(out, 24, "shard %d", from);
-}
-
 /* Whom of those asked we have not heard. */
 static json_t *missing(const struct control *self, const struct pending *pending)
 {
@@ -135,15 +98,22 @@ static json_t *missing(const struct control *self, const struct pending *pending
     for (uint32_t i = 0; i < pending->answered; i++)
         heard[pending->from[i] >= 0 ? pending->from[i] : CONTROL_SHARDS_MAX - 1 - pending->from[i]] = true;
     json_t *list = json_array();
-    char name[24];
     for (int i = 0; i < (int)self->ports.shard_count && (pending->command->targets & ASK_SHARDS); i++) {
-        name_of(i, name);
         if (!heard[i])
-            json_array_append_new(list, json_string(name));
+            json_array_append_new(list, json_sprintf("shard %d", i));
     }
     if ((pending->command->targets & ASK_REQUESTS) && !heard[CONTROL_SHARDS_MAX])
         json_array_append_new(list, json_string("requests"));
     return list;
+}
+
+static void forget(struct control *self, struct pending *pending)
+{
+    for (uint32_t i = 0; i < pending->answered; i++)
+        json_decref(pending->answers[i]);
+    json_decref(pending->ask);
+    pending->id = 0;
+    self->pending_count--;
 }
 
 static void finish(struct control *self, struct pending *pending)
@@ -161,12 +131,20 @@ static void finish(struct control *self, struct pending *pending)
         json = self->ports.answer(self->ports.argument, pending->ask, json);
     if (json && (command->targets & ASK_REQUESTS) && (command->targets & ASK_SHARDS))
         self->ports.facts(self->ports.argument, json);
-    reply(self, &pending->asker, json);
-    for (uint32_t i = 0; i < pending->answered; i++)
-        json_decref(pending->answers[i]);
-    json_decref(pending->ask);
-    pending->id = 0;
-    self->pending_count--;
+    asker_reply_json(&pending->asker, self->handle, json);
+    forget(self, pending);
+}
+
+/* What one station answers alone is handed on as it stands: a list of ten thousand requests, read and written again, would
+ * take seven times its size. */
+static bool hand_on(struct control *self, struct pending *pending, struct question *question)
+{
+    if (pending->command->merge != merge_only || pending->command->targets != ASK_REQUESTS || !question->answer)
+        return false;
+    asker_reply(&pending->asker, self->handle, question->answer);
+    question->answer = NULL;
+    forget(self, pending);
+    return true;
 }
 
 /* --- questions --- */
@@ -222,7 +200,7 @@ static void begin(struct control *self, struct asker *asker, json_t *ask, int64_
     if (!refusal && !pending)
         refusal = command_refuse("busy", "too many questions are under way; ask again");
     if (refusal || !pending || !command) {
-        reply(self, asker, refusal);
+        asker_reply_json(asker, self->handle, refusal);
         json_decref(ask);
         return;
     }
@@ -247,7 +225,7 @@ static void take_question(struct control *self, struct asker *asker, const char 
     }
     char sentence[JSON_ERROR_TEXT_LENGTH + 64];
     snprintf(sentence, sizeof sentence, "not a JSON object: %s, at byte %d", error.text, error.position);
-    reply(self, asker, command_refuse("bad_message", sentence));
+    asker_reply_json(asker, self->handle, command_refuse("bad_message", sentence));
 }
 
 /* Takes the letter's body over. */
@@ -267,7 +245,7 @@ static bool take_message(struct control *self, int64_t now_ns)
     if (rc == -EPROTO)
         return true;
     if (rc == -EBADMSG) {
-        reply(self, &asker, command_refuse("bad_message", "a question is one frame behind the envelope"));
+        asker_reply_json(&asker, self->handle, command_refuse("bad_message", "a question is one frame behind the envelope"));
         return true;
     }
     take_question(self, &asker, zmq_msg_data(&body), zmq_msg_size(&body), now_ns);
@@ -277,7 +255,7 @@ static bool take_message(struct control *self, int64_t now_ns)
 
 /* --- answers --- */
 
-static void take_answer(struct control *self, const struct question *question)
+static void take_answer(struct control *self, struct question *question)
 {
     if (question->from < FROM_ENGINE || question->from >= (int)self->ports.shard_count)
         return;
@@ -285,6 +263,8 @@ static void take_answer(struct control *self, const struct question *question)
         struct pending *pending = &self->pending[i];
         if (pending->id != question->id || pending->answered >= ANSWERS_MAX)
             continue;
+        if (hand_on(self, pending, question))
+            return;
         json_t *answer = question->answer ? json_loads(question->answer, 0, NULL) : NULL;
         if (!answer)
             answer = command_refuse("no_memory", "there is no memory for the answer");
@@ -394,9 +374,7 @@ void control_destroy(struct control **self_p)
         envelope_clear(&pending->asker.envelope);
         if (pending->asker.question)
             question_drop(pending->asker.question);
-        for (uint32_t j = 0; j < pending->answered; j++)
-            json_decref(pending->answers[j]);
-        json_decref(pending->ask);
+        forget(self, pending);
     }
     for (uint32_t i = 0; i < self->endpoint_count; i++)
         endpoint_unbind(self->socket, self->endpoints[i]);

@@ -1,6 +1,6 @@
 """A fleet drifts within a second: so many jobs as the limits let go, the rest waits with its reason, the severest first.
 
-FLOOD says how many models (500). Memory stays, and detection does not slow down while they wait.
+FLOOD says how many models (500). Memory stays while they wait, are listed and are worked off; what an event costs is printed.
 """
 import json
 import os
@@ -19,15 +19,19 @@ PER_DAY, CONCURRENT = 20, 4
 
 
 class Flood(unittest.TestCase):
-    def rate(self, daemon, node, models, count=20000):
-        """Events a second that are taken, of models that are well or drifting already."""
+    def cost_ns(self, daemon, node, models, count=100000):
+        """Time of the processor, of all threads, that an event takes, of models that are well."""
         messages = [([b"metrics/load/%s/v1" % model.encode()], line.event(accuracy=0.95)) for model in models[:1000]]
-        before, began = daemon.ask("status")["events"], time.monotonic()
+        before, began = daemon.ask("status")["events"], self.cpu_ns(daemon)
         for number in range(count):
             topic, payload = messages[number % len(messages)]
             node.send_multipart(topic + [payload])
         daemon.wait_status(lambda status: status["events"] >= before + count)
-        return count / (time.monotonic() - began)
+        return (self.cpu_ns(daemon) - began) / count
+
+    def cpu_ns(self, daemon):
+        tasks = f"/proc/{daemon.process.pid}/task"
+        return sum(int(open(f"{tasks}/{task}/schedstat").read().split()[0]) for task in os.listdir(tasks))
 
     def memory_mb(self, daemon):
         with open(f"/proc/{daemon.process.pid}/statm") as file:
@@ -42,7 +46,8 @@ class Flood(unittest.TestCase):
             for model in models:
                 node.send_multipart([b"metrics/flood/%s/v1" % model.encode(), line.event(accuracy=0.95)])
             daemon.wait_status(lambda status: status["events"] >= FLOOD)
-            calm = self.rate(daemon, node, models)
+            known = self.memory_mb(daemon)
+            calm = self.cost_ns(daemon, node, models)
             severity = {model: source.random() for model in models}
             began = time.monotonic()
             for _ in range(7):
@@ -51,7 +56,7 @@ class Flood(unittest.TestCase):
             sent = time.monotonic() - began
             daemon.wait_status(lambda status: status.get("requests", {}).get("PENDING") == FLOOD)
             committed = time.monotonic() - began
-            memory, busy = self.memory_mb(daemon), self.rate(daemon, node, models)
+            memory, busy = self.memory_mb(daemon), self.cost_ns(daemon, node, models)
             listed = daemon.ask("requests", most=100000)["requests"]
             self.assertEqual(len(listed), FLOOD)
             by_id = {request["id"]: request for request in listed}
@@ -79,12 +84,13 @@ class Flood(unittest.TestCase):
             self.assertEqual({request["held_by"] for request in waiting}, {"per_day"})
             day = [line.seconds(request["held_until"]) - time.time() for request in waiting]
             self.assertTrue(all(23 * 3600 < left <= 24 * 3600 + 1 for left in day))
-            after = self.rate(daemon, node, models)
+            after = self.cost_ns(daemon, node, models)
             print(f"      {FLOOD} models drift, their events sent in {sent:.1f} s, all requests durable after {committed:.1f} s; "
                   f"{len(got)} jobs, severest first, the rest held by per_day; reply after {sorted(delays)[len(delays) // 2] * 1e3:.1f} ms "
-                  f"(median); {calm:.0f}, {busy:.0f}, {after:.0f} events/s sent and taken before, while {FLOOD} wait, and after; "
-                  f"{memory:.0f} MB, and {self.memory_mb(daemon):.0f} MB at the end", file=sys.stderr, flush=True)
-            self.assertLess(self.memory_mb(daemon), memory * 1.5 + 50)
+                  f"(median); an event costs {calm:.0f} ns before, {busy:.0f} ns while {FLOOD} wait, {after:.0f} ns after; {known:.0f} MB before, "
+                  f"{memory:.0f} MB while they wait, {self.memory_mb(daemon):.0f} MB at the end", file=sys.stderr, flush=True)
+            if not line.sanitized():  # what was asked for and answered is given back
+                self.assertLess(self.memory_mb(daemon), memory * 1.05 + 4)
 
 
 if __name__ == "__main__":
