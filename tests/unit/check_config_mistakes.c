@@ -419,7 +419,7 @@ START_TEST(an_overlap_without_curve)
                 "1:28: security.overlap.jobs: an endpoint of a second key, and there is no first; allowed with security: "
                 "{curve: on}");
     expect_told("security: {curve: on, overlap: {jobs: 'tcp://127.0.0.1:5571'}}\n",
-                "1:38: security.overlap.jobs: \"tcp://127.0.0.1:5571\" is that of jobs.bind too; allowed: an endpoint of its own");
+                "1:39: security.overlap.jobs: \"tcp://127.0.0.1:5571\" is that of jobs.bind too; allowed: an endpoint of its own");
 }
 END_TEST
 
