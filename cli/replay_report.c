@@ -178,7 +178,7 @@ static void show_labels(const struct backtest *backtest, const struct backtest_s
     show_rate(sums->false_alarms, sums);
     putchar('\n');
     if (sums->blind)
-        printf("Labels during which their model sent nothing, which are left out: %s\n", count_of(sums->blind).text);
+        printf("Missed because their model sent nothing then (is its name right?): %s\n", count_of(sums->blind).text);
 }
 
 static void show_drops(const struct backtest_sums *sums)

@@ -286,12 +286,26 @@ static enum MHD_Result send_file(struct MHD_Connection *connection, const struct
                             file->type);
 }
 
+/* Two names for one request: a proxy may have gone by the one, and the check by the other. */
+static enum MHD_Result count_host(void *argument, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    unsigned *count = argument;
+    (void)kind;
+    (void)value;
+    *count += strcasecmp(name, "Host") == 0;
+    return MHD_YES;
+}
+
 static enum MHD_Result answer_request(struct http *self, struct http_exchange *exchange, const char *url)
 {
     struct serving serving = {.http = self, .exchange = exchange, .connection = exchange->connection, .result = MHD_NO};
     const char *host = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Host");
     const struct page_file *file = page_find(url);
     const struct route *route = file ? NULL : route_of(url, &serving.rest);
+    unsigned hosts = 0;
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_host, &hosts);
+    if (hosts > 1)
+        return http_refuse(self, exchange->connection, MHD_HTTP_BAD_REQUEST, "bad_request", "a request names one Host");
     if (!http_host_allowed(self, host))
         return http_refuse(self, exchange->connection, MHD_HTTP_MISDIRECTED_REQUEST, "unknown_host",
                            "the daemon does not answer under this host name; if it should, add it to http.hosts");

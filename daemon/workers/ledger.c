@@ -183,6 +183,14 @@ static void count(uint64_t *counter, uint64_t more)
     *counter = more > (uint64_t)INT64_MAX - *counter ? (uint64_t)INT64_MAX : *counter + more;
 }
 
+/* Nobody counts this far: numbers beyond it were made up, and say nothing of how many messages there were. */
+#define COUNTED_MAX (UINT64_C(1) << 53)
+
+static uint64_t counted(uint64_t more)
+{
+    return more <= COUNTED_MAX ? more : 0;
+}
+
 /* seq + 1, but for the one number that has none above it. */
 static uint64_t after(uint64_t seq)
 {
@@ -200,13 +208,13 @@ uint64_t ledger_message(struct ledger *self, uint64_t topic, struct text node, s
     account->messages++;
     uint64_t lost = 0;
     if (fresh) {
-        count(&account->before_joining, seq);
+        count(&account->before_joining, counted(seq));
     } else if (seq >= stream->next) {
-        lost = seq - stream->next;
+        lost = counted(seq - stream->next);
         count(&account->lost, lost);
     } else if (boot.len == 0) {
         account->restarts++;
-        count(&account->before_joining, seq);
+        count(&account->before_joining, counted(seq));
     } else {
         account->repeated++;
         return 0;
@@ -224,9 +232,9 @@ uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, st
         return 0;
     uint64_t lost = 0;
     if (fresh) {
-        count(&self->nodes[stream->node].before_joining, after(seq));
+        count(&self->nodes[stream->node].before_joining, counted(after(seq)));
     } else if (seq >= stream->next) {
-        lost = after(seq) - stream->next;
+        lost = counted(after(seq) - stream->next);
         count(&self->nodes[stream->node].lost, lost);
     } else {
         return 0;

@@ -82,7 +82,7 @@ struct backtest_sums {
     uint64_t rewound;       /* monitors that went back to an earlier state, which this run could not follow */
     uint64_t foreign;       /* requests in it that this run did not ask for */
     uint64_t followed;      /* requests in it that were followed */
-    /* against the labels; a label inside whose time its model sent nothing is in `blind` alone */
+    /* against the labels; one inside whose time its model sent nothing is among the missed, and in `blind` too */
     uint64_t labels, found, missed, blind, false_alarms;
 };
 void backtest_sums(const struct backtest *self, struct backtest_sums *out);

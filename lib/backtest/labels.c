@@ -50,7 +50,7 @@ void labels_sums(const struct backtest *self, struct backtest_sums *out)
         out->labels++;
         out->found += label->delay > 0;
         out->blind += label->events == 0;
-        out->missed += label->events > 0 && label->delay == 0;
+        out->missed += label->delay == 0;
     }
 }
 

@@ -159,6 +159,21 @@ static bool read_detector(struct reader *self, const struct node *node, const ch
     return false;
 }
 
+/* The bounds of an e-detector as a KPI writes them. */
+static bool read_bounds(struct reader *self, const struct node *node, const char *shown, struct drift_rule *rule)
+{
+    struct kpi_budget kpi = {0};
+    const struct target into = {.base = &kpi};
+    struct detect_error error;
+    if (!read_range(self, schema_row_of("budgets[].kpis.<metric>.range"), node, shown, &into))
+        return false;
+    if (detect_params_set(&rule->params, "low", kpi.range[0], &error) == 0 &&
+        detect_params_set(&rule->params, "high", kpi.range[1], &error) == 0)
+        return true;
+    mistakes_add(self->mistakes, node->mark, shown, "%s", error.text);
+    return false;
+}
+
 static bool read_parameter(struct reader *self, const struct node *node, const char *shown, struct drift_rule *rule)
 {
     struct detect_error error;
@@ -166,6 +181,8 @@ static bool read_parameter(struct reader *self, const struct node *node, const c
     read_join(name, shown, node->key->text);
     if (node->key->unknown || node->unknown)
         return false;
+    if (text_is(node->key->text, "range") && strcmp(rule->detector, "evidence") == 0)
+        return read_bounds(self, node, name, rule);
     if (node->kind != NODE_SCALAR || node_is_empty(node)) {
         mistakes_add(self->mistakes, node->mark, name, "no value of a parameter; allowed: a number or a word");
         return false;
@@ -189,11 +206,13 @@ static bool bounds_known(struct reader *self, const struct node *node, const cha
 {
     double least, most;
     schema_metric_range(text_of(rule->metric), &least, &most);
-    if (strcmp(rule->detector, "evidence") != 0 || (isfinite(least) && isfinite(most)) ||
+    if (strcmp(rule->detector, "evidence") != 0 || (isfinite(least) && isfinite(most)) || member_of(node, "range") ||
         (member_of(node, "low") && member_of(node, "high")))
         return true;
-    mistakes_add(self->mistakes, node->mark, shown, "evidence needs a metric with bounds; allowed: with low and high, the "
-                 "least and the largest value of %s", rule->metric);
+    mistakes_add(self->mistakes, node->mark, shown,
+                 "evidence needs a metric with bounds; allowed: with range: [least, "
+                 "largest] of %s",
+                 rule->metric);
     return false;
 }
 
@@ -225,6 +244,10 @@ static bool read_rule(struct reader *self, const struct node *node, const char *
     for (const struct node *member = node->first; member; member = member->next)
         if (member != metric && member != detector && !read_parameter(self, member, shown, rule))
             good = false;
+    if (member_of(node, "range") && (member_of(node, "low") || member_of(node, "high"))) {
+        mistakes_add(self->mistakes, node->mark, shown, "range is low and high in one; give the one or the two");
+        return false;
+    }
     if (!good || !bounds_known(self, node, shown, rule))
         return false;
     fit_known(node, &rule->params);

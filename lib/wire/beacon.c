@@ -87,6 +87,7 @@ static enum mistake read_beacon(struct metric_decoder *self)
     enum mistake first = FINE;
     struct wire_value map, value;
     struct text name;
+    bool topics = false;
     if (reader_value(&self->reader, &map) != WIRE_MAP) {
         spoil(self, &first, MISTAKE_TOPICS_KIND, NULL, &map);
         reader_skip(&self->reader, &map);
@@ -94,8 +95,12 @@ static enum mistake read_beacon(struct metric_decoder *self)
     }
     while (reader_member(&self->reader, &map, &name)) {
         if (reader_value(&self->reader, &value) != WIRE_NONE) {
+            topics = topics || (name.at != NULL && text_is(name, "topics") && value.kind != WIRE_NULL);
             read_member(self, name, &value, &first);
         }
+    }
+    if (!topics) { /* it says nothing, and whoever wrote it meant something */
+        spoil(self, &first, MISTAKE_TOPICS_MISSING, NULL, &map);
     }
     return first;
 }

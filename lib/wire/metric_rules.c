@@ -18,7 +18,8 @@ static const struct {
     [MISTAKE_EVENT_KIND] = {DROP_TYPE, "an event must be an object"},
     [MISTAKE_MEMBER_NAME] = {DROP_TYPE, "the name of a member must be a string"},
     [MISTAKE_METRIC_NAME] = {DROP_RANGE, "the name of a metric must match [a-z][a-z0-9_.]{0,63}"},
-    [MISTAKE_METRIC_KIND] = {DROP_TYPE, "it must be a number, {\"histogram\": ...} or {\"categories\": ...}"},
+    [MISTAKE_METRIC_KIND] =
+        {DROP_TYPE, "it must be a number, {\"histogram\": ...} or {\"categories\": ...}; in a column a number"},
     [MISTAKE_NUMBER_KIND] = {DROP_TYPE, "it must be a number"},
     [MISTAKE_NOT_FINITE] = {DROP_NOT_FINITE, "it must be finite and fit a double"},
     [MISTAKE_RATIO] = {DROP_RANGE, "it must lie in [0, 1]"},
@@ -46,6 +47,7 @@ static const struct {
     [MISTAKE_COLUMNS_BINS] = {DROP_TYPE, "a histogram or categories cannot stand for every row of a columnar batch"},
     [MISTAKE_COLUMNS_SIZE] = {DROP_TOO_LARGE, "a columnar batch may not hold more metrics than its payload bytes"},
     [MISTAKE_TOPICS_KIND] = {DROP_TYPE, "it must be an object"},
+    [MISTAKE_TOPICS_MISSING] = {DROP_TYPE, "a beacon must have \"topics\", an object"},
     [MISTAKE_TOPIC] = {DROP_TOPIC, "a beacon's topic must be project/name/version or \"batch\""},
 };
 

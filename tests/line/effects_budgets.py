@@ -122,6 +122,12 @@ def _(case):
 def _(case):
     rule = {"metric": "loss", "detector": "page_hinkley", "min_instances": 5, "threshold": 1, "direction": "up"}
     case.assertEqual(lines(case, budget(kpis={}, drift=[rule]), *[0] * 30, 5, metric="loss"), [30])
+    # The bounds of evidence, written as a KPI writes them or as the detector has them: the same.
+    bounds = ({"range": [0, 10]}, {"low": 0, "high": 10}, {"range": [0, 100]})
+    found = [lines(case, budget(kpis={}, drift=[{"metric": "loss", "detector": "evidence", "budget": 3, **bound}]), *[1] * 2000,
+                   metric="loss")[0] for bound in bounds]
+    case.assertEqual(found[0], found[1])
+    case.assertLess(found[0], found[2])
 
 
 @shows("retraining.seed")

@@ -237,6 +237,15 @@ class Guard(unittest.TestCase):
                     status, _, body = web.get(path, Host=host)
                     self.assertEqual((status, json.loads(body)["error"]), (421, "unknown_host"), (host, path))
 
+    def test_two_hosts_are_none(self):
+        """A proxy may go by the one name and the daemon by the other: neither is believed."""
+        with daemon() as one:
+            address, port = one.http.rsplit(":", 1)
+            for hosts in (("localhost", "evil.example"), ("evil.example", "localhost"), ("localhost", "localhost")):
+                with socket.create_connection((address, int(port)), timeout=line.PATIENCE_S) as raw:
+                    raw.sendall("GET /healthz HTTP/1.1\r\nHost: {}\r\nhOST: {}\r\n\r\n".format(*hosts).encode())
+                    self.assertTrue(raw.recv(4096).startswith(b"HTTP/1.1 400 "), hosts)
+
     def test_headers_of_everything(self):
         with daemon() as one:
             web = Web(one)

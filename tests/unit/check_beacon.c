@@ -6,10 +6,10 @@
 static const struct {
     const char *json, *line; /* node boot topic:seq … reason=count … */
 } both[] = {
-    {"{}", ""},
+    {"{}", "type=1"},
     {"{\"node\":\"a\",\"boot\":\"b\",\"topics\":{\"p/n/v\":5,\"batch\":0}}", "a b p/n/v:5 batch:0"},
     {"{\"topics\":{\"p/n/v\":9223372036854775807},\"boot\":-7}", "-7 p/n/v:9223372036854775807"},
-    {"{\"node\":null,\"boot\":null,\"topics\":null}", ""},
+    {"{\"node\":null,\"boot\":null,\"topics\":null}", "type=1"},
     {"{\"topics\":{}}", ""},
     {"{\"topics\":{\"p/n/v\":null,\"p/n/w\":3.0}}", "p/n/w:3"},
     {"{\"topics\":{\"p/n\":1,\"p/n/v\":2,\"Batch\":3,\"\":4}}", "p/n/v:2 topic=3"},
@@ -39,7 +39,8 @@ static const struct {
     ROW("{\"topics\":{\"p/n/v\":18446744073709551615}}", "p/n/v:18446744073709551615"),
     ROW("{\"topics\":{\"p\\u002fn/v\":5}}", "p/n/v:5"),
     ROW("\x81\xA6topics\x82\x05\x01\xA5" "batch\x02", "batch:2 type=1"),
-    ROW("\x82\x05\x81\xA1" "a\x01\xA4node\xA1" "a", "a"),
+    ROW("\x82\x05\x81\xA1" "a\x01\xA4node\xA1" "a", "type=1"),
+    ROW("{\"node\":\"a\",\"boot\":7}", "type=1"),
 };
 
 static void expect(struct text payload, const char *expected, const char *label)

@@ -199,8 +199,7 @@ START_TEST(mistakes_of_rules)
                 "accuracy, detector: cusum}\n"
                 "14:31: budgets[].drift[].detector: no name; allowed: the name of a detector, as in cusum\n"
                 "15:41: budgets[].drift[].k: no value of a parameter; allowed: a number or a word\n"
-                "16:9: budgets[].drift[]: evidence needs a metric with bounds; allowed: with low and high, the least and the "
-                "largest value of a");
+                "16:9: budgets[].drift[]: evidence needs a metric with bounds; allowed: with range: [least, largest] of a");
 }
 END_TEST
 
