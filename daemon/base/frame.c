@@ -43,6 +43,7 @@ void frame_close(struct frame *self)
 static void copy_facts(struct frame *to, const struct frame *from)
 {
     to->hash = from->hash;
+    to->hashed = from->hashed;
     to->parts = from->parts;
     to->kind = from->kind;
     to->accounts = from->accounts;

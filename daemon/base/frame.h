@@ -25,6 +25,7 @@ struct frame {
     uint64_t hash;            /* of the topic's bytes behind its prefix, by the key that the shards share */
     uint32_t parts;           /* as they came; 2 when all is well */
     enum frame_kind kind;
+    bool hashed;   /* `hash` is there; else whoever needs it makes it */
     bool accounts; /* the shard that gets this copy answers for the message: its seq, and its drops as a whole */
 };
 

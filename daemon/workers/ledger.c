@@ -18,10 +18,16 @@ struct stream {
     uint32_t seen_s;
 };
 
+/* Of a stream in the table before a growth, instead of a node: it stands in the larger table. */
+#define MOVED UINT32_MAX
+#define CARRIED 4 /* slots a new stream; two would do */
+
 struct ledger {
     struct siphash_key key;
     struct stream *streams;
     uint32_t size, used, streams_max; /* size: slots; at most 3/4 of them are used */
+    struct stream *before;            /* half as many slots: the table before it grew, of which the first `carried` have been */
+    uint32_t carried;                 /* carried over, and others where they were needed; NULL: all have been */
     uint32_t hand;                    /* where the next sweep begins */
     uint64_t not_followed;
 
@@ -64,28 +70,56 @@ static uint64_t stream_name(const struct ledger *self, uint64_t topic, struct te
     return name ? name : 1;
 }
 
-static struct stream *stream_slot(const struct ledger *self, uint64_t name)
+/* Where a name stands in a table, or the free slot where it would. */
+static struct stream *slot_in(struct stream *streams, uint32_t size, uint64_t name)
 {
-    uint32_t at = (uint32_t)name & (self->size - 1);
-    while (self->streams[at].name && self->streams[at].name != name)
-        at = (at + 1) & (self->size - 1);
-    return &self->streams[at];
+    uint32_t at = (uint32_t)name & (size - 1);
+    while (streams[at].name && streams[at].name != name)
+        at = (at + 1) & (size - 1);
+    return &streams[at];
 }
 
+static struct stream *carry(struct stream *old, struct stream *slot)
+{
+    *slot = *old;
+    old->node = MOVED;
+    return slot;
+}
+
+static struct stream *stream_slot(struct ledger *self, uint64_t name)
+{
+    struct stream *slot = slot_in(self->streams, self->size, name);
+    if (slot->name || !self->before)
+        return slot;
+    struct stream *old = slot_in(self->before, self->size / 2, name);
+    return old->name && old->node != MOVED ? carry(old, slot) : slot;
+}
+
+/* Carries up to so many slots over. */
+static void carry_on(struct ledger *self, uint32_t slots)
+{
+    for (; slots && self->before && self->carried < self->size / 2; slots--) {
+        struct stream *old = &self->before[self->carried++];
+        if (old->name && old->node != MOVED)
+            carry(old, slot_in(self->streams, self->size, old->name));
+    }
+    if (self->before && self->carried == self->size / 2) {
+        free(self->before);
+        self->before = NULL;
+    }
+}
+
+/* No turn waits for a table to be carried over: each new stream carries a little. */
 static bool streams_grow(struct ledger *self)
 {
-    struct stream *old = self->streams;
-    uint32_t old_size = self->size;
-    struct stream *larger = calloc((size_t)old_size * 2, sizeof *larger);
+    struct stream *larger = calloc((size_t)self->size * 2, sizeof *larger);
     if (!larger)
         return false;
+    carry_on(self, UINT32_MAX);
+    self->before = self->streams;
+    self->carried = 0;
     self->streams = larger;
-    self->size = old_size * 2;
-    for (uint32_t i = 0; i < old_size; i++) {
-        if (old[i].name)
-            *stream_slot(self, old[i].name) = old[i];
-    }
-    free(old);
+    self->size *= 2;
     return true;
 }
 
@@ -169,6 +203,7 @@ static struct stream *stream_find(struct ledger *self, uint64_t topic, struct te
             self->not_followed++;
             return NULL;
         }
+        carry_on(self, CARRIED);
         stream = stream_slot(self, name);
         *stream = (struct stream){.name = name, .node = account};
         self->used++;
@@ -197,13 +232,60 @@ static uint64_t after(uint64_t seq)
     return seq == UINT64_MAX ? seq : seq + 1;
 }
 
-uint64_t ledger_message(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
-                        int64_t now_ns)
+/* Of bytes that are mostly few. */
+static bool same_bytes(const char *a, const char *b, size_t bytes)
 {
-    bool fresh;
-    struct stream *stream = stream_find(self, topic, node, boot, now_ns, &fresh);
-    if (!stream)
-        return 0;
+    uint64_t left, right;
+    if (bytes < sizeof left) {
+        size_t i = 0;
+        while (i < bytes && a[i] == b[i])
+            i++;
+        return i == bytes;
+    }
+    memcpy(&left, a + bytes - sizeof left, sizeof left);
+    memcpy(&right, b + bytes - sizeof right, sizeof right);
+    return left == right && memcmp(a, b, bytes - sizeof left) == 0;
+}
+
+static struct stream *stream_remembered(struct ledger *self, const struct ledger_memo *memo, struct text node,
+                                        struct text boot, int64_t now_ns)
+{
+    if (memo->stream == 0 || memo->node_len != node.len || memo->boot_len != boot.len ||
+        self->streams[memo->slot].name != memo->stream || !same_bytes(memo->bytes, node.at, node.len) ||
+        !same_bytes(memo->bytes + node.len, boot.at, boot.len))
+        return NULL;
+    struct stream *stream = &self->streams[memo->slot];
+    stream->seen_s = (uint32_t)(now_ns / S_NS);
+    return stream;
+}
+
+static void remember(const struct ledger *self, struct ledger_memo *memo, const struct stream *stream, struct text node,
+                     struct text boot)
+{
+    if (node.len + boot.len > sizeof memo->bytes)
+        return;
+    *memo = (struct ledger_memo){.stream = stream->name,
+                                 .slot = (uint32_t)(stream - self->streams),
+                                 .node_len = (uint8_t)node.len,
+                                 .boot_len = (uint8_t)boot.len};
+    if (node.len)
+        memcpy(memo->bytes, node.at, node.len);
+    if (boot.len)
+        memcpy(memo->bytes + node.len, boot.at, boot.len);
+}
+
+uint64_t ledger_message(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node, struct text boot,
+                        uint64_t seq, int64_t now_ns)
+{
+    bool fresh = false;
+    struct stream *stream = memo ? stream_remembered(self, memo, node, boot, now_ns) : NULL;
+    if (!stream) {
+        stream = stream_find(self, topic, node, boot, now_ns, &fresh);
+        if (!stream)
+            return 0;
+        if (memo)
+            remember(self, memo, stream, node, boot);
+    }
     struct ledger_node *account = &self->nodes[stream->node];
     account->messages++;
     uint64_t lost = 0;
@@ -246,6 +328,7 @@ uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, st
 void ledger_sweep(struct ledger *self, uint32_t slots, int64_t now_ns)
 {
     uint32_t now_s = (uint32_t)(now_ns / S_NS);
+    carry_on(self, slots);
     if (slots > self->size)
         slots = self->size;
     for (uint32_t i = 0; i < slots; i++) {
@@ -304,5 +387,6 @@ void ledger_destroy(struct ledger **self_p)
     free(self->nodes);
     free(self->node_slots);
     free(self->streams);
+    free(self->before);
     free(self);
 }

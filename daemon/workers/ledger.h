@@ -8,6 +8,8 @@
  * Streams and nodes are bounded. Beyond the bound new streams are not followed, and new nodes share one account,
  * without a name; both are counted. A stream that was silent for an hour is forgotten.
  *
+ * Cost of a message: 75 instructions and a line of the streams for the sender that the memo knows, 250 for another.
+ *
  * Threads: one. Memory: grows up to the bounds. Failure: where memory is short a stream is not followed, and counted.
  */
 #ifndef DRIFTD_WORKERS_LEDGER_H
@@ -30,11 +32,21 @@ struct ledger_node {
     int64_t told_ns;
 };
 
+/* Where the stream was that a message belonged to, for who keeps it beside a topic: the next one of the same sender needs
+ * no hash. All zero: nothing is known. */
+struct ledger_memo {
+    uint64_t stream; /* 0: none */
+    uint32_t slot;
+    uint8_t node_len, boot_len;
+    char bytes[26]; /* of the node, then of the boot; longer ones are not kept */
+};
+
 int ledger_new(struct ledger **self_p, const struct siphash_key *key, uint32_t streams_max);
 
-/* A message with a sequence number on the topic that hashes to `topic`. Returns how many were lost before it. */
-uint64_t ledger_message(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
-                        int64_t now_ns);
+/* A message with a sequence number on the topic that hashes to `topic`; `memo` is this topic's, or NULL. Returns how many
+ * were lost before it. */
+uint64_t ledger_message(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node, struct text boot,
+                        uint64_t seq, int64_t now_ns);
 
 /* A beacon says that `seq` is the highest number sent on the topic. Returns how many that shows to be lost. */
 uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,

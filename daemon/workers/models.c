@@ -3,21 +3,37 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define SLOTS_FIRST 1024u
+#define CARRIED 4 /* slots a model that is added; two would do */
 
-/* tag: the upper half of the hash; the lower half says where to look first. place: index + 1; 0: free. */
+/* tag: the upper half of the hash, which says where to look first. place: index + 1; 0: free. */
 struct slot {
     uint32_t tag, place;
 };
 
 /* At most 3/4 of the slots are used, so a search ends. */
-struct models {
+struct table {
     struct slot *slots;
     uint32_t size; /* a power of two */
+};
+
+struct models {
+    struct table table;
+    struct table before;    /* while the table grows: what stood in it then; .slots NULL: it does not */
+    uint32_t moved;         /* slots of `before` that stand in `table` as well */
+    struct model **guesses; /* as many as slots in the table */
     struct model **at;
     uint32_t count, room;
 };
+
+static int table_open(struct table *self, uint32_t size)
+{
+    self->size = size;
+    self->slots = calloc(size, sizeof *self->slots); /* large ones are pages that come when they are touched */
+    return self->slots ? 0 : -ENOMEM;
+}
 
 int models_new(struct models **self_p)
 {
@@ -25,51 +41,117 @@ int models_new(struct models **self_p)
     struct models *self = calloc(1, sizeof *self);
     if (!self)
         return -ENOMEM;
-    self->size = SLOTS_FIRST;
-    self->slots = calloc(self->size, sizeof *self->slots);
-    if (!self->slots) {
-        free(self);
+    self->guesses = calloc(SLOTS_FIRST, sizeof(struct model *));
+    if (!self->guesses || table_open(&self->table, SLOTS_FIRST) < 0) {
+        models_destroy(&self);
         return -ENOMEM;
     }
     *self_p = self;
     return 0;
 }
 
-void models_prefetch(const struct models *self, uint64_t hash)
+/* --- guesses --- */
+
+/* A sum over all bytes of an id, without a secret. */
+static uint32_t sum_of(struct text id)
 {
-    __builtin_prefetch(&self->slots[(uint32_t)hash & (self->size - 1)]);
+    uint64_t sum = id.len, word = 0;
+    size_t at = 0;
+    for (; at + sizeof word < id.len; at += sizeof word) {
+        memcpy(&word, id.at + at, sizeof word);
+        sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        sum ^= sum >> 32;
+    }
+    if (id.len >= sizeof word)
+        memcpy(&word, id.at + id.len - sizeof word, sizeof word);
+    else if (id.len)
+        memcpy(&word, id.at, id.len);
+    sum = (sum ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(sum >> 32);
 }
 
-void models_prefetch_head(const struct models *self, uint64_t hash)
+uint32_t models_guess(const struct models *self, struct text id)
 {
-    const struct slot *slot = &self->slots[(uint32_t)hash & (self->size - 1)];
-    if (!slot->place || slot->tag != (uint32_t)(hash >> 32))
-        return;
-    const struct model *model = self->at[slot->place - 1];
-    __builtin_prefetch(model);
-    __builtin_prefetch((const char *)model + 64);
-    __builtin_prefetch((const char *)model + 128);
+    const uint32_t guess = sum_of(id);
+    __builtin_prefetch(&self->guesses[guess & (self->table.size - 1)]);
+    return guess;
 }
 
-struct model *models_find(const struct models *self, uint64_t hash, struct text id)
+struct model *models_guessed(const struct models *self, uint32_t guess)
 {
-    uint32_t tag = (uint32_t)(hash >> 32);
-    for (uint32_t i = (uint32_t)hash & (self->size - 1); self->slots[i].place; i = (i + 1) & (self->size - 1)) {
-        if (self->slots[i].tag != tag)
+    struct model *model = self->guesses[guess & (self->table.size - 1)];
+    if (!model)
+        return NULL;
+    for (size_t at = 0; at < sizeof *model; at += 64)
+        __builtin_prefetch((const char *)model + at);
+    return model;
+}
+
+void models_learn(struct models *self, uint32_t guess, struct model *model)
+{
+    self->guesses[guess & (self->table.size - 1)] = model;
+}
+
+/* --- the index --- */
+
+static struct model *find_in(const struct models *self, const struct table *table, uint64_t hash, struct text id)
+{
+    const uint32_t tag = (uint32_t)(hash >> 32), mask = table->size - 1;
+    for (uint32_t i = tag & mask; table->slots[i].place; i = (i + 1) & mask) {
+        if (table->slots[i].tag != tag)
             continue;
-        struct model *model = self->at[self->slots[i].place - 1];
+        struct model *model = self->at[table->slots[i].place - 1];
         if (model->hash == hash && text_equal(model->id.whole, id))
             return model;
     }
     return NULL;
 }
 
-static void put(struct slot *slots, uint32_t size, uint64_t hash, uint32_t place)
+struct model *models_find(const struct models *self, uint64_t hash, struct text id)
 {
-    uint32_t i = (uint32_t)hash & (size - 1);
-    while (slots[i].place)
-        i = (i + 1) & (size - 1);
-    slots[i] = (struct slot){.tag = (uint32_t)(hash >> 32), .place = place};
+    struct model *model = find_in(self, &self->table, hash, id);
+    return model || !self->before.slots ? model : find_in(self, &self->before, hash, id);
+}
+
+static void put(struct table *table, struct slot slot)
+{
+    uint32_t i = slot.tag & (table->size - 1);
+    while (table->slots[i].place)
+        i = (i + 1) & (table->size - 1);
+    table->slots[i] = slot;
+}
+
+/* Carries up to so many slots over. */
+static void carry(struct models *self, uint32_t slots)
+{
+    for (; slots && self->before.slots && self->moved < self->before.size; slots--) {
+        const struct slot slot = self->before.slots[self->moved++];
+        if (slot.place)
+            put(&self->table, slot);
+    }
+    if (self->before.slots && self->moved == self->before.size) {
+        free(self->before.slots);
+        self->before.slots = NULL;
+    }
+}
+
+/* What was carried over by then is all: between two growths half as many models are added as there were slots, and each
+ * carries CARRIED. */
+static int grow(struct models *self)
+{
+    struct table larger;
+    carry(self, UINT32_MAX);
+    struct model **guesses = calloc((size_t)self->table.size * 2, sizeof(struct model *));
+    if (!guesses || table_open(&larger, self->table.size * 2) < 0) {
+        free(guesses);
+        return -ENOMEM;
+    }
+    free(self->guesses);
+    self->guesses = guesses; /* they are learnt anew */
+    self->before = self->table;
+    self->table = larger;
+    self->moved = 0;
+    return 0;
 }
 
 static int make_room(struct models *self)
@@ -82,17 +164,7 @@ static int make_room(struct models *self)
         self->at = at;
         self->room = room;
     }
-    if (self->count < self->size / 4 * 3)
-        return 0;
-    struct slot *slots = calloc((size_t)self->size * 2, sizeof *slots);
-    if (!slots)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < self->count; i++)
-        put(slots, self->size * 2, self->at[i]->hash, i + 1);
-    free(self->slots);
-    self->slots = slots;
-    self->size *= 2;
-    return 0;
+    return self->count < self->table.size / 4 * 3 ? 0 : grow(self);
 }
 
 int models_add(struct models *self, uint64_t hash, const struct model_id *id, struct monitor *monitor, int64_t now_ns,
@@ -114,35 +186,32 @@ int models_add(struct models *self, uint64_t hash, const struct model_id *id, st
     model->silenced_ns = model->tape_silenced_ns = INT64_MIN;
     model->triggered_ns = model->ended_ns = INT64_MIN;
     self->at[self->count++] = model;
-    put(self->slots, self->size, hash, self->count);
+    put(&self->table, (struct slot){.tag = (uint32_t)(hash >> 32), .place = self->count});
+    carry(self, CARRIED);
     *out = model;
     return 0;
 }
 
 static uint32_t slot_of(const struct models *self, uint32_t place)
 {
-    uint32_t i = (uint32_t)self->at[place]->hash & (self->size - 1);
-    while (self->slots[i].place != place + 1)
-        i = (i + 1) & (self->size - 1);
+    const struct table *table = &self->table;
+    uint32_t i = (uint32_t)(self->at[place]->hash >> 32) & (table->size - 1);
+    while (table->slots[i].place != place + 1)
+        i = (i + 1) & (table->size - 1);
     return i;
 }
 
-static uint32_t home_of(const struct models *self, uint32_t slot)
-{
-    return (uint32_t)self->at[self->slots[slot].place - 1]->hash & (self->size - 1);
-}
-
 /* Frees a slot, and moves back what was pushed behind it. */
-static void slot_free(struct models *self, uint32_t free_slot)
+static void slot_free(struct table *table, uint32_t free_slot)
 {
-    const uint32_t mask = self->size - 1;
-    for (uint32_t i = (free_slot + 1) & mask; self->slots[i].place; i = (i + 1) & mask) {
-        if (((i - home_of(self, i)) & mask) < ((i - free_slot) & mask))
+    const uint32_t mask = table->size - 1;
+    for (uint32_t i = (free_slot + 1) & mask; table->slots[i].place; i = (i + 1) & mask) {
+        if (((i - table->slots[i].tag) & mask) < ((i - free_slot) & mask))
             continue;
-        self->slots[free_slot] = self->slots[i];
+        table->slots[free_slot] = table->slots[i];
         free_slot = i;
     }
-    self->slots[free_slot] = (struct slot){.place = 0};
+    table->slots[free_slot] = (struct slot){.place = 0};
 }
 
 static void model_free(struct model *model)
@@ -155,10 +224,13 @@ static void model_free(struct model *model)
 void models_remove(struct models *self, uint32_t place)
 {
     struct model *model = self->at[place];
-    const uint32_t last = self->count - 1;
-    slot_free(self, slot_of(self, place));
+    const uint32_t last = self->count - 1, guess = sum_of(model->id.whole) & (self->table.size - 1);
+    carry(self, UINT32_MAX);
+    if (self->guesses[guess] == model)
+        self->guesses[guess] = NULL;
+    slot_free(&self->table, slot_of(self, place));
     if (place != last) {
-        self->slots[slot_of(self, last)].place = place + 1;
+        self->table.slots[slot_of(self, last)].place = place + 1;
         self->at[place] = self->at[last];
     }
     self->count--;
@@ -184,6 +256,8 @@ void models_destroy(struct models **self_p)
     for (uint32_t i = 0; i < self->count; i++)
         model_free(self->at[i]);
     free(self->at);
-    free(self->slots);
+    free(self->table.slots);
+    free(self->before.slots);
+    free(self->guesses);
     free(self);
 }

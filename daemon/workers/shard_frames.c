@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "daemon/workers/shard_inside.h"
+#include "daemon/workers/topic.h"
 
 #define PREFETCH_BYTES 256 /* of a payload; the rest of a longer one comes in order, which the processor sees */
 
@@ -11,8 +12,8 @@
 
 /* --- one event --- */
 
-/* Each event goes past those who observe its model, in this order; the monitor's verdict is for those behind it. They are
- * asked first whether they have anything to do: mostly only the monitor has. */
+/* Each event goes past those who observe its model, in this order; the monitor's verdict is for those behind it. They
+ * are asked first whether they have anything to do: mostly only the monitor has. */
 static void take_event(struct shard *self, struct model *model, const struct metric_event *event, struct now now)
 {
     struct verdict verdict;
@@ -36,15 +37,6 @@ static void take_event(struct shard *self, struct model *model, const struct met
 static struct text text_of_message(zmq_msg_t *message)
 {
     return (struct text){.at = zmq_msg_data(message), .len = zmq_msg_size(message)};
-}
-
-static struct text behind_slash(struct text topic)
-{
-    const char *slash = memchr(topic.at, '/', topic.len);
-    if (!slash)
-        return (struct text){topic.at + topic.len, 0};
-    size_t skipped = (size_t)(slash - topic.at) + 1;
-    return (struct text){topic.at + skipped, topic.len - skipped};
 }
 
 static void reject(struct shard *self, struct frame *frame, enum metric_drop reason, uint64_t count, const char *detail,
@@ -95,7 +87,7 @@ static bool know_sender(struct shard *self, struct frame *frame, struct now now)
 
 /* What the message says of itself as a whole. */
 static void account(struct shard *self, struct frame *frame, const struct metric_message *message, uint64_t stream,
-                    struct now now)
+                    struct ledger_memo *memo, struct now now)
 {
     if (!frame->accounts)
         return;
@@ -104,7 +96,7 @@ static void account(struct shard *self, struct frame *frame, const struct metric
     if (message->drops)
         reject_all(self, frame, message->dropped, message->detail, now);
     if (message->has_seq)
-        ledger_message(self->ledger, stream, message->node, message->boot, message->seq, now.steady_ns);
+        ledger_message(self->ledger, memo, stream, message->node, message->boot, message->seq, now.steady_ns);
 }
 
 /* A model is made once one of its events has been found good: what is malformed takes no place. */
@@ -129,7 +121,7 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
         self->no_memory++;
         return;
     }
-    account(self, frame, message, frame->hash, now);
+    account(self, frame, message, frame->hash, model ? &model->sender : NULL, now);
     for (uint32_t i = 0; i < message->event_count; i++) {
         int why = 0;
         if (!model)
@@ -156,7 +148,7 @@ static void take_batch(struct shard *self, struct frame *frame, struct now now)
         self->no_memory += frame->accounts;
         return;
     }
-    account(self, frame, message, frame->hash ^ BATCH_STREAM, now);
+    account(self, frame, message, frame->hash ^ BATCH_STREAM, NULL, now);
     for (uint32_t i = 0; i < message->event_count; i++) {
         const struct model_id *id = &message->events[i].model;
         uint64_t hash = siphash13(&self->options.key, id->whole.at, id->whole.len);
@@ -236,7 +228,7 @@ static void take_frame(struct shard *self, struct frame *frame, struct text payl
     switch (frame->kind) {
     case FRAME_METRICS:
         if (!model) /* it may have come to be since the batch was looked up */
-            model = models_find(self->models, frame->hash, behind_slash(text_of_message(&frame->topic)));
+            model = models_find(self->models, frame->hash, topic_about(frame));
         take_metrics(self, frame, payload, model, now);
         break;
     case FRAME_BATCH:
@@ -251,38 +243,75 @@ static void take_frame(struct shard *self, struct frame *frame, struct text payl
     }
 }
 
+/* A frame on its way through the stages. */
+struct passing {
+    struct text about, payload;
+    struct model *model; /* as guessed, then as found */
+    uint32_t guess;
+};
+
+static void begin_frame(struct shard *self, struct frame *frame, struct passing *out)
+{
+    out->payload = text_of_message(&frame->payload);
+    out->about = (struct text){0};
+    out->model = NULL;
+    for (size_t at = 0; at < out->payload.len && at < PREFETCH_BYTES; at += 64)
+        __builtin_prefetch(out->payload.at + at);
+    if (frame->kind == FRAME_WRONG)
+        return;
+    out->about = topic_about(frame);
+    if (frame->kind == FRAME_METRICS)
+        out->guess = models_guess(self->models, out->about);
+}
+
+/* Who hands frames over without a ring leaves their hash to be made here, where it is mostly not needed. */
+static void hash_frame(const struct shard *self, struct frame *frame, struct text about)
+{
+    if (!frame->hashed)
+        frame->hash = frame->kind == FRAME_WRONG ? 0 : siphash13(&self->options.key, about.at, about.len);
+    frame->hashed = true;
+}
+
+static void find_frame(struct shard *self, struct frame *frame, struct passing *passing)
+{
+    const struct text about = passing->about;
+    struct model *model = passing->model = models_known(passing->model, about);
+    if (!model)
+        hash_frame(self, frame, about);
+    if (frame->kind != FRAME_METRICS)
+        return;
+    if (model) {
+        frame->hash = model->hash;
+    } else {
+        model = passing->model = models_find(self->models, frame->hash, about);
+        if (!model)
+            return;
+        models_learn(self->models, passing->guess, model);
+    }
+    model_prefetch(model);
+}
+
 /* By stages, so that the memory of all is on its way before the first is used: what costs is waiting for it. */
 void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct now now)
 {
-    struct model *found[FRAME_BATCH_MAX] = {0};
-    struct text payload[FRAME_BATCH_MAX];
+    struct passing passing[FRAME_BATCH_MAX];
     tape_begin(self);
-    for (uint32_t i = 0; i < count; i++) {
-        payload[i] = text_of_message(&frames[i].payload);
-        if (frames[i].kind == FRAME_METRICS)
-            models_prefetch(self->models, frames[i].hash);
-        for (size_t at = 0; at < payload[i].len && at < PREFETCH_BYTES; at += 64)
-            __builtin_prefetch(payload[i].at + at);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        begin_frame(self, &frames[i], &passing[i]);
     for (uint32_t i = 0; i < count; i++) {
         if (frames[i].kind == FRAME_METRICS)
-            models_prefetch_head(self->models, frames[i].hash);
+            passing[i].model = models_guessed(self->models, passing[i].guess);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        if (frames[i].kind != FRAME_METRICS)
-            continue;
-        found[i] = models_find(self->models, frames[i].hash, behind_slash(text_of_message(&frames[i].topic)));
-        if (found[i])
-            model_prefetch(found[i]);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        find_frame(self, &frames[i], &passing[i]);
     for (unsigned step = 1; step < MONITOR_PREFETCH_STEPS; step++) {
         for (uint32_t i = 0; i < count; i++) {
-            if (found[i])
-                monitor_prefetch(found[i]->monitor, step);
+            if (passing[i].model)
+                monitor_prefetch(passing[i].model->monitor, step);
         }
     }
     for (uint32_t i = 0; i < count; i++)
-        take_frame(self, &frames[i], payload[i], found[i], now);
+        take_frame(self, &frames[i], passing[i].payload, passing[i].model, now);
     tape_flush(self);
     atomic_store_explicit(&self->events_seen, self->events, memory_order_relaxed);
 }

@@ -9,6 +9,7 @@
 #include "daemon/base/log.h"
 #include "daemon/base/slice.h"
 #include "daemon/workers/model_record.h"
+#include "daemon/workers/topic.h"
 
 #define RING_SLOTS 1024
 #define PATIENCE_MS 100
@@ -113,15 +114,6 @@ int workers_start(struct workers *self)
 
 /* --- handing over --- */
 
-static uint64_t topic_hash(const struct workers *self, struct frame *frame)
-{
-    const char *topic = zmq_msg_data(&frame->topic);
-    size_t len = zmq_msg_size(&frame->topic);
-    const char *slash = memchr(topic, '/', len);
-    size_t skipped = slash ? (size_t)(slash - topic) + 1 : len;
-    return siphash13(&self->options.key, topic + skipped, len - skipped);
-}
-
 /* A full ring means that the worker is behind: ingest waits for it, libzmq's queue fills, publishers drop, and the
  * sequence numbers say so. */
 static void put(struct worker *worker, struct frame *frame)
@@ -147,19 +139,22 @@ static void put_to_all(struct workers *self, struct frame *frame, uint32_t owner
 void workers_take(void *argument, struct frame *frames, uint32_t count, struct now now)
 {
     struct workers *self = argument;
+    const bool alone = self->options.threads == 0; /* the shard hashes what it does not know */
     for (uint32_t i = 0; i < count; i++) {
         struct frame *frame = &frames[i];
         frame->accounts = true;
-        frame->hash = frame->kind == FRAME_WRONG ? 0 : topic_hash(self, frame);
-        if (!self->options.threads)
+        frame->hashed = !alone;
+        if (alone)
             continue;
+        const struct text about = topic_about(frame);
+        frame->hash = frame->kind == FRAME_WRONG ? 0 : siphash13(&self->options.key, about.at, about.len);
         uint32_t owner = shard_owner(frame->hash, self->shards);
         if (self->shards > 1 && (frame->kind == FRAME_BATCH || frame->kind == FRAME_BEACON))
             put_to_all(self, frame, owner);
         else
             put(&self->at[owner], frame);
     }
-    if (!self->options.threads) {
+    if (alone) {
         shard_take(self->at[0].shard, frames, count, now);
         return;
     }

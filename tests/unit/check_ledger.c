@@ -23,7 +23,7 @@ static void teardown(void)
 
 static uint64_t message(uint64_t topic, const char *node, const char *boot, uint64_t seq)
 {
-    return ledger_message(ledger, topic, text_of(node), text_of(boot), seq, S);
+    return ledger_message(ledger, NULL, topic, text_of(node), text_of(boot), seq, S);
 }
 
 static const struct ledger_node *node_of(const char *name)
@@ -108,11 +108,11 @@ START_TEST(hostile_numbers)
     ck_assert_uint_eq(node_of("a")->before_joining, UINT64_C(1) << 53);
     const char nul[] = {'n', '\0', 'm'};
     for (uint64_t i = 0; i < 5; i++)
-        ledger_message(ledger, i, (struct text){nul, 3}, text_of("b"), 0, S);
+        ledger_message(ledger, NULL, i, (struct text){nul, 3}, text_of("b"), 0, S);
     ck_assert_uint_eq(ledger_node_count(ledger), 2);
     char longer[600];
     memset(longer, 'x', sizeof longer);
-    ledger_message(ledger, 9, (struct text){longer, 600}, (struct text){longer, 600}, 0, S);
+    ledger_message(ledger, NULL, 9, (struct text){longer, 600}, (struct text){longer, 600}, 0, S);
 }
 END_TEST
 
@@ -125,15 +125,77 @@ START_TEST(streams_are_bounded_and_forgotten)
     ck_assert_uint_eq(ledger_node_count(ledger), 1);
     /* Every second stream speaks again; an hour after the first word the others go. */
     for (uint64_t i = 0; i < 1000; i += 2)
-        ledger_message(ledger, i, text_of("a"), text_of("x"), 1, 3000 * S);
+        ledger_message(ledger, NULL, i, text_of("a"), text_of("x"), 1, 3000 * S);
     for (int i = 0; i < 100; i++)
         ledger_sweep(ledger, 64, 3700 * S);
     ck_assert_uint_eq(ledger_stream_count(ledger), 500);
     for (uint64_t i = 0; i < 1000; i += 2)
-        ck_assert_uint_eq(ledger_message(ledger, i, text_of("a"), text_of("x"), 3, 3700 * S), 1);
+        ck_assert_uint_eq(ledger_message(ledger, NULL, i, text_of("a"), text_of("x"), 3, 3700 * S), 1);
     ck_assert_uint_eq(ledger_stream_count(ledger), 500);
-    ck_assert_uint_eq(ledger_message(ledger, 1, text_of("a"), text_of("x"), 3, 3700 * S), 0);
+    ck_assert_uint_eq(ledger_message(ledger, NULL, 1, text_of("a"), text_of("x"), 3, 3700 * S), 0);
     ck_assert_uint_eq(node_of("a")->before_joining, 3);
+}
+END_TEST
+
+/* Each stream goes on where it stood, while the table grows again and again and what it held is carried over. */
+START_TEST(growing_forgets_nothing)
+{
+    struct ledger *large;
+    ck_assert_int_eq(ledger_new(&large, &key, 100000), 0);
+    for (uint64_t streams = 1; streams <= 20000; streams++) {
+        ledger_message(large, NULL, streams, text_of("a"), text_of("x"), 10, S);
+        const uint64_t other = streams * 7919 % streams + 1, again = (streams * 31 + 5) % streams + 1;
+        ck_assert_uint_eq(ledger_message(large, NULL, other, text_of("a"), text_of("x"), 5, S), 0); /* known: a repetition */
+        ck_assert_uint_eq(ledger_message(large, NULL, again, text_of("a"), text_of("x"), 10, S), 0);
+        ck_assert_uint_eq(ledger_stream_count(large), streams);
+    }
+    for (uint64_t stream = 1; stream <= 20000; stream++)
+        ck_assert_uint_eq(ledger_message(large, NULL, stream, text_of("a"), text_of("x"), 13, S), 2);
+    ck_assert_uint_eq(ledger_stream_count(large), 20000);
+    ck_assert_uint_eq(ledger_node_at(large, 0)->repeated, 40000);
+    ledger_sweep(large, UINT32_MAX, (LEDGER_FORGET_S + 10) * S);
+    ledger_sweep(large, UINT32_MAX, (LEDGER_FORGET_S + 10) * S);
+    ck_assert_uint_eq(ledger_stream_count(large), 0);
+    ledger_destroy(&large);
+}
+END_TEST
+
+/* Senders of every length in turn, streams that are forgotten in between: with a memo beside each topic all is as without. */
+START_TEST(a_memo_changes_nothing)
+{
+    enum { TOPICS = 40 };
+    static const char *const nodes[] = {"", "a", "b", "camera-7", "camera-8", "a node with a long name", "a node with a long namE"};
+    static const char *const boots[] = {"", "1", "2", "1700000000", "8d3c1b2e-0000-4000-8000-1234567890ab"};
+    struct ledger_memo memos[TOPICS] = {{0}};
+    struct ledger *plain;
+    uint64_t state = 5, fresh;
+    ck_assert_int_eq(ledger_new(&plain, &key, 1000), 0);
+    for (int64_t round = 0; round < 60000; round++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        const uint32_t draw = (uint32_t)(state >> 33), topic = draw % TOPICS;
+        const bool same = draw >> 20 & 3; /* mostly the topic's own sender */
+        const char *node = nodes[(same ? topic : draw >> 8) % 7], *boot = boots[(same ? topic : draw >> 12) % 5];
+        const uint64_t seq = (uint64_t)round / 10 + (draw >> 24 & 1);
+        const int64_t now_ns = round * S;
+        ck_assert_uint_eq(ledger_message(ledger, &memos[topic], topic, text_of(node), text_of(boot), seq, now_ns),
+                          ledger_message(plain, NULL, topic, text_of(node), text_of(boot), seq, now_ns));
+        if (round % 5000 == 4999) {
+            ledger_sweep(ledger, UINT32_MAX, now_ns + (LEDGER_FORGET_S - 20) * S);
+            ledger_sweep(plain, UINT32_MAX, now_ns + (LEDGER_FORGET_S - 20) * S);
+        }
+        ck_assert_uint_eq(ledger_stream_count(ledger), ledger_stream_count(plain));
+    }
+    ck_assert_uint_eq(ledger_node_count(ledger), ledger_node_count(plain));
+    for (uint32_t i = 0; i < ledger_node_count(ledger); i++) {
+        const struct ledger_node *a = ledger_node_at(ledger, i), *b = ledger_node_at(plain, i);
+        ck_assert_str_eq(a->name, b->name);
+        ck_assert_uint_eq(a->lost, b->lost);
+        ck_assert_uint_eq(a->messages, b->messages);
+        ck_assert_uint_eq(a->repeated, b->repeated);
+        ck_assert_uint_eq(a->before_joining, b->before_joining);
+    }
+    ck_assert_ptr_nonnull(ledger_untold(ledger, S, 0, &fresh));
+    ledger_destroy(&plain);
 }
 END_TEST
 
@@ -144,7 +206,7 @@ START_TEST(nodes_are_bounded)
     for (unsigned i = 0; i < LEDGER_NODES_MAX + 1000; i++) {
         char name[16];
         snprintf(name, sizeof name, "n%u", i);
-        ledger_message(large, 1, text_of(name), text_of("x"), 1, S);
+        ledger_message(large, NULL, 1, text_of(name), text_of("x"), 1, S);
     }
     ck_assert_uint_eq(ledger_node_count(large), LEDGER_NODES_MAX);
     uint64_t joined = 0, unnamed = 0;
@@ -193,6 +255,8 @@ int main(void)
     tcase_add_test(tcase, a_beacon_shows_a_lost_tail);
     tcase_add_test(tcase, hostile_numbers);
     tcase_add_test(tcase, streams_are_bounded_and_forgotten);
+    tcase_add_test(tcase, growing_forgets_nothing);
+    tcase_add_test(tcase, a_memo_changes_nothing);
     tcase_add_test(tcase, nodes_are_bounded);
     tcase_add_test(tcase, losses_are_told_now_and_then);
     suite_add_tcase(suite, tcase);

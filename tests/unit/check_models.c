@@ -103,10 +103,75 @@ START_TEST(it_grows)
     ck_assert_uint_eq(models_count(models), COUNT);
     for (unsigned i = 0; i < COUNT; i++) {
         snprintf(name, sizeof name, "p/n/%u", i);
-        models_prefetch(models, i * UINT64_C(0x9e3779b97f4a7c15));
         ck_assert_ptr_eq(models_find(models, i * UINT64_C(0x9e3779b97f4a7c15), text_of(name)), all[i]);
         ck_assert_ptr_eq(models_at(models, i), all[i]);
     }
+    models_destroy(&models);
+}
+END_TEST
+
+/* While it grows and afterwards, all are found, and some are taken out. */
+START_TEST(nothing_is_lost_while_it_grows)
+{
+    struct models *models;
+    char name[32];
+    unsigned made = 0, gone = 0;
+    ck_assert_int_eq(models_new(&models), 0);
+    for (; made < 13000; made++) {
+        snprintf(name, sizeof name, "p/n/%u", made);
+        add(models, made * UINT64_C(0x9e3779b97f4a7c15), name);
+        for (uint32_t i = 0; i < 8; i++) {
+            struct model *model = models_at(models, (made * 131u + i * 977u) % models_count(models));
+            ck_assert_ptr_eq(models_find(models, model->hash, model->id.whole), model);
+        }
+        if (made % 1000 == 800) { /* in the middle of a growth at times */
+            snprintf(name, sizeof name, "%s", models_at(models, made / 2)->text);
+            const uint64_t hash = models_at(models, made / 2)->hash;
+            models_remove(models, made / 2);
+            ck_assert_ptr_null(models_find(models, hash, text_of(name)));
+            gone++;
+        }
+    }
+    ck_assert_uint_eq(models_count(models), made - gone);
+    for (uint32_t i = 0; i < models_count(models); i++) {
+        struct model *model = models_at(models, i);
+        ck_assert_ptr_eq(models_find(models, model->hash, model->id.whole), model);
+    }
+    models_destroy(&models);
+}
+END_TEST
+
+/* A guess is another model's, nobody's, or right; it never says what is not so, nor names a model that is gone. */
+START_TEST(guesses_are_looked_at)
+{
+    struct models *models;
+    char name[MODEL_ID_MAX + 1];
+    ck_assert_int_eq(models_new(&models), 0);
+    for (unsigned i = 0; i < 3000; i++) {
+        snprintf(name, sizeof name, i % 3 ? "project/a name of some length %u/v1" : "p/n/%u", i);
+        const uint32_t guess = models_guess(models, text_of(name));
+        ck_assert_ptr_null(models_known(models_guessed(models, guess), text_of(name)));
+        struct model *model = add(models, i * UINT64_C(0x9e3779b97f4a7c15), name);
+        models_learn(models, guess, model); /* the table may have grown in between */
+        ck_assert_ptr_eq(models_known(models_guessed(models, models_guess(models, text_of(name))), text_of(name)), model);
+    }
+    uint32_t right = 0;
+    for (uint32_t i = 0; i < models_count(models); i++) {
+        struct model *model = models_at(models, i);
+        struct model *known = models_known(models_guessed(models, models_guess(models, model->id.whole)), model->id.whole);
+        ck_assert(known == model || known == NULL);
+        right += known == model;
+    }
+    ck_assert_uint_gt(right, models_count(models) / 4); /* since the last growth, but for those that met */
+    while (models_count(models)) {
+        struct model *model = models_at(models, 0);
+        const uint32_t guess = models_guess(models, model->id.whole);
+        snprintf(name, sizeof name, "%s", model->text);
+        models_learn(models, guess, model);
+        models_remove(models, 0);
+        ck_assert_ptr_null(models_known(models_guessed(models, guess), text_of(name)));
+    }
+    ck_assert_ptr_null(models_guessed(models, models_guess(models, (struct text){"", 0})));
     models_destroy(&models);
 }
 END_TEST
@@ -213,6 +278,8 @@ int main(void)
     tcase_add_test(tcase, hashes_that_collide);
     tcase_add_test(tcase, taken_out);
     tcase_add_test(tcase, it_grows);
+    tcase_add_test(tcase, nothing_is_lost_while_it_grows);
+    tcase_add_test(tcase, guesses_are_looked_at);
     tcase_add_test(tcase, the_newest_values_of_each_metric);
     tcase_add_test(tcase, as_many_as_there_were);
     tcase_add_test(tcase, only_the_first_metrics_and_only_numbers);
