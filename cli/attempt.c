@@ -223,8 +223,11 @@ static void hear_report(struct attempt *self, const json_t *reply, int64_t now_n
         step(self, self->end == ATTEMPT_DONE ? "done" : "failed", "%s; the daemon has it",
              self->end == ATTEMPT_DONE ? "done" : "failed");
     } else if (self->reported == ATTEMPT_DONE && text_is(member_text(reply, "error"), "bad_message")) {
+        char error[NOTE_MOST + 1];
+        struct text why = member_text(reply, "message");
         step_refusal(self, "refused", reply);
-        report_reason(self, "the daemon did not understand the outcome", true, 0, now_ns);
+        snprintf(error, sizeof error, "the outcome was refused: %.*s", (int)(why.len < 200 ? why.len : 200), why.len ? why.at : "");
+        report_reason(self, error, true, (double)work_took_ns(self->work) / 3.6e12, now_ns);
     } else {
         step_refusal(self, "refused", reply);
         self->end = ATTEMPT_UNWANTED;
@@ -263,7 +266,7 @@ static void report_end(struct attempt *self, int64_t now_ns)
              left_out ? "; " : "", left_out ? left_out : "");
         free(left_out);
     } else {
-        outcome_fail(outcome, status, work_last_error(self->work), hours, self->options.retry);
+        outcome_fail(outcome, status, work_last(self->work), work_last_error(self->work), hours, self->options.retry);
         step(self, "broken", "the command failed after %s: %s", figure_span(hours * 3600).text,
              member_text(outcome, "error").at);
     }

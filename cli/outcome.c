@@ -1,5 +1,6 @@
 #include "cli/outcome.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,8 +34,26 @@ static bool artifact_fits(const json_t *value)
     return true;
 }
 
+/* Of the metrics that mean the same everywhere the daemon takes nothing but their numbers. */
+static bool standard_metrics_fit(const json_t *metrics)
+{
+    static const struct {
+        const char *name;
+        double most;
+    } standard[] = {{"accuracy", 1}, {"precision", 1}, {"recall", 1}, {"latency_ms", HUGE_VAL}, {"processed_fps", HUGE_VAL}};
+    for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++) {
+        const json_t *value = json_object_get(metrics, standard[i].name);
+        double number = json_number_value(value);
+        if (value && !json_is_null(value) && (!json_is_number(value) || number < 0 || number > standard[i].most))
+            return false;
+    }
+    return true;
+}
+
 static bool metrics_fit(const json_t *value)
 {
+    if (!standard_metrics_fit(value))
+        return false;
     char *text = json_is_object(value) ? json_dumps(value, JSON_COMPACT) : NULL;
     bool fits = text && strlen(text) <= METRICS_MOST;
     free(text);
@@ -53,7 +72,7 @@ static const struct {
 } members[] = {
     {"version", version_fits, "a version: 1 to 128 bytes without /, *, ?, [ and control characters"},
     {"artifact", artifact_fits, "a text of 1 to 1024 bytes without control characters"},
-    {"metrics", metrics_fit, "an object of at most 64 KiB"},
+    {"metrics", metrics_fit, "an object of at most 64 KiB whose standard metrics are numbers in their range"},
     {"gpu_hours", hours_fit, "a number from 0"},
 };
 
@@ -84,29 +103,40 @@ char *outcome_done(json_t *message, const char *last, double hours)
 }
 
 /* The end of a long line says more than its beginning; bytes that are no text become visible. */
-static json_t *error_json(int status, const char *last_error)
+static json_t *error_json(const char *error)
 {
-    char said[64];
-    if (WIFSIGNALED(status))
-        snprintf(said, sizeof said, "killed by signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)));
-    else
-        snprintf(said, sizeof said, "ended with status %d", WEXITSTATUS(status));
-    char *visible = visible_of(text_of(*last_error ? last_error : said));
+    char *visible = visible_of(text_of(error));
     const char *from = visible;
     if (strlen(visible) > ERROR_MOST) {
         from += strlen(visible) - ERROR_MOST;
         while (((unsigned char)*from & 0xc0) == 0x80)
             from++;
     }
-    json_t *error = must(json_string(from));
+    json_t *said = must(json_string(from));
     free(visible);
-    return error;
+    return said;
 }
 
-void outcome_fail(json_t *message, int status, const char *last_error, double hours, bool retry_any)
+static void describe_status(int status, char out[64])
 {
+    if (WIFSIGNALED(status))
+        snprintf(out, 64, "killed by signal %d (%s)", WTERMSIG(status), sigabbrev_np(WTERMSIG(status)));
+    else
+        snprintf(out, 64, "ended with status %d", WEXITSTATUS(status));
+}
+
+void outcome_fail(json_t *message, int status, const char *last, const char *last_error, double hours, bool retry_any)
+{
+    char ended[64];
+    json_t *result = *last == '{' ? json_loads(last, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    const json_t *retry = json_object_get(result, "retry"), *cost = json_object_get(result, "gpu_hours");
+    const char *error = json_string_value(json_object_get(result, "error"));
     bool later = WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL;
-    json_object_set_new(message, "error", error_json(status, last_error));
-    json_object_set_new(message, "retry", json_boolean(later || retry_any));
-    json_object_set_new(message, "gpu_hours", json_real(hours));
+    describe_status(status, ended);
+    if (!error || !*error)
+        error = *last_error ? last_error : ended;
+    json_object_set_new(message, "error", error_json(error));
+    json_object_set_new(message, "retry", json_boolean(json_is_boolean(retry) ? json_is_true(retry) : later || retry_any));
+    json_object_set_new(message, "gpu_hours", json_real(cost && hours_fit(cost) ? json_number_value(cost) : hours));
+    json_decref(result);
 }

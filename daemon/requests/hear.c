@@ -51,6 +51,13 @@ static void describe(const struct feedback *said, char note[REQUEST_NOTE_MAX + 1
         snprintf(note + len, REQUEST_NOTE_MAX + 1 - len, ", %.9g GPU-hours", said->gpu_hours);
 }
 
+static void refuse_metric(struct core *self, void *sender, const char *metric)
+{
+    char why[METRIC_NAME_MAX + 96];
+    snprintf(why, sizeof why, "\"%s\" in \"metrics\" must be a number: the request is about it", metric);
+    refuse(self, sender, ANSWER_BAD_MESSAGE, why);
+}
+
 static void apply(struct core *self, const struct feedback *said, void *sender)
 {
     char note[REQUEST_NOTE_MAX + 1];
@@ -75,6 +82,11 @@ static void apply(struct core *self, const struct feedback *said, void *sender)
     if (rc == 0) {
         alarm_unknown(self, said);
         refuse(self, sender, ANSWER_UNKNOWN_REQUEST, "no request has this id: stop working on it");
+        return;
+    }
+    /* It says how much was won by the training: without a number it would count as if all had been. */
+    if (live && said->say == SAY_DONE && !feedback_metric_fits(said, live_value(live)->metric)) {
+        refuse_metric(self, sender, live_value(live)->metric);
         return;
     }
     bool is_stored = rc == 1 && !live;

@@ -9,6 +9,7 @@
 
 #include "lib/model_id.h"
 #include "lib/wire/json_write.h"
+#include "lib/wire/metric_rules.h"
 
 static const char *const say_names[SAYS] = {"accept", "progress", "done", "fail"};
 
@@ -122,6 +123,17 @@ static void take_say(struct reader *in, struct feedback *out)
     fault(in, "\"say\" must be accept, progress, done or fail");
 }
 
+/* The metrics that mean the same everywhere have to be what they are in an event; others may be anything. */
+static void check_metric(struct reader *in, const char *name, const json_t *value)
+{
+    enum member member = member_of(text_of(name), false);
+    if ((member != MEMBER_RATIO && member != MEMBER_NOT_NEGATIVE) || json_is_null(value))
+        return;
+    double number = json_number_value(value);
+    if (!json_is_number(value) || number < 0 || (member == MEMBER_RATIO && number > 1))
+        fault(in, "\"%s\" in \"metrics\" must be a number%s", name, member == MEMBER_RATIO ? " from 0 to 1" : " from 0");
+}
+
 static void take_metrics(struct reader *in, struct feedback *out)
 {
     json_t *value = member(in, "metrics", false);
@@ -131,6 +143,10 @@ static void take_metrics(struct reader *in, struct feedback *out)
         fault(in, "\"metrics\" must be an object");
         return;
     }
+    const char *name;
+    json_t *metric;
+    json_object_foreach (value, name, metric)
+        check_metric(in, name, metric);
     out->metrics_json = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15));
     if (!out->metrics_json || strlen(out->metrics_json) > FEEDBACK_METRICS_MAX)
         fault(in, "\"metrics\" is larger than %d bytes", FEEDBACK_METRICS_MAX);
@@ -221,6 +237,15 @@ double feedback_metric(const struct feedback *self, const char *name)
         number = json_number_value(value);
     json_decref(metrics);
     return number;
+}
+
+bool feedback_metric_fits(const struct feedback *self, const char *name)
+{
+    json_t *metrics = self->metrics_json ? json_loads(self->metrics_json, 0, NULL) : NULL;
+    const json_t *value = json_object_get(metrics, name);
+    bool fits = !value || json_is_null(value) || json_is_number(value);
+    json_decref(metrics);
+    return fits;
 }
 
 char *feedback_granted(enum feedback_say say, int64_t lease_ns, bool cancel)

@@ -40,6 +40,9 @@ void feedback_free(struct feedback *self);
 /* One of the reported metrics; NAN: not among them. */
 double feedback_metric(const struct feedback *self, const char *name);
 
+/* Whether a reported metric is a number, as the one that a request is about has to be; one that is absent or null fits. */
+bool feedback_metric_fits(const struct feedback *self, const char *name);
+
 /* {"ok": true}, with a lease for accept and progress, and "cancel" for progress. */
 char *feedback_granted(enum feedback_say say, int64_t lease_ns, bool cancel);
 char *feedback_refused(const char *code, const char *message);

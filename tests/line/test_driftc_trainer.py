@@ -255,6 +255,14 @@ class Failing(Trainer):
         self.fails("exit 3", "--no-retry", retry=False)
         self.fails("exit 75", "--no-retry", retry=True)
 
+    def test_the_last_line_of_its_output_says_it_all(self):
+        self.fails("""echo noise >&2; echo '{"error": "no data", "retry": false, "gpu_hours": 2.5}'; exit 3""",
+                   error="no data", retry=False, gpu_hours=2.5)
+        self.fails("""echo '{"error": "no data"}'; exit 3""", error="no data", retry=True)
+        self.fails("""echo '{"retry": true}'; echo why >&2; exit 3""", "--no-retry", error="why", retry=True)
+        self.fails("""echo '{"error": 5, "retry": "no", "gpu_hours": -1}'; echo why >&2; exit 3""", error="why", retry=True)
+        self.fails("""echo '{"error": "early"}'; echo no JSON; echo why >&2; exit 3""", error="why", retry=True)
+
     def test_a_command_that_is_not_there(self):
         message = self.fails("/nonexistent/train", retry=True)
         self.assertIn("/nonexistent/train", message["error"])
@@ -334,7 +342,7 @@ class Refused(Trainer):
             self.push(job())
             self.hear("accept")
             self.hear("done", {"ok": False, "error": "bad_message", "message": "no"})
-            self.hear("fail", retry=True)
+            self.hear("fail", retry=True, error="the outcome was refused: no")
             self.ends(process, 1)
 
 

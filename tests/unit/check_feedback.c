@@ -44,6 +44,8 @@ START_TEST(each_kind_is_read)
     ck_assert_double_eq(said.gpu_hours, 2.5);
     ck_assert_double_eq(feedback_metric(&said, "accuracy"), 0.91);
     ck_assert(isnan(feedback_metric(&said, "name")));
+    ck_assert(feedback_metric_fits(&said, "accuracy") && feedback_metric_fits(&said, "absent"));
+    ck_assert(!feedback_metric_fits(&said, "name"));
     ck_assert(isnan(feedback_metric(&said, "latency_ms")));
     feedback_free(&said);
 
@@ -93,6 +95,12 @@ static const char *const bad[] = {
     "{\"say\": \"done\", " HEAD ", \"version\": \"\"}",
     "{\"say\": \"done\", " HEAD ", \"version\": 3}",
     "{\"say\": \"done\", " HEAD ", \"metrics\": [1]}",
+    "{\"say\": \"done\", " HEAD ", \"metrics\": {\"accuracy\": \"x\"}}",
+    "{\"say\": \"done\", " HEAD ", \"metrics\": {\"accuracy\": true}}",
+    "{\"say\": \"done\", " HEAD ", \"metrics\": {\"recall\": 1.1}}",
+    "{\"say\": \"done\", " HEAD ", \"metrics\": {\"precision\": {\"mean\": 0.9}}}",
+    "{\"say\": \"done\", " HEAD ", \"metrics\": {\"latency_ms\": -1}}",
+    "{\"say\": \"done\", " HEAD ", \"metrics\": {\"processed_fps\": \"30\"}}",
     "{\"say\": \"fail\", " HEAD ", \"retry\": 0}",
     "{\"say\": \"fail\", " HEAD ", \"error\": {}}",
 };

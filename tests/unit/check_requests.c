@@ -254,6 +254,29 @@ START_TEST(strange_messages_are_answered)
 }
 END_TEST
 
+/* What is no number says nothing of what was won, and would count as if all had been. */
+START_TEST(a_done_has_a_number_for_the_metric_that_triggered)
+{
+    static const char *const bad[] = {"\"metrics\": {\"gloss\": \"x\"}", "\"metrics\": {\"gloss\": {\"mean\": 1}}",
+                                      "\"metrics\": {\"accuracy\": \"x\"}"};
+    rig_start(&rig);
+    struct retrain_notice *notice = rig_trigger_notice(&rig, "p/n/v1", 0.35);
+    snprintf(notice->trigger.metric, sizeof notice->trigger.metric, "gloss");
+    rig_put(&rig, notice);
+    rig_turn(&rig);
+    const char *id = rig_job(&rig, 0, NULL);
+    REPLY(rig_say(&rig, "accept", id, 1, "t", NULL), OK_LEASE);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const char *reply = rig_say(&rig, "done", id, 1, "t", bad[i]);
+        REFUSED(reply, "bad_message");
+        ck_assert_ptr_nonnull(strstr(reply, "must be a number"));
+        STATE(id, "RUNNING");
+    }
+    REPLY(rig_say(&rig, "done", id, 1, "t", "\"metrics\": {\"gloss\": 0.9, \"note\": \"x\", \"accuracy\": null}"), OK);
+    STATE(id, "DONE");
+}
+END_TEST
+
 START_TEST(recovery_cancels_what_nobody_runs)
 {
     rig_start(&rig);
@@ -818,6 +841,7 @@ int main(void)
     tcase_add_test(tests, answers_are_what_they_were);
     tcase_add_test(tests, in_one_turn_everything_can_happen);
     tcase_add_test(tests, strange_messages_are_answered);
+    tcase_add_test(tests, a_done_has_a_number_for_the_metric_that_triggered);
     tcase_add_test(tests, recovery_cancels_what_nobody_runs);
     tcase_add_test(tests, a_newer_version_supersedes_a_silent_one);
     tcase_add_test(tests, a_late_done_is_recorded_and_not_applied);
