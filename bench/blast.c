@@ -1,10 +1,10 @@
 /* blast.c - a serving fleet that never waits for itself: replays pre-encoded ZMTP 3.0 traffic over TCP.
  *
- *   blast HOST PORT MODELS MESSAGES [json|msgpack] [ROWS] [MESSAGES_PER_S]
+ *   blast HOST PORT MODELS MESSAGES [json|msgpack] [ROWS] [MESSAGES_PER_S] [FIRST]
  *
  * Connects as a PUB to a bound SUB, encodes some laps (a message for each model) once, and writes them until MESSAGES are
  * sent, with `seq` patched in place. TCP holds it back when the receiver is slower, so nothing is ever dropped and the
- * receiver is what is measured. ROWS > 1 sends batches of so many events in one message.
+ * receiver is what is measured. ROWS > 1 sends batches of so many events in one message; `seq` begins at FIRST.
  *
  * The daemon counts what is missing by seq; a bench whose count of lost messages is not 0 has failed.
  */
@@ -129,7 +129,7 @@ static void send_all(int fd, const unsigned char *data, size_t len)
 }
 
 /* So many messages a second, a few in each millisecond: a node that serves, not one that floods. */
-static void pace(int fd, struct lap *lap, uint64_t models, uint64_t messages, uint64_t rate)
+static void pace(int fd, struct lap *lap, uint64_t models, uint64_t messages, uint64_t rate, uint64_t first_seq)
 {
     struct timespec start, until;
     clock_gettime(CLOCK_MONOTONIC, &start);
@@ -137,7 +137,7 @@ static void pace(int fd, struct lap *lap, uint64_t models, uint64_t messages, ui
         uint64_t due = tick * rate / 1000 < messages ? tick * rate / 1000 : messages;
         for (; sent < due; sent++) {
             size_t at = (size_t)(sent % lap->count);
-            patch_seq(lap, at, at + 1, sent / models);
+            patch_seq(lap, at, at + 1, first_seq + sent / models);
             size_t from = at ? lap->end_at[at - 1] : 0;
             send_all(fd, lap->bytes + from, lap->end_at[at] - from);
         }
@@ -188,7 +188,7 @@ static int shake_hands(const char *host, const char *port)
 int main(int argc, char **argv)
 {
     if (argc < 5) {
-        fprintf(stderr, "usage: blast HOST PORT MODELS MESSAGES [json|msgpack] [ROWS]\n");
+        fprintf(stderr, "usage: blast HOST PORT MODELS MESSAGES [json|msgpack] [ROWS] [MESSAGES_PER_S] [FIRST]\n");
         return 64;
     }
     uint64_t models = strtoull(argv[3], NULL, 10), messages = strtoull(argv[4], NULL, 10);
@@ -196,13 +196,14 @@ int main(int argc, char **argv)
     encode_laps(&lap, models, argc > 6 ? (unsigned)atoi(argv[6]) : 1);
     int fd = shake_hands(argv[1], argv[2]);
     uint64_t sent = 0, rate = argc > 7 ? strtoull(argv[7], NULL, 10) : 0;
+    uint64_t first_seq = argc > 8 ? strtoull(argv[8], NULL, 10) : 0;
     if (rate) {
-        pace(fd, &lap, models, messages, rate);
+        pace(fd, &lap, models, messages, rate, first_seq);
         sent = messages;
     }
     for (uint64_t seq = 0; sent < messages; seq++) {
         size_t first = (size_t)(seq * models % lap.count), now = (size_t)(messages - sent < models ? messages - sent : models);
-        patch_seq(&lap, first, first + now, seq);
+        patch_seq(&lap, first, first + now, first_seq + seq);
         size_t from = first ? lap.end_at[first - 1] : 0;
         send_all(fd, lap.bytes + from, lap.end_at[first + now - 1] - from);
         sent += now;

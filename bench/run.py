@@ -5,7 +5,7 @@ Each figure is a ratio of two runs side by side (A-B-A-B), PAIRS pairs, the medi
 are noisy, and a single absolute time says little. A is a bare libzmq receive loop (bench/rawdrain.c) unless said, B is
 driftd with 10,000 models, five metrics, windows of 128, KPI budgets and four detectors on; both drink from the same publisher
 (bench/blast.c), which TCP holds back, so that nothing is dropped and the receiver is what is measured. A run in which an
-event is missing fails. What does not depend on the machine's other work is the number of instructions: bench/gate.py.
+event is missing fails. The daemon's models have been at work before: windows and references are full. What does not depend on the machine's other work is the number of instructions: bench/gate.py.
 
     PAIRS=9 MESSAGES=1000000 ONLY=json make bench
 """
@@ -27,6 +27,7 @@ MESSAGES = int(os.environ.get("MESSAGES", "1000000"))
 ONLY = os.environ.get("ONLY", "")
 MODELS = 10_000
 MANY = 1_000_000
+WINDOWS_FULL, REFERENCE_FULL = 130, 510  # events a model
 BYTES_A_MODEL = 7_000  # what MANY models need, to leave them out where a machine has not so much
 
 CONFIG = """
@@ -61,14 +62,13 @@ def free_port():
         return s.getsockname()[1]
 
 
-def blast(port, load):
-    args = [BUILD / "bench/blast", "127.0.0.1", port, load["models"], load["messages"], load["form"], load["rows"]]
-    if load.get("per_s"):
-        nodes = load["nodes"]
-        args[4] = load["messages"] // nodes
-        args.append(load["per_s"] // nodes)
-        return [subprocess.Popen([str(a) for a in args], stdout=subprocess.DEVNULL) for _ in range(nodes)]
-    return [subprocess.Popen([str(a) for a in args], stdout=subprocess.DEVNULL)]
+def blast(port, load, first=0):
+    args = [BUILD / "bench/blast", "127.0.0.1", port, load["models"], load["messages"], load["form"], load["rows"],
+            load.get("per_s", 0), first]
+    nodes = load.get("nodes", 1)
+    args[4] //= nodes
+    args[7] //= nodes
+    return [subprocess.Popen([str(a) for a in args], stdout=subprocess.DEVNULL) for _ in range(nodes)]
 
 
 def run_loop(command, load, *more):
@@ -119,43 +119,45 @@ def wait_for(control, want):
         time.sleep(0.01)
 
 
-def run_driftd(load):
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
-        config = pathlib.Path(folder) / "driftd.yaml"
-        config.write_text(CONFIG.format(port=port, dir=folder) + (DETECTORS if load["detectors"] else ""))
-        pathlib.Path(folder, "state").mkdir()
-        daemon = subprocess.Popen([BUILD / "driftd", "--config", config])
-        try:
-            control = f"ipc://{folder}/control"
-            while not pathlib.Path(folder, "control").exists():
-                time.sleep(0.02)
-                assert daemon.poll() is None, "driftd did not start"
-            ask(control, {"do": "status"})
-            want = 0
-            if load.get("known", True):  # the models are there already: what is measured is events, not their making
-                first = dict(load, messages=load["models"], per_s=0)
-                sources = blast(port, first)
-                want += load["models"] * load["rows"]
-                wait_for(control, want)
-                sources[0].wait(timeout=60)
-            cpu = cpu_of(daemon.pid)
-            started = time.monotonic()
-            sources = blast(port, load)
-            want += load["messages"] * load["rows"]
-            status = wait_for(control, want)
-            took = time.monotonic() - started
-            cpu = cpu_of(daemon.pid) - cpu
-            for source in sources:
-                source.wait(timeout=60)
-            lost = sum(status["lost"].values())
-            dropped = sum(status["dropped"].values())
-            if lost or dropped or status["events"] != want:
-                sys.exit(f"bench: {status['events']} events of {want}, lost {lost}, dropped {dropped}")
-            return {"rate": load["messages"] / took, "cpu": cpu / load["messages"], "rss": rss_of(daemon.pid)}
-        finally:
-            daemon.terminate()
-            daemon.wait(timeout=60)
+class Driftd:
+    """A daemon that has been at work for a while: its models are known, their windows and references full. What is measured is
+    events, not beginnings, which come once in a model's life."""
+
+    def __init__(self, load):
+        self.load, self.want, self.laps, self.port = load, 0, 0, free_port()
+        self.folder = tempfile.TemporaryDirectory()
+        config = pathlib.Path(self.folder.name) / "driftd.yaml"
+        config.write_text(CONFIG.format(port=self.port, dir=self.folder.name) + (DETECTORS if load["detectors"] else ""))
+        pathlib.Path(self.folder.name, "state").mkdir()
+        self.control = f"ipc://{self.folder.name}/control"
+        self.daemon = subprocess.Popen([BUILD / "driftd", "--config", config])
+        while not pathlib.Path(self.folder.name, "control").exists():
+            time.sleep(0.02)
+            assert self.daemon.poll() is None, "driftd did not start"
+        ask(self.control, {"do": "status"})
+        warm = 1 if load["models"] == MANY else REFERENCE_FULL if load["detectors"] else WINDOWS_FULL
+        self.run(dict(load, messages=-(-warm // load["rows"]) * load["models"], per_s=0, nodes=1))
+
+    def run(self, load):
+        cpu = cpu_of(self.daemon.pid)
+        started = time.monotonic()
+        sources = blast(self.port, load, self.laps)
+        self.laps += load["messages"] // load["models"] // load.get("nodes", 1)
+        self.want += load["messages"] * load["rows"]
+        status = wait_for(self.control, self.want)
+        took = time.monotonic() - started
+        cpu = cpu_of(self.daemon.pid) - cpu
+        for source in sources:
+            source.wait(timeout=60)
+        lost, dropped = sum(status["lost"].values()), sum(status["dropped"].values())
+        if lost or dropped or status["events"] != self.want:
+            sys.exit(f"bench: {status['events']} events of {self.want}, lost {lost}, dropped {dropped}")
+        return {"rate": load["messages"] / took, "cpu": cpu / load["messages"], "rss": rss_of(self.daemon.pid)}
+
+    def close(self):
+        self.daemon.terminate()
+        self.daemon.wait(timeout=60)
+        self.folder.cleanup()
 
 
 def spread(values):
@@ -166,19 +168,35 @@ def words(ratio):
     return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
 
 
-def compare(name, load, other=run_raw, own=run_driftd, pairs=None, against="raw"):
-    load = {"models": MODELS, "messages": MESSAGES, "form": "json", "rows": 1, "detectors": True, **load}
-    others, owns = [], []
-    for pair in range(pairs or PAIRS):
-        others.append(other(load))
-        if not isinstance(others[0], dict):
-            print(f"{name:26}  left out: not to be had on this machine")
-            return None
-        owns.append(own(load))
+def pairs_of(name, load, other, pairs):
+    """Results of the other and of the daemon, side by side; None where the other is not to be had."""
+    others, owns, driftd = [], [], None
+    try:
+        for pair in range(pairs):
+            others.append(other(load))
+            if not isinstance(others[0], dict):
+                return None
+            driftd = driftd or Driftd(load)
+            owns.append(driftd.run(load))
+            if sys.stderr.isatty():
+                print(f"\r  {name}: pair {pair + 1} of {pairs} ", end="", file=sys.stderr, flush=True)
+    finally:
+        if driftd:
+            driftd.close()
         if sys.stderr.isatty():
-            print(f"\r  {name}: pair {pair + 1} of {pairs or PAIRS} ", end="", file=sys.stderr, flush=True)
-    if sys.stderr.isatty():
-        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+            print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    return others, owns
+
+
+def compare(name, load, other=run_raw, pairs=None, against="raw"):
+    load = {"models": MODELS, "messages": MESSAGES, "form": "json", "rows": 1, "detectors": True, **load}
+    lap = load["models"] * load.get("nodes", 1)  # a message of each model from each node
+    load["messages"] = -(-load["messages"] // lap) * lap
+    found = pairs_of(name, load, other, pairs or PAIRS)
+    if not found:
+        print(f"{name:26}  left out: not to be had on this machine")
+        return None
+    others, owns = found
     result = {
         "load": load, "against": against,
         "other_messages_per_s": spread([r["rate"] for r in others]),
@@ -215,9 +233,12 @@ def compare_many():
     if memory_free() < MANY * BYTES_A_MODEL * 1.2:
         print(f"{'a million models':26}  left out: not to be had on this machine")
         return None
-    few = lambda load: run_driftd(dict(load, models=MODELS))
-    return compare("a million models", {"models": MANY, "messages": 2 * MANY, "detectors": False, "known": True}, few, pairs=3,
-                   against="10,000 models")
+    few = Driftd(dict(form="json", rows=1, models=MODELS, messages=2 * MANY, detectors=False))
+    try:
+        return compare("a million models", {"models": MANY, "messages": 2 * MANY, "detectors": False},
+                       lambda load: few.run(dict(load, models=MODELS)), pairs=3, against="10,000 models")
+    finally:
+        few.close()
 
 
 def naive(load):
@@ -240,7 +261,7 @@ PARTS = {
     "msgpack batch": lambda: compare("msgpack, batches of 64",
                                      {"form": "msgpack", "rows": 64, "messages": max(MESSAGES // 16, MODELS)}),
     "paced": lambda: compare("paced, 200,000/s, 16 nodes",
-                             {"per_s": 200_000, "nodes": 16, "messages": 400_000, "models": 640, "known": False},
+                             {"per_s": 200_000, "nodes": 16, "messages": 400_000, "models": 640},
                              pairs=min(PAIRS, 5)),
     "naive": lambda: compare("json, against naive czmq", {"messages": MESSAGES // 4}, naive, pairs=min(PAIRS, 5),
                              against="naive"),
