@@ -226,7 +226,8 @@ static void hear_report(struct attempt *self, const json_t *reply, int64_t now_n
         char error[NOTE_MOST + 1];
         struct text why = member_text(reply, "message");
         step_refusal(self, "refused", reply);
-        snprintf(error, sizeof error, "the outcome was refused: %.*s", (int)(why.len < 200 ? why.len : 200), why.len ? why.at : "");
+        snprintf(error, sizeof error, "the outcome was refused: %.*s", (int)(why.len < 200 ? why.len : 200),
+                 why.len ? why.at : "");
         report_reason(self, error, true, (double)work_took_ns(self->work) / 3.6e12, now_ns);
     } else {
         step_refusal(self, "refused", reply);

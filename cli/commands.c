@@ -66,8 +66,9 @@ const struct command commands[] = {
      "DRIFT_ATTEMPT, DRIFT_MODEL, DRIFT_PROJECT, DRIFT_NAME, DRIFT_VERSION, DRIFT_STRATEGY, DRIFT_STRATEGY_REASON, "
      "DRIFT_PARAMETERS, DRIFT_RULE, DRIFT_METRIC, DRIFT_OBSERVED, DRIFT_LIMIT, DRIFT_LEASE_S and DRIFT_TRAINER. A line "
      "`progress 0.4 some note` of its output is passed on. Status 0: done, and the last line may be a JSON object with "
-     "version, artifact, metrics and gpu_hours. Status 75: to be tried again. Any other: failed, with the last line of "
-     "its standard error. What it leaves running in its group is killed.",
+     "version, artifact, metrics and gpu_hours. Status 75: to be tried again. Any other: failed, and the last line "
+     "may be a JSON object with error, retry and gpu_hours; else the error is the last line of its standard error. What "
+     "it leaves running in its group is killed.",
      "driftc trainer --exec './retrain.sh'", trainer_run},
     {"record", "Writes what the daemon takes to a file that backtest and publish read", "FILE",
      "Each event is a line of JSON with its `model` and `received_at`, in the order in which the daemon took it; what "

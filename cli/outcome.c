@@ -40,7 +40,8 @@ static bool standard_metrics_fit(const json_t *metrics)
     static const struct {
         const char *name;
         double most;
-    } standard[] = {{"accuracy", 1}, {"precision", 1}, {"recall", 1}, {"latency_ms", HUGE_VAL}, {"processed_fps", HUGE_VAL}};
+    } standard[] = {
+        {"accuracy", 1}, {"precision", 1}, {"recall", 1}, {"latency_ms", HUGE_VAL}, {"processed_fps", HUGE_VAL}};
     for (size_t i = 0; i < sizeof standard / sizeof standard[0]; i++) {
         const json_t *value = json_object_get(metrics, standard[i].name);
         double number = json_number_value(value);
@@ -136,7 +137,8 @@ void outcome_fail(json_t *message, int status, const char *last, const char *las
     if (!error || !*error)
         error = *last_error ? last_error : ended;
     json_object_set_new(message, "error", error_json(error));
-    json_object_set_new(message, "retry", json_boolean(json_is_boolean(retry) ? json_is_true(retry) : later || retry_any));
+    json_object_set_new(message, "retry",
+                        json_boolean(json_is_boolean(retry) ? json_is_true(retry) : later || retry_any));
     json_object_set_new(message, "gpu_hours", json_real(cost && hours_fit(cost) ? json_number_value(cost) : hours));
     json_decref(result);
 }

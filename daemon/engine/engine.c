@@ -256,8 +256,8 @@ static void say_what_runs(const struct engine *self)
         log_warning("no budgets are configured: models are shown, none is judged");
     if (self->config->jobs.feedback == CONFIG_FEEDBACK_NONE)
         log_warning(
-            "jobs.feedback is none: a job counts as delivered once a trainer's connection took it, at most once; "
-            "a trainer that dies with it loses it");
+            "jobs.feedback is none: a job counts as delivered once a trainer's connection took it, at most once; a "
+            "trainer that dies with it loses it, and nobody hears how it went; `required` keeps each until it is done");
 }
 
 /* --- running --- */

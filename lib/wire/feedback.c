@@ -145,8 +145,9 @@ static void take_metrics(struct reader *in, struct feedback *out)
     }
     const char *name;
     json_t *metric;
-    json_object_foreach (value, name, metric)
+    json_object_foreach (value, name, metric) {
         check_metric(in, name, metric);
+    }
     out->metrics_json = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(15));
     if (!out->metrics_json || strlen(out->metrics_json) > FEEDBACK_METRICS_MAX)
         fault(in, "\"metrics\" is larger than %d bytes", FEEDBACK_METRICS_MAX);

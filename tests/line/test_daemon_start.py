@@ -195,11 +195,19 @@ class Running(unittest.TestCase):
 
     def test_warnings_of_the_start(self):
         with line.Daemon(budgets="", jobs_more="feedback: none") as daemon:
-            daemon.wait_log(lambda said: said["level"] == "warning" and "at most once" in said["msg"])
+            said = daemon.wait_log(lambda said: said["level"] == "warning" and said["msg"].startswith("jobs.feedback is none"))
+            for words in ("counts as delivered once a trainer's connection took it", "at most once", "a trainer that dies with it loses it",
+                          "nobody hears how it went", "`required` keeps each until it is done"):
+                self.assertIn(words, said["msg"])
             daemon.wait_log(lambda said: said["level"] == "warning" and "none is judged" in said["msg"])
             node = daemon.publisher()
             node.send_multipart([b"metrics/p/n/v", line.event(accuracy=0.1)])
             daemon.wait_status(lambda status: status["models"] == {"healthy": 1})
+
+    def test_feedback_that_is_required_is_no_warning(self):
+        with line.Daemon() as daemon:
+            daemon.stop()
+            self.assertEqual([said["msg"] for said in daemon.events if "jobs.feedback" in said["msg"]], [])
 
     def test_without_a_journal_lines_are_json(self):
         with line.Daemon() as daemon:
