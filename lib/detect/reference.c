@@ -73,8 +73,6 @@ void reference_restart(struct reference *self)
 {
     self->count = self->judged = self->chosen = 0;
     self->scale[0] = self->scale[1] = 1;
-    for (uint32_t i = 0; i < DETECT_CHOICES_MAX; i++)
-        memcpy(self->scales[i], self->scale, sizeof self->scale);
     self->logs = self->log == REFERENCE_LOG_ON;
     self->phi = self->previous = 0;
     self->centre = self->known_mean;
@@ -131,8 +129,6 @@ void reference_walk(struct reference *self, struct codec *codec)
         return;
     for (self->judged = 0; self->judged < self->stages && self->stage[self->judged].values <= self->count;)
         self->judged++;
-    for (uint32_t i = 0; i < DETECT_CHOICES_MAX; i++)
-        memcpy(self->scales[i], self->scale, sizeof self->scale);
     if (self->chosen >= self->stage[self->judged ? self->judged - 1 : 0].choices)
         codec->failed = true;
     else

@@ -42,7 +42,6 @@ struct reference {
     uint32_t chosen; /* of the stage's choices */
     uint32_t stages;
     struct detect_stage stage[DETECT_STAGES_MAX];
-    double scales[DETECT_CHOICES_MAX][2]; /* for each choice, from the latest fit */
 };
 
 /* The parameters that all charts share, for their tables: mean, sd, reference; and the rest. */
@@ -83,7 +82,7 @@ enum reference_taken reference_take(struct reference *self, double value, double
 /* Between the two files: makes the stage that `count` values are enough for out of the buffer. */
 void reference_fit(struct reference *self);
 
-/* Chooses anew among the allowances of the stage in force, by what the latest fit knew of the residuals. */
+/* Chooses anew among the allowances of the stage in force: by the values, as long as they are kept. */
 void reference_choose(struct reference *self);
 
 /* What zero and less count as in logarithms, and everything else is. */

@@ -4,18 +4,15 @@
 #include <string.h>
 
 #include "lib/calibrate/chart.h"
+#include "lib/detect/location.h"
 #include "lib/detect/reference.h"
+#include "lib/detect/tilt.h"
 
 #define OUTLIER_MADS 4.0 /* of a normal distribution 6 in 100,000 lie beyond */
 #define ABSURD 1e9       /* times the level: not even a plain mean takes it */
 #define MAD_TO_SD 1.482602218505602
 #define SKEW_FOR_LOGS 2.0 /* standard errors of a normal sample's skewness */
 #define PHI_MOST 0.99
-#define LOCATION_STEPS 60
-#define RESIDUAL_BINS 64
-#define TILT_WEIGHTS 64
-#define TILT_LEAST 0.05 /* older residuals of an EWMA weigh less, and count for nothing here */
-#define TILT_STEPS 14
 #define COPIED_MOST 1024 /* values that a rank is found among in a copy, on the stack */
 #define TRUST_LEAST 0.7  /* of a residual, however uncertain its AR(1) */
 
@@ -145,10 +142,14 @@ static double clip(double value, const struct bulk *bulk)
     return value < bulk->low ? bulk->low : value > bulk->high ? bulk->high : value;
 }
 
+static double absurd_reach(const struct bulk *bulk)
+{
+    return ABSURD * fmax(1, fmax(fabs(bulk->median), bulk->mad));
+}
+
 static bool absurd(double value, const struct bulk *bulk)
 {
-    double reach = ABSURD * fmax(1, fmax(fabs(bulk->median), bulk->mad));
-    return fabs(value - bulk->median) > reach;
+    return fabs(value - bulk->median) > absurd_reach(bulk);
 }
 
 /* Skewness of values of which `mean` and the sums of squares and cubes around it are known. */
@@ -235,22 +236,19 @@ static void moments(const struct reference *self, at_fn *at, uint32_t from, cons
     *sd = sqrt(fmax(0, squares - sum * sum / taken) / (taken > 1 ? taken - 1 : 1));
 }
 
-/* Where residuals that are cut off at +-cut have mean zero (Huber's location, by bisection): what is cut off must not
- * look like drift to the other side. */
+/* Where residuals that are cut off at +-cut have mean zero: what is cut off must not look like drift to the other side.
+ */
 static double location(const struct reference *self, uint32_t from, const struct bulk *bulk, double sd, double cut)
 {
-    double low = bulk->low, high = bulk->high;
-    for (int step = 0; step < LOCATION_STEPS; step++) {
-        double middle = 0.5 * (low + high), sum = 0;
-        for (uint32_t i = from; i < self->count; i++)
-            if (!absurd(left_at(self, i), bulk))
-                sum += fmax(-cut, fmin((left_at(self, i) - middle) / sd, cut));
-        if (sum > 0)
-            low = middle;
-        else
-            high = middle;
-    }
-    return 0.5 * (low + high);
+    const struct location residuals = {.values = self->buffer,
+                                       .from = from,
+                                       .count = self->count,
+                                       .phi = self->phi,
+                                       .median = bulk->median,
+                                       .reach = absurd_reach(bulk),
+                                       .sd = sd,
+                                       .cut = cut};
+    return location_find(&residuals, bulk->low, bulk->high);
 }
 
 static void estimate(struct reference *self)
@@ -283,63 +281,25 @@ static void estimate(struct reference *self)
 
 /* What normal theory is to hold for ------------------------------------------------------------------------------ */
 
-/* The reference's residuals, in bins: how many, and their sum. */
-struct residuals {
-    double count[RESIDUAL_BINS], sum[RESIDUAL_BINS];
-};
-
-static void collect_residuals(const struct reference *self, double cut, struct residuals *out)
+/* The reference's residuals, in bins. */
+static void collect_residuals(const struct reference *self, double cut, struct tilt_residuals *out)
 {
-    memset(out, 0, sizeof(*out));
+    double count[TILT_BINS] = {0}, sum[TILT_BINS] = {0};
     for (uint32_t i = self->phi == 0 ? 0 : 1; i < self->count; i++) {
         double z = fmax(-cut, fmin((left_at(self, i) - self->centre) / self->sd, cut));
-        int bin = (int)((z + cut) / (2 * cut) * (RESIDUAL_BINS - 1));
-        out->count[bin]++;
-        out->sum[bin] += z;
+        int bin = (int)((z + cut) / (2 * cut) * (TILT_BINS - 1));
+        count[bin]++;
+        sum[bin] += z;
     }
-}
-
-/* ln E[exp(t z)]: t^2 / 2 for normal residuals. */
-static double cumulant(const struct residuals *residuals, double t)
-{
-    double sum = 0, count = 0;
-    for (int i = 0; i < RESIDUAL_BINS; i++) {
-        if (residuals->count[i] == 0)
+    out->bins = 0;
+    out->all = 0;
+    for (int bin = 0; bin < TILT_BINS; bin++) {
+        if (count[bin] == 0)
             continue;
-        count += residuals->count[i];
-        sum += residuals->count[i] * exp(t * residuals->sum[i] / residuals->count[i]);
+        out->all += count[bin];
+        out->count[out->bins] = count[bin];
+        out->sum[out->bins++] = sum[bin];
     }
-    return log(sum / count);
-}
-
-/* The chance of a far excursion of a chart is that of an exponentially tilted walk: exp(2 k z) for a CUSUM with
- * allowance k, and for an EWMA with limit L one weight for each past residual. Residuals whose cumulants at those
- * weights exceed the normal ones go there more often; scaled until the cumulants agree, they go there as often (Cramer
- * 1938; Wald 1947). */
-static double scale_of(const struct reference *self, const struct residuals *residuals, double slack, double limit,
-                       double sign)
-{
-    double weights[TILT_WEIGHTS], normal = 0;
-    int count = 0;
-    double weight = self->lambda > 0 ? limit * sqrt(self->lambda * (2 - self->lambda)) : 2 * slack;
-    do {
-        weights[count++] = weight;
-        normal += weight * weight / 2;
-        weight *= 1 - self->lambda;
-    } while (self->lambda > 0 && count < TILT_WEIGHTS && weight > TILT_LEAST * weights[0]);
-    double low = 0, high = 1;
-    for (int step = 0; step < TILT_STEPS; step++) {
-        double middle = step == 0 ? 1 : 0.5 * (low + high), sum = 0;
-        for (int i = 0; i < count; i++)
-            sum += cumulant(residuals, sign * middle * weights[i]);
-        if (sum <= normal && step == 0)
-            return 1;
-        if (sum <= normal)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
 }
 
 /* The AR(1)'s coefficient is known to sqrt((1 - phi^2) / n), and what its error leaves in the residuals hangs together:
@@ -360,25 +320,27 @@ static double trust_of(const struct reference *self, double limit)
 }
 
 /* Takes the allowance that finds a shift of the level soonest: of 2 k deviations of the metric, of which the AR(1)
- * leaves sqrt((1 - phi) / (1 + phi)) in the residuals. */
-static void choose(struct reference *self, bool fitted)
+ * leaves sqrt((1 - phi) / (1 + phi)) in the residuals. Without the reference's values residuals go on counting for what
+ * they count for. */
+static void choose(struct reference *self)
 {
     const struct detect_stage *stage = &self->stage[self->judged];
-    struct residuals residuals;
+    const double before[2] = {self->scale[0], self->scale[1]};
+    struct tilt_residuals residuals;
     double left = sqrt((1 - self->phi) / (1 + self->phi)), soonest = INFINITY;
-    bool tilt = self->robust && isfinite(stage->cut) && !isnan(self->lambda);
-    if (tilt && fitted)
+    const bool tilt = self->robust && isfinite(stage->cut) && !isnan(self->lambda), values = self->buffer;
+    if (tilt && values)
         collect_residuals(self, stage->cut, &residuals);
     for (uint32_t i = 0; i < stage->choices; i++) {
-        double *scale = self->scales[i], delay = 0;
+        double scale[2] = {1, 1}, delay = 0;
         for (int side = 0; side < 2; side++) {
             if (!self->watched[side])
                 continue;
-            if (fitted)
-                scale[side] = 1;
-            if (tilt && fitted)
-                scale[side] = trust_of(self, stage->limit[i]) *
-                              scale_of(self, &residuals, stage->slack[i], stage->limit[i], side == 0 ? 1 : -1);
+            if (tilt)
+                scale[side] =
+                    !values ? before[side]
+                            : trust_of(self, stage->limit[i]) * tilt_scale(&residuals, self->lambda, stage->slack[i],
+                                                                           stage->limit[i], side == 0 ? 1 : -1);
             double shift = scale[side] * left * 2 * stage->slack[0];
             if (stage->choices > 1)
                 delay = fmax(delay, chart_cusum_delay(stage->slack[i], stage->limit[i], shift));
@@ -386,7 +348,7 @@ static void choose(struct reference *self, bool fitted)
         if (delay < soonest) {
             soonest = delay;
             self->chosen = i;
-            memcpy(self->scale, scale, sizeof self->scale);
+            memcpy(self->scale, scale, sizeof scale);
         }
     }
 }
@@ -394,12 +356,12 @@ static void choose(struct reference *self, bool fitted)
 void reference_fit(struct reference *self)
 {
     estimate(self);
-    choose(self, true);
+    choose(self);
 }
 
 void reference_choose(struct reference *self)
 {
     self->judged--;
-    choose(self, false);
+    choose(self);
     self->judged++;
 }
