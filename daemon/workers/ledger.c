@@ -305,6 +305,11 @@ uint64_t ledger_message(struct ledger *self, struct ledger_memo *memo, uint64_t 
     return lost;
 }
 
+void ledger_prefetch(const struct ledger *self, const struct ledger_memo *memo)
+{
+    __builtin_prefetch(&self->streams[memo->slot], 1);
+}
+
 uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
                        int64_t now_ns)
 {

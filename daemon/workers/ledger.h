@@ -48,6 +48,9 @@ int ledger_new(struct ledger **self_p, const struct siphash_key *key, uint32_t s
 uint64_t ledger_message(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node, struct text boot,
                         uint64_t seq, int64_t now_ns);
 
+/* Asks the processor to have at hand soon where the memo says the stream is. */
+void ledger_prefetch(const struct ledger *self, const struct ledger_memo *memo);
+
 /* A beacon says that `seq` is the highest number sent on the topic. Returns how many that shows to be lost. */
 uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
                        int64_t now_ns);

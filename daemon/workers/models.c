@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define SLOTS_FIRST 1024u
+#define LINE 64 /* bytes */
+#define MODEL_TOUCHED (3 * LINE)
 #define CARRIED 4 /* slots a model that is added; two would do */
 
 /* tag: the upper half of the hash, which says where to look first. place: index + 1; 0: free. */
@@ -82,8 +84,9 @@ struct model *models_guessed(const struct models *self, uint32_t guess)
     struct model *model = self->guesses[guess & (self->table.size - 1)];
     if (!model)
         return NULL;
-    for (size_t at = 0; at < sizeof *model; at += 64)
-        __builtin_prefetch((const char *)model + at);
+    for (size_t at = 0; at < MODEL_TOUCHED; at += LINE)
+        __builtin_prefetch((const char *)model + at, 1);
+    __builtin_prefetch(model->text);
     return model;
 }
 

@@ -22,25 +22,29 @@
 #include "lib/model_id.h"
 #include "lib/monitor/monitor.h"
 
+/* An event touches what stands before first_seen_ns, and the id's bytes. */
 struct model {
     struct model_id id; /* points into `text` */
+
     uint64_t hash;
     struct monitor *monitor;
+    int64_t heard_ns;          /* its last event; before the first one as first_seen_ns */
+    struct ledger_memo sender; /* of its last message */
+
     struct recorder recorder;
-    int64_t first_seen_ns; /* steady clock: when it was first heard of, here or from the store */
-    int64_t heard_ns;      /* its last event; before the first one as first_seen_ns */
-    uint64_t episode;      /* the latest of its requests; 0: none */
-    int64_t silenced_ns;   /* it does not trigger before; INT64_MIN: no silence covers it */
-    bool heard;            /* it has sent an event since the start */
+    uint16_t like; /* what its messages look like: metric_decode_like() */
+    bool heard;    /* it has sent an event since the start */
+    bool changed;  /* it has had an event since it was last written down */
     bool serving_told, silent_told;
     bool live, unrecoverable; /* how its requests stand, as of the last update: */
     bool told;                /* there was one */
-    int64_t triggered_ns, ended_ns;
-    bool changed; /* it has had an event since it was last written down */
-    uint16_t like;            /* what its messages look like: metric_decode_like() */
-    struct ledger_memo sender; /* of its last message */
     unsigned tape_session;    /* of recording, that knows of it, */
     int64_t tape_silenced_ns; /* and of this */
+
+    int64_t first_seen_ns; /* steady clock: when it was first heard of, here or from the store */
+    uint64_t episode;      /* the latest of its requests; 0: none */
+    int64_t silenced_ns;   /* it does not trigger before; INT64_MIN: no silence covers it */
+    int64_t triggered_ns, ended_ns;
     char text[];
 };
 
@@ -82,7 +86,7 @@ static inline bool model_records(const struct model *model)
     return monitor_settings_of(model->monitor)->window < RECORDER_VALUES;
 }
 
-/* And what the next event of a model needs. */
+/* Asks the processor for what the next event of a model needs. */
 static inline void model_prefetch(const struct model *model)
 {
     monitor_prefetch(model->monitor, 0);

@@ -289,6 +289,7 @@ static void find_frame(struct shard *self, struct frame *frame, struct passing *
         models_learn(self->models, passing->guess, model);
     }
     model_prefetch(model);
+    ledger_prefetch(self->ledger, &model->sender);
 }
 
 /* By stages, so that the memory of all is on its way before the first is used: what costs is waiting for it. */

@@ -25,17 +25,25 @@ uint32_t metric_table_find(const struct metric_table *self, struct text name, ui
 
 /* --- rows and columns --- */
 
-static void point(const struct metric_table *self, struct metric_row *row)
+static bool is_timed(const struct metric_table *self, uint32_t row)
 {
-    row->window.values = self->ring + row->column;
-    row->window.stride = self->stride;
-    row->gaps = row->timed ? row->window.values + 1 : NULL;
+    return (self->timed >> row & 1) != 0;
 }
 
-static void copy_column(const struct metric_table *self, const struct metric_row *row, uint32_t column, float *ring,
-                        uint32_t stride)
+static float *gap_at(const struct window *window, uint32_t place)
 {
-    for (uint32_t place = 0, held = window_held(&row->window); place < held; place++)
+    return window_place(window, place) + 1;
+}
+
+static void point(const struct metric_table *self, uint32_t row)
+{
+    self->slots[row].window.values = self->ring + self->rows[row].column;
+    self->slots[row].window.stride = self->stride;
+}
+
+static void copy_column(const struct metric_table *self, uint32_t row, uint32_t column, float *ring, uint32_t stride)
+{
+    for (uint32_t place = 0, held = window_held(&self->slots[row].window); place < held; place++)
         ring[(size_t)place * stride + column] = self->ring[(size_t)place * self->stride + column];
 }
 
@@ -46,30 +54,44 @@ static int widen(struct metric_table *self, uint32_t stride, uint32_t values)
     float *ring = aligned_alloc(LINE, bytes);
     if (!ring)
         return -ENOMEM;
-    for (uint32_t i = 0; i < self->count; i++) {
-        const struct metric_row *row = &self->rows[i];
-        copy_column(self, row, row->column, ring, stride);
-        if (row->timed)
-            copy_column(self, row, row->column + 1, ring, stride);
+    for (uint32_t row = 0; row < self->count; row++) {
+        copy_column(self, row, self->rows[row].column, ring, stride);
+        if (is_timed(self, row))
+            copy_column(self, row, self->rows[row].column + 1, ring, stride);
     }
     free(self->ring);
     self->ring = ring;
     self->stride = stride;
-    for (uint32_t i = 0; i < self->count; i++)
-        point(self, &self->rows[i]);
+    for (uint32_t row = 0; row < self->count; row++)
+        point(self, row);
+    return 0;
+}
+
+static int more_rows(struct metric_table *self, uint32_t room)
+{
+    static_assert(sizeof(struct metric_slot) == LINE, "a slot is a cache line");
+    const size_t bytes = room * (sizeof *self->slots + sizeof *self->rows);
+    struct metric_slot *slots = aligned_alloc(LINE, (bytes + LINE - 1) / LINE * LINE);
+    if (!slots)
+        return -ENOMEM;
+    struct metric_row *rows = (struct metric_row *)(void *)(slots + room);
+    if (self->count) {
+        memcpy(slots, self->slots, self->count * sizeof *slots);
+        memcpy(rows, self->rows, self->count * sizeof *rows);
+    }
+    free(self->slots);
+    self->slots = slots;
+    self->rows = rows;
+    self->room = room;
     return 0;
 }
 
 int metric_table_expect(struct metric_table *self, uint32_t metrics, uint32_t timed, uint32_t values)
 {
     const uint32_t columns = self->columns + metrics + timed;
-    if (self->count + metrics > self->room) {
-        struct metric_row *rows = realloc(self->rows, (self->count + metrics) * sizeof *rows);
-        if (!rows)
-            return -ENOMEM;
-        self->rows = rows;
-        self->room = self->count + metrics;
-    }
+    assert(self->count + metrics <= METRIC_TABLE_MAX);
+    if (self->count + metrics > self->room && more_rows(self, self->count + metrics) != 0)
+        return -ENOMEM;
     return columns > self->stride ? widen(self, columns, values) : 0;
 }
 
@@ -85,20 +107,20 @@ static int grow(struct metric_table *self, size_t name_bytes, const struct metri
 
 int metric_table_put(struct metric_table *self, struct text name, const struct metric_keep *keep)
 {
-    struct metric_row row = {.newest_s = NAN,
-                             .name_at = self->names_bytes,
-                             .name_len = (uint32_t)name.len,
-                             .column = self->columns,
-                             .timed = keep->timed};
-    assert(self->count == 0 || self->rows[0].window.capacity == keep->values);
-    if (grow(self, name.len + 1, keep) != 0 || window_init(&row.window, keep->values, &keep->use) != 0)
+    const uint32_t row = self->count;
+    assert(row == 0 || self->slots[0].window.capacity == keep->values);
+    if (grow(self, name.len + 1, keep) != 0 || window_init(&self->slots[row].window, keep->values, &keep->use) != 0)
         return -ENOMEM;
-    point(self, &row);
+    self->rows[row] =
+        (struct metric_row){.name_at = self->names_bytes, .name_len = (uint32_t)name.len, .column = self->columns};
+    self->slots[row].newest_s = NAN;
+    self->timed |= (uint64_t)keep->timed << row;
+    point(self, row);
     memcpy(self->names + self->names_bytes, name.at, name.len);
     self->names[self->names_bytes + name.len] = '\0';
-    self->names_bytes += row.name_len + 1;
+    self->names_bytes += (uint32_t)name.len + 1;
     self->columns += 1 + keep->timed;
-    self->rows[self->count++] = row;
+    self->count++;
     self->shape = 0;
     return 0;
 }
@@ -107,23 +129,24 @@ void metric_table_cut(struct metric_table *self, uint32_t count)
 {
     self->shape = 0;
     while (self->count > count) {
-        struct metric_row *row = &self->rows[--self->count];
-        window_clear(&row->window);
-        self->names_bytes = row->name_at;
-        self->columns = row->column;
+        const uint32_t row = --self->count;
+        window_clear(&self->slots[row].window);
+        self->timed &= ~(UINT64_C(1) << row);
+        self->names_bytes = self->rows[row].name_at;
+        self->columns = self->rows[row].column;
     }
 }
 
 int metric_table_reserve_weights(struct metric_table *self, uint32_t row)
 {
     self->shape = 0;
-    return window_reserve_weights(&self->rows[row].window);
+    return window_reserve_weights(&self->slots[row].window);
 }
 
 void metric_table_prefetch(const struct metric_table *self)
 {
-    for (size_t at = 0; at < self->count * sizeof *self->rows; at += LINE)
-        __builtin_prefetch((const char *)self->rows + at, 1);
+    for (const struct metric_slot *slot = self->slots, *end = slot + self->count; slot < end; slot++)
+        __builtin_prefetch(slot, 1);
 }
 
 /* Rows that come together are filled together: their places stand side by side. */
@@ -131,46 +154,44 @@ void metric_table_prefetch_places(const struct metric_table *self)
 {
     if (self->count == 0)
         return;
-    const struct metric_row *row = self->rows, *end = row + self->count;
-    const float *place = window_place(&row->window, row->window.next);
+    const struct metric_slot *slot = self->slots, *end = slot + self->count;
+    const float *place = window_place(&slot->window, slot->window.next);
     for (uint32_t column = 0; column < self->columns; column += LINE / sizeof *place)
         __builtin_prefetch(place + column, 1);
-    for (; row < end; row++) {
-        const struct window_more *more = row->window.more;
-        if (!more)
+    for (; slot < end; slot++) {
+        if (!slot->window.more)
             continue;
-        __builtin_prefetch(more, 1);
-        __builtin_prefetch(&more->order, 1);
+        __builtin_prefetch(slot->window.more, 1);
+        __builtin_prefetch(&slot->window.more->weights, 1);
     }
 }
 
-/* Before the value is added: its place is the window's next one, and the gap's is beside it. */
-static inline void add_time(struct metric_row *row, double at_s)
+/* Before the value is added. */
+static inline void add_time(struct metric_slot *slot, double at_s)
 {
-    float *gap = window_place(&row->window, row->window.next) + 1;
-    *gap = row->window.total ? (float)(at_s - row->newest_s) : 0.0F;
-    row->newest_s = at_s;
+    *gap_at(&slot->window, slot->window.next) = slot->window.total ? (float)(at_s - slot->newest_s) : 0.0F;
+    slot->newest_s = at_s;
 }
 
-static inline void add_plain(struct metric_row *row, double value, double at_s, double rate)
+static inline void add_plain(struct metric_slot *slot, bool timed, double value, double at_s, double rate)
 {
-    if (row->gaps)
-        add_time(row, at_s);
-    window_add_plain(&row->window, window_single(value), rate);
+    if (timed)
+        add_time(slot, at_s);
+    window_add_plain(&slot->window, window_single(value), rate);
 }
 
 /* Which rows an event's metrics belong to; 0: not all of them may be taken as metric_table_take() does. */
 static uint64_t rows_of(const struct metric_table *self, const struct metric_event *event)
 {
-    const struct metric_row *row = self->rows, *end = row + self->count;
     uint64_t rows = 0;
-    for (uint32_t i = 0; i < event->metric_count; i++, row++) {
+    for (uint32_t i = 0, row = 0; i < event->metric_count; i++, row++) {
         const struct metric *metric = &event->metrics[i];
-        while (row < end && row->key != metric->key)
+        while (row < self->count && self->rows[row].key != metric->key)
             row++;
-        if (row == end || metric->kind != METRIC_NUMBER || metric->key == 0 || !window_plain(&row->window))
+        if (row == self->count || metric->kind != METRIC_NUMBER || metric->key == 0 ||
+            !window_plain(&self->slots[row].window))
             return 0;
-        rows |= UINT64_C(1) << (row - self->rows);
+        rows |= UINT64_C(1) << row;
     }
     return rows;
 }
@@ -183,70 +204,75 @@ static uint64_t first_rows(uint32_t count)
 bool metric_table_take(struct metric_table *self, const struct metric_event *event, double at_s, uint64_t *carried)
 {
     const uint32_t count = event->metric_count;
-    struct metric_row *row = self->rows;
     if (count == 0 || self->count == 0)
         return false;
-    const double rate = window_rate(&row->window); /* all rows are as long */
+    const double rate = window_rate(&self->slots->window); /* all are as long */
     if (event->shape && event->shape == self->shape) {
-        for (const struct metric *metric = event->metrics; metric < event->metrics + count; metric++, row++)
-            add_plain(row, metric->number, at_s, rate);
+        const struct metric *metric = event->metrics;
+        struct metric_slot *slot = self->slots;
+        for (uint64_t timed = self->timed; metric < event->metrics + count; metric++, slot++, timed >>= 1)
+            add_plain(slot, timed & 1, metric->number, at_s, rate);
         *carried = first_rows(count);
         return true;
     }
     const uint64_t rows = rows_of(self, event);
     if (rows == 0)
         return false;
-    for (uint64_t left = rows, i = 0; left; left &= left - 1, i++)
-        add_plain(&row[__builtin_ctzll(left)], event->metrics[i].number, at_s, rate);
+    for (uint64_t left = rows, i = 0; left; left &= left - 1, i++) {
+        const uint32_t row = (uint32_t)__builtin_ctzll(left);
+        add_plain(&self->slots[row], is_timed(self, row), event->metrics[i].number, at_s, rate);
+    }
     if (rows == first_rows(count))
         self->shape = event->shape;
     *carried = rows;
     return true;
 }
 
-void metric_table_add(struct metric_table *self, uint32_t index, double value, uint64_t weight, double at_s)
+void metric_table_add(struct metric_table *self, uint32_t row, double value, uint64_t weight, double at_s)
 {
-    struct metric_row *row = &self->rows[index];
-    if (row->gaps)
-        add_time(row, at_s);
-    window_add(&row->window, value, weight);
+    if (is_timed(self, row))
+        add_time(&self->slots[row], at_s);
+    window_add(&self->slots[row].window, value, weight);
 }
 
 /* The values of a row once more, in the order and at the times that they came. */
-static void add_again(const struct metric_table *from, const struct metric_row *old, struct metric_table *to, uint32_t index)
+static void add_again(const struct metric_table *from, uint32_t old, struct metric_table *to, uint32_t row)
 {
-    const struct window *window = &old->window;
+    const struct window *window = &from->slots[old].window;
     const uint32_t held = window_held(window), capacity = window->capacity;
     uint32_t place = held == capacity ? window->next : 0;
-    double at_s = held && old->gaps ? metric_table_start_s(from, (uint32_t)(old - from->rows)) : NAN;
+    double at_s = held && is_timed(from, old) ? metric_table_start_s(from, old) : NAN;
     for (uint32_t i = 0; i < held; i++) {
-        if (i > 0 && old->gaps)
-            at_s += (double)old->gaps[(size_t)place * from->stride];
-        metric_table_add(to, index, (double)*window_place(window, place), (uint64_t)window_weight_at(window, place), at_s);
+        if (i > 0 && is_timed(from, old))
+            at_s += (double)*gap_at(window, place);
+        metric_table_add(to, row, (double)*window_place(window, place), (uint64_t)window_weight_at(window, place),
+                         at_s);
         place = place + 1 == capacity ? 0 : place + 1;
     }
 }
 
-int metric_table_copy(const struct metric_table *from, uint32_t index, struct metric_table *to, const struct metric_keep *keep)
+int metric_table_copy(const struct metric_table *from, uint32_t index, struct metric_table *to,
+                      const struct metric_keep *keep)
 {
-    const struct metric_row *old = &from->rows[index];
+    const struct window *old = &from->slots[index].window;
     int error = metric_table_put(to, text_of(name_of(from, index)), keep);
-    if (error == 0 && window_weighted(&old->window) && old->window.capacity == keep->values &&
+    if (error == 0 && window_weighted(old) && old->capacity == keep->values &&
         metric_table_reserve_weights(to, to->count - 1) != 0) {
         metric_table_cut(to, to->count - 1);
         error = -ENOMEM;
     }
     if (error)
         return error;
-    struct metric_row *row = &to->rows[to->count - 1];
-    row->key = old->key;
-    if (old->window.capacity != keep->values)
+    const uint32_t row = to->count - 1;
+    struct window *window = &to->slots[row].window;
+    to->rows[row].key = from->rows[index].key;
+    if (old->capacity != keep->values)
         return 0;
-    add_again(from, old, to, to->count - 1);
-    row->newest_s = old->newest_s;
-    row->window.total = old->window.total;
-    if (old->window.averages && row->window.averages)
-        row->window.ewma = old->window.ewma;
+    add_again(from, index, to, row);
+    to->slots[row].newest_s = from->slots[index].newest_s;
+    window->total = old->total;
+    if (old->averages && window->averages)
+        window->ewma = old->ewma;
     return 0;
 }
 
@@ -259,75 +285,74 @@ const char *metric_table_name(const struct metric_table *self, uint32_t row)
 const struct window *metric_table_window(const struct metric_table *self, uint32_t row)
 {
     assert(row < self->count);
-    return &self->rows[row].window;
+    return &self->slots[row].window;
 }
 
-double metric_table_start_s(const struct metric_table *self, uint32_t index)
+double metric_table_start_s(const struct metric_table *self, uint32_t row)
 {
-    const struct metric_row *row = &self->rows[index];
-    assert(row->gaps);
-    double at_s = row->newest_s;
-    uint32_t gap = row->window.next;
-    for (uint32_t back = 1; back < window_held(&row->window); back++) {
-        gap = gap ? gap - 1 : row->window.capacity - 1;
-        at_s -= (double)row->gaps[(size_t)gap * self->stride];
+    const struct window *window = &self->slots[row].window;
+    assert(is_timed(self, row));
+    double at_s = self->slots[row].newest_s;
+    uint32_t place = window->next;
+    for (uint32_t back = 1; back < window_held(window); back++) {
+        place = place ? place - 1 : window->capacity - 1;
+        at_s -= (double)*gap_at(window, place);
     }
     return at_s;
 }
 
 double metric_table_end_s(const struct metric_table *self, uint32_t row)
 {
-    return self->rows[row].newest_s;
+    return self->slots[row].newest_s;
 }
 
 /* The gaps that stand beside the values of a window, the oldest first. The ring is filled from its start when it is
  * loaded, as the window's is. */
-static void walk_gaps(struct metric_row *row, struct codec *codec)
+static void walk_gaps(const struct window *window, struct codec *codec)
 {
-    const uint32_t held = window_held(&row->window), capacity = row->window.capacity;
-    uint32_t place = !codec_loads(codec) && held == capacity ? row->window.next : 0;
+    const uint32_t held = window_held(window), capacity = window->capacity;
+    uint32_t place = !codec_loads(codec) && held == capacity ? window->next : 0;
     for (uint32_t i = 0; i < held; i++) {
-        codec_f32s(codec, row->gaps + (size_t)place * row->window.stride, 1);
+        codec_f32s(codec, gap_at(window, place), 1);
         place = place + 1 == capacity ? 0 : place + 1;
     }
 }
 
-bool metric_table_walk(struct metric_table *self, uint32_t index, struct codec *codec)
+bool metric_table_walk(struct metric_table *self, uint32_t row, struct codec *codec)
 {
-    struct metric_row *row = index == METRIC_TABLE_NONE ? NULL : &self->rows[index];
-    bool loaded = window_walk(row ? &row->window : NULL, codec);
-    bool timed = row && row->gaps;
-    double newest_s = row ? row->newest_s : (double)NAN;
+    const bool here = row != METRIC_TABLE_NONE, keeps = here && is_timed(self, row);
+    struct window *window = here ? &self->slots[row].window : NULL;
+    bool loaded = window_walk(window, codec), timed = keeps;
+    double newest_s = here ? self->slots[row].newest_s : (double)NAN;
     codec_flag(codec, &timed);
     size_t gaps = codec_open(codec);
     if (!codec_loads(codec)) {
-        if (row && timed)
-            walk_gaps(row, codec);
+        if (timed)
+            walk_gaps(window, codec);
         codec_close(codec, gaps);
         codec_f64(codec, &newest_s);
         return true;
     }
-    loaded = row && loaded && (timed || !row->gaps);
-    if (loaded && row->gaps && gaps == window_held(&row->window) * sizeof *row->gaps)
-        walk_gaps(row, codec);
-    else if (loaded && row->gaps)
+    loaded = here && loaded && (timed || !keeps);
+    if (loaded && keeps && gaps == window_held(window) * sizeof *window->values)
+        walk_gaps(window, codec);
+    else if (loaded && keeps)
         codec->failed = true;
     else
         codec_skip(codec, gaps);
     codec_f64(codec, &newest_s);
     loaded = loaded && !codec->failed;
-    if (row && loaded) {
-        row->newest_s = newest_s;
-    } else if (row) {
-        window_reset(&row->window);
-    }
+    if (here && loaded)
+        self->slots[row].newest_s = newest_s;
+    else if (here)
+        window_reset(window);
     return loaded;
 }
 
 void metric_table_clear(struct metric_table *self)
 {
     metric_table_cut(self, 0);
-    free(self->rows);
+    free(self->slots);
     free(self->ring);
     free(self->names);
     *self = (struct metric_table){0};

@@ -2,8 +2,8 @@
  *
  * Made for a handful of metrics that come in the same order again and again: a search begins where the last one should
  * have led to, so that it mostly is one comparison of keys. All values that come together, and the times from the values
- * before to them, stand side by side in one ring: an event of five metrics touches one or two lines of it, and a line and
- * a half of each row.
+ * before to them, stand side by side in one ring: an event of five metrics touches one or two lines of it, a line of each
+ * window.
  *
  * Threads: a table belongs to one thread. Memory: metric_table_put() and metric_table_reserve_weights() take it;
  * metric_table_add() cannot fail. Names are the table's, until the next metric_table_put().
@@ -17,25 +17,31 @@
 #include "lib/wire/metric_message.h"
 
 #define METRIC_TABLE_NONE UINT32_MAX
+#define METRIC_TABLE_MAX 64
 
-struct metric_row {
+/* A cache line: all that an event of a known shape touches of a metric, but its place in the ring. */
+struct metric_slot {
     struct window window; /* its ring is a column of the table's */
-    uint64_t key;         /* of the name, as the last event had it (struct metric); 0: not known yet */
-    double newest_s;
-    float *gaps; /* the next column; NULL: not timed; seconds from the value before to this one */
-    uint32_t name_at, name_len;
-    uint32_t column;
-    bool timed;
+    double newest_s;      /* when the newest value was measured, in a timed row */
 };
 
-/* All zero: an empty table. */
+/* The rest. */
+struct metric_row {
+    uint64_t key; /* of the name, as the last event had it (struct metric); 0: not known yet */
+    uint32_t name_at, name_len;
+    uint32_t column; /* of the ring; that of a timed row is followed by the seconds from the value before to each */
+};
+
+/* All zero: an empty table. Slots and rows stand in one block that begins on a cache line. */
 struct metric_table {
+    struct metric_slot *slots;
     struct metric_row *rows;
     float *ring; /* as many places as a window has values, each with `stride` floats */
     char *names; /* one behind the other, each with its NUL */
-    uint32_t count, room;
+    uint32_t count, room; /* METRIC_TABLE_MAX at most */
     uint32_t names_bytes;
     uint32_t columns, stride; /* used; and there */
+    uint64_t timed;           /* a bit for each row */
     uint64_t shape;           /* events of this shape (struct metric_event) have the first rows' metrics, in their order, and
                                  all these are plain; 0: not known */
 };

@@ -247,7 +247,7 @@ int monitor_change(struct monitor **self_p, const struct monitor_settings *setti
     self->trigger = old->trigger ? old->trigger : made.trigger;
     rules_move(&old->rules, old->settings, &made.rules, from);
     self->rules = made.rules;
-    if (made.metrics.rows != old->metrics.rows)
+    if (made.metrics.slots != old->metrics.slots)
         metric_table_clear(&old->metrics);
     self->metrics = made.metrics;
     self->kpis_unseen = kpis_without_row(settings, &self->metrics);

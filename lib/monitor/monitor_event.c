@@ -137,7 +137,7 @@ static void evaluate(struct monitor *self, uint64_t carried, struct finding *fou
     for (struct kpi_state *kpi = self->kpis; budget < end; budget++, kpi++) {
         if (kpi->row == METRIC_TABLE_NONE || !(carried >> kpi->row & 1) || budget->test == KPI_EVIDENCE)
             continue;
-        const struct window *window = &self->metrics.rows[kpi->row].window;
+        const struct window *window = &self->metrics.slots[kpi->row].window;
         if (window->total < least)
             continue;
         if (!kpi->violated && window_within(window, budget->over, budget->min, budget->max)) {

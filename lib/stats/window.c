@@ -19,7 +19,8 @@ static struct window_more *more_of(struct window *self)
 static struct watch watch_for(const struct window_use *use)
 {
     return (struct watch){.stat = use->rank,
-                          .percent = window_percent(use->rank),
+                          .percent = (uint8_t)window_percent(use->rank),
+                          .on = true,
                           .min = use->min,
                           .max = use->max,
                           .below = isnan(use->min) ? -INFINITY : use->min - window_blur(use->min),
@@ -34,7 +35,6 @@ int window_init(struct window *self, uint32_t capacity, const struct window_use 
     if (!more_of(self))
         return -ENOMEM;
     if (use->ranks == 1 && capacity <= WINDOW_ORDER_ABOVE) {
-        self->more->watches = true;
         self->more->watch = watch_for(use);
         return 0;
     }
@@ -154,7 +154,7 @@ void window_add_young(struct window *self, float x, double rate)
     const bool full = self->total >= self->capacity;
     const double in = (double)x, out = full ? (double)*window_place(self, self->next) : 0;
     take_place(self, x, rate);
-    if (self->more && self->more->watches)
+    if (self->more && self->more->watch.on)
         window_watch(&self->more->watch, in, 1, out, full);
     if (!self->sums)
         return;
@@ -179,7 +179,7 @@ static void add_more(struct window *self, float x, uint64_t weight)
         more->weight += (uint64_t)w - (uint64_t)out_weight;
     }
     take_place(self, x, window_rate(self));
-    if (more->watches)
+    if (more->watch.on)
         window_watch(&more->watch, (double)x, (uint64_t)w, (double)out, (uint64_t)out_weight);
     if (!self->sums)
         return;

@@ -22,18 +22,18 @@ struct watch {
     uint64_t below_weight, above_weight;
     double min, max; /* the limits as they were given */
     enum window_stat stat;
-    uint32_t percent; /* window_percent() of it */
+    uint8_t percent; /* window_percent() of it */
+    bool on;         /* it is kept */
 };
 
 /* What only some windows have. The order runs by value, then by weight, so that the pair that leaves can be found again;
  * weights stand beside the ring, without a stride, and behind them those of the order. */
 struct window_more {
     struct watch watch;
-    float *order;           /* NULL: none is kept */
     float *weights;         /* NULL while all are 1 */
+    float *order;           /* NULL: none is kept */
     uint64_t weight;        /* of all in the window, where there are weights: exact, 2^36 * 2^20 at most */
     struct exact_sum *wide; /* NULL until it is needed */
-    bool watches;
 };
 
 /* One cache line, and the ring elsewhere.
@@ -147,7 +147,7 @@ static inline void window_add_plain(struct window *self, float x, double rate)
     self->next = self->next + 1 == self->capacity ? 0 : self->next + 1;
     self->ewma = (1.0 - rate) * self->ewma + rate * in;
     self->total++;
-    if (self->more && self->more->watches)
+    if (self->more && self->more->watch.on)
         window_watch(&self->more->watch, in, 1, out, 1);
     if (!self->sums)
         return;
@@ -175,7 +175,7 @@ static inline bool window_within(const struct window *self, enum window_stat sta
         const double observed = self->sum / (double)window_held(self);
         return !(observed < min - window_blur(min)) && !(observed > max + window_blur(max)); /* false for NAN */
     }
-    const struct watch *watch = self->more && self->more->watches ? &self->more->watch : NULL;
+    const struct watch *watch = self->more && self->more->watch.on ? &self->more->watch : NULL;
     return watch && watch->stat == stat && memcmp(&watch->min, &min, sizeof min) == 0 &&
            memcmp(&watch->max, &max, sizeof max) == 0 && window_watch_side(self) == 0;
 }

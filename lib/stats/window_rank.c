@@ -165,7 +165,7 @@ static bool same_limit(double a, double b)
 
 int window_judge(const struct window *self, enum window_stat stat, double min, double max, double *observed)
 {
-    const struct watch *watch = self->more && self->more->watches ? &self->more->watch : NULL;
+    const struct watch *watch = self->more && self->more->watch.on ? &self->more->watch : NULL;
     *observed = NAN;
     if (watch && self->total && watch->stat == stat && same_limit(watch->min, min) && same_limit(watch->max, max)) {
         const int side = window_watch_side(self);

@@ -68,7 +68,7 @@ static bool rebuild(struct window *self, struct codec *codec)
         if (!good)
             break;
         weight += (uint64_t)w;
-        if (self->more && self->more->watches)
+        if (self->more && self->more->watch.on)
             window_watch(&self->more->watch, (double)value, (uint64_t)w, 0, 0);
     }
     self->next = held == self->capacity ? 0 : held;

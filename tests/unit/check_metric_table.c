@@ -130,7 +130,7 @@ static void ck_assert_same(const struct metric_table *a, const struct metric_tab
         }
         const double from = metric_table_end_s(a, row), to = metric_table_end_s(b, row);
         ck_assert_mem_eq(&from, &to, sizeof from);
-        if (left->more && left->more->watches)
+        if (left->more && left->more->watch.on)
             ck_assert_int_eq(window_watch_side(left), window_watch_side(right));
     }
     ck_assert_double_eq(metric_table_start_s(a, 0), metric_table_start_s(b, 0));

@@ -356,7 +356,7 @@ static void agree(const struct window *full, const struct window *lean, const st
         ck_assert_double_eq(observed, value);
     ck_assert_int_eq(window_judge(lean, use->rank, use->min, use->max, &observed), side);
     /* What is said in short is never otherwise, and is said of what is watched. */
-    ck_assert(window_within(watching, use->rank, use->min, use->max) == (side == 0) || !watching->more->watches);
+    ck_assert(window_within(watching, use->rank, use->min, use->max) == (side == 0) || !watching->more->watch.on);
     const int mean_side = window_judge(full, WINDOW_MEAN, use->min, use->max, &observed);
     ck_assert(!window_within(full, WINDOW_MEAN, use->min, use->max) || mean_side == 0);
     ck_assert(!window_within(lean, WINDOW_MEAN, use->min, use->max) || mean_side == 0);
