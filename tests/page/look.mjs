@@ -81,7 +81,12 @@ await page.goto(address + "/#/");
 await rows.nth(10).waitFor();
 const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
 assert.equal(over, 0);
-say("a phone");
+await page.goto(address + "/#/model/" + bad);
+await page.locator("#model", { hasText: "Detectors against their thresholds" }).waitFor();
+await page.locator("#model details").evaluate((details) => { details.open = true; });
+const hidden = await page.evaluate(() => [...document.querySelectorAll("#model .scroll")].filter((box) => box.scrollWidth > box.clientWidth).map((box) => box.innerText));
+assert.deepEqual(hidden, []);
+say("a phone, with nothing cut off");
 
 await browser.close();
 console.log(JSON.stringify({ errors, elsewhere }));

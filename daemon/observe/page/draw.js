@@ -85,12 +85,15 @@ export function shortNumber(value) {
 export function clockText(seconds, withDay) {
   const date = new Date(seconds * 1000);
   const text = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
-  return withDay ? date.toLocaleDateString() + " " + text : text;
+  if (!withDay) return text;
+  const day = [date.getFullYear(), date.getMonth() + 1, date.getDate()].map((n) => String(n).padStart(2, "0")).join("-");
+  return day + " " + text;
 }
 
 // Values over time, with limits, spans (what was under way) and marks (what happened).
 export function timeChart({ points, min, max, from, to, spans, marks, label }) {
-  const width = 640, height = 210, left = 46, right = 10, top = 14, bottom = 24;
+  const narrow = innerWidth < 720; // drawn for a phone, not made small for it
+  const width = narrow ? 350 : 640, height = 210, left = 46, right = 10, top = 14, bottom = 24;
   const svg = drawn("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   const scale = scaleOf(points.map((point) => point[1]), [min, max], height - top - bottom, 4);
   const x = (t) => left + (width - left - right) * (t - from) / Math.max(1e-9, to - from);
@@ -109,10 +112,10 @@ export function timeChart({ points, min, max, from, to, spans, marks, label }) {
       svg.append(drawn("text", { x: left - 6, y: round(y(value)) + 4, "text-anchor": "end" }, shortNumber(value)));
     }
   }
-  const wanted = (to - from) / 5, step = STEPS_S.find((s) => s >= wanted) || 604800;
+  const wanted = (to - from) / (narrow ? 3 : 5), step = STEPS_S.find((s) => s >= wanted) || 604800;
   for (let t = Math.ceil(from / step) * step; t <= to; t += step) {
     const text = clockText(t, step >= 86400);
-    svg.append(drawn("text", { x: round(x(t)), y: height - 7, "text-anchor": "middle" }, step >= 60 && step < 86400 ? text.slice(0, 5) : text));
+    svg.append(drawn("text", { x: Math.min(round(x(t)), width - 24), y: height - 7, "text-anchor": "middle" }, step >= 60 && step < 86400 ? text.slice(0, 5) : text));
     svg.append(drawn("path", { class: "grid", d: `M${round(x(t))} ${height - bottom}v4` }));
   }
   let before = [-99, 0]; // where the last label stands: neighbours go one line down

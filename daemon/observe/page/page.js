@@ -103,15 +103,16 @@ const filterTo = (state, text) => h("a", { href: "#/", onclick: () => { setFilte
 
 function showTodo(status, dead) {
   const models = status.models || {}, queue = status.queue || {}, all = sum(models), items = [];
+  const trained = (status.requests || {}).RUNNING || "none";
   const recent = (dead || []).filter((request) => since(request.ended_at) < 86400);
   if (models.unrecoverable) items.push(todo("✕", "unrecoverable", filterTo("unrecoverable", `${many(models.unrecoverable, "model is", "models are")} unrecoverable.`), ["Retraining did not help, so no more is asked for. Look at data and labels, then ", h("code", {}, "driftc retrain MODEL")]));
   if (recent.length) items.push(todo("✕", "DEAD", h("a", { href: "#/queue", onclick: () => setQueue("DEAD") }, `${many(recent.length, "request")} died in the last day.`), ["Every attempt failed. Read why, then ", h("code", {}, "driftc requeue " + recent[0].id)]));
   if (models.drifting) items.push(todo("◆", "drifting", filterTo("drifting", `${many(models.drifting, "model is", "models are")} drifting`), "and no request is under way: backing off after the last one, or not asked for yet."));
   if (models.failing) items.push(todo("▲", "failing", filterTo("failing", `${many(models.failing, "model fails", "models fail")} a budget.`), "Retraining is asked for by itself when it goes on."));
-  if (models.retraining) items.push(todo("↻", "retraining", filterTo("retraining", `${many(models.retraining, "model is", "models are")} being retrained.`), "They go on by themselves."));
+  if (models.retraining) items.push(todo("↻", "retraining", filterTo("retraining", `${many(models.retraining, "model is", "models are")} being retrained.`), `${trained} with a trainer now; ${models.retraining === 1 ? "it goes on by itself" : "they go on by themselves"}.`));
   if (queue.trainer && (status.requests || {}).RUNNING) items.push(todo("…", "PENDING", h("a", { href: "#/queue" }, `${many(queue.trainer, "request waits", "requests wait")} for a free trainer`), `since ${duration(queue.trainer_wait_s)}. All trainers are busy; one more would help.`));
-  if (queue.limit) items.push(todo("…", "PENDING", h("a", { href: "#/queue" }, `${many(queue.limit, "request is", "requests are")} held by a limit.`), "They go on by themselves; retraining.limits says when."));
-  if (models.stale) items.push(todo("○", "stale", filterTo("stale", `${many(models.stale, "model is", "models are")} silent.`), "Do they still serve? Silence is never counted as health."));
+  if (queue.limit) items.push(todo("…", "PENDING", h("a", { href: "#/queue" }, `${many(queue.limit, "request is", "requests are")} held by a limit.`), (queue.limit === 1 ? "It goes on by itself" : "They go on by themselves") + "; retraining.limits says when."));
+  if (models.stale) items.push(todo("○", "stale", filterTo("stale", `${many(models.stale, "model is", "models are")} silent.`), (models.stale === 1 ? "Does it still serve?" : "Do they still serve?") + " Silence is never counted as health."));
   const lost = Object.entries(growth.lost);
   if (lost.length) items.push(todo("↯", "drifting", h("a", { href: "#/losses" }, `${many(sum(growth.lost), "message")} of ${lost.length === 1 ? lost[0][0] : many(lost.length, "node")} got lost just now.`), "Too fast for the network or for this machine? See Losses."));
   const dropped = Object.entries(growth.dropped);
@@ -237,7 +238,7 @@ function requestRow(request) {
   const fraction = request.state === "RUNNING" ? request.fraction : null;
   return h("tr", {},
     h("td", {}, badge(request.state), request.cancel_asked ? h("div", { class: "small bad" }, "cancel asked") : null),
-    h("td", {}, modelLink(request.model), h("div", { class: "small quiet wrap" }, request.id)),
+    h("td", {}, modelLink(request.model), h("div", { class: "small quiet nowrap", title: request.id }, request.id.slice(0, 12))),
     h("td", { class: "wrap" }, whyText(request)),
     h("td", { title: request.strategy_reason || "" }, request.strategy || "–", h("div", { class: "small quiet nowrap" }, request.gpu_hours !== null ? `~ ${shortNumber(request.gpu_hours)} GPU h` : "")),
     h("td", { class: "num" }, `${request.attempt} of ${request.attempts}`),
@@ -254,7 +255,7 @@ function meter(fraction, kind) {
 function showNow(requests) {
   const live = requests.slice(0, 6);
   $("now").hidden = !live.length;
-  $("now-list").replaceChildren(...live.map((request) => h("li", {}, badge(request.state), modelLink(request.model), h("span", { class: "wrap" }, whyText(request), h("span", { class: "quiet" }, ` · ${request.strategy}, attempt ${request.attempt} of ${request.attempts}`)), h("span", { class: "small" }, whereItStands(request), request.state === "RUNNING" && request.fraction !== null ? meter(request.fraction) : null))));
+  $("now-list").replaceChildren(...live.map((request) => h("li", {}, badge(request.state), modelLink(request.model), h("div", { class: "wrap" }, whyText(request), h("div", { class: "small quiet" }, `${request.strategy}, attempt ${request.attempt} of ${request.attempts}`)), h("span", { class: "small" }, whereItStands(request), request.state === "RUNNING" && request.fraction !== null ? meter(request.fraction) : null))));
 }
 
 async function liveRequests(most) {
@@ -280,7 +281,7 @@ function showLosses(status, rejects) {
   const nodes = [...(status.nodes || [])].sort((a, b) => b.lost - a.lost || (a.node < b.node ? -1 : 1)).slice(0, 200);
   const dropped = Object.entries(status.dropped || {}).sort((a, b) => b[1] - a[1]);
   const examples = Object.fromEntries((rejects.rejects || []).map((one) => [one.reason, one]));
-  const head = (...names) => h("thead", {}, h("tr", {}, names.map((name, i) => h("th", { scope: "col", class: i ? "num" : "" }, name))));
+  const head = (...names) => h("thead", {}, h("tr", {}, names.map((name, i) => h("th", { scope: "col", class: i && name !== "The last one" ? "num" : "" }, name))));
   $("losses").replaceChildren(
     h("section", { class: "card section" }, h("h2", {}, "Lost on the way, by node"),
       h("p", { class: "quiet small" }, "What a node numbered and what never arrived. Nodes without sequence numbers cannot be watched for this."),
