@@ -29,6 +29,13 @@ static bool is_control(const unsigned char *at, size_t bytes)
     return at[0] < 0x20 || at[0] == 0x7f || (bytes == 2 && at[0] == 0xc2 && at[1] < 0xa0);
 }
 
+/* What may stand anywhere in a segment but at its ends, and is all that most have. */
+static bool is_plain(unsigned char c)
+{
+    static const unsigned char special[128] = {['*'] = 1, ['/'] = 1, ['?'] = 1, ['['] = 1, [0x7f] = 1};
+    return c >= 0x20 && c < 0x80 && !special[c];
+}
+
 /* NULL, or what is wrong with a segment of an id or, with `pattern`, of a pattern. */
 static const char *segment_fault(struct text segment, bool pattern)
 {
@@ -39,6 +46,11 @@ static const char *segment_fault(struct text segment, bool pattern)
     if (at[0] == ' ' || at[segment.len - 1] == ' ')
         return "a segment begins or ends with a space; spaces may stand inside only";
     for (size_t i = 0, bytes; i < segment.len; i += bytes) {
+        bytes = 1;
+        if (is_plain(at[i])) {
+            counted++;
+            continue;
+        }
         bytes = character(at + i, segment.len - i);
         if (bytes == 0)
             return "a segment is not valid UTF-8";

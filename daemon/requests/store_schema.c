@@ -95,7 +95,40 @@ static const char version_3[] =
  * reads all of the file anyway. */
 static const char version_4[] = "DROP INDEX models_request; DROP INDEX requests_created; DROP INDEX requests_state;";
 
-const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3, version_4};
+/* A list after IN is a table that SQLite makes anew for each row which is checked or indexed, a quarter of what a trigger
+ * cost: the table of requests is made again with comparisons instead. Its order of rows stays. */
+#define IS_LIVE(state) "(" state " = 'PENDING' OR " state " = 'OFFERED' OR " state " = 'RUNNING')"
+#define IS_FINAL(state)                                                                                                \
+    "(" state " = 'DONE' OR " state " = 'DEAD' OR " state " = 'CANCELLED' OR " state " = 'SUPERSEDED')"
+static const char version_5[] =
+    "DROP TRIGGER requests_final; DROP TRIGGER requests_live_stay; DROP TRIGGER history_no_delete;"
+    "CREATE TABLE requests_anew ("
+    " id TEXT NOT NULL PRIMARY KEY, model TEXT NOT NULL, family TEXT NOT NULL, episode INTEGER NOT NULL,"
+    " state TEXT NOT NULL CHECK (" IS_LIVE("state") " OR " IS_FINAL("state") "),"
+    " attempt INTEGER NOT NULL CHECK (attempt >= 1), offers INTEGER NOT NULL, taken INTEGER NOT NULL,"
+    " cancel_asked INTEGER NOT NULL, silent INTEGER NOT NULL,"
+    " strategy TEXT NOT NULL, strategy_reason TEXT NOT NULL, gpu_hours REAL NOT NULL,"
+    " trainer TEXT, fraction REAL, note TEXT,"
+    " severity REAL NOT NULL, metric TEXT, observed REAL, bound REAL, trigger_json TEXT NOT NULL,"
+    " metrics_json TEXT NOT NULL, lease_end_s REAL, offered_for_ns INTEGER NOT NULL, boot INTEGER NOT NULL,"
+    " created_ns INTEGER, created_s REAL, not_before_ns INTEGER, not_before_s REAL,"
+    " first_offered_ns INTEGER, first_offered_s REAL, offered_ns INTEGER, offered_s REAL,"
+    " accepted_ns INTEGER, accepted_s REAL, ended_ns INTEGER, ended_s REAL);"
+    "INSERT INTO requests_anew SELECT * FROM requests ORDER BY rowid;"
+    "DROP TABLE requests;"
+    "ALTER TABLE requests_anew RENAME TO requests;"
+    "CREATE UNIQUE INDEX requests_episode ON requests (model, episode);"
+    "CREATE UNIQUE INDEX requests_one_live ON requests (family) WHERE " IS_LIVE("state") ";"
+    "CREATE INDEX requests_ended ON requests (ended_s) WHERE ended_s IS NOT NULL;"
+    "CREATE TRIGGER requests_final BEFORE UPDATE ON requests WHEN NEW.state <> OLD.state AND " IS_FINAL("OLD.state")
+    " BEGIN SELECT RAISE (ABORT, 'a final state never changes'); END;"
+    "CREATE TRIGGER requests_live_stay BEFORE DELETE ON requests WHEN " IS_LIVE("OLD.state")
+    " BEGIN SELECT RAISE (ABORT, 'a live request is never dropped'); END;"
+    "CREATE TRIGGER history_no_delete BEFORE DELETE ON history"
+    " WHEN EXISTS (SELECT 1 FROM requests WHERE id = OLD.request)"
+    " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;";
+
+const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3, version_4, version_5};
 
 #define REQUEST_COLUMNS                                                                                                \
     "id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason, gpu_hours,"   \
@@ -128,7 +161,7 @@ const char *const store_sql[STATEMENTS] = {
         " not_before_s = ?20, first_offered_ns = ?21, first_offered_s = ?22, offered_ns = ?23, offered_s = ?24,"
         " accepted_ns = ?25, accepted_s = ?26, ended_ns = ?27, ended_s = ?28 WHERE id = ?1",
     [GET_REQUEST] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE id = ?1",
-    [LIVE_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE state IN " LIVE,
+    [LIVE_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE " IS_LIVE("state"),
     [NEWEST_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE ?1 IS NULL OR state = ?1"
                         " ORDER BY rowid DESC LIMIT ?2",
     [COUNT_STATES] = "SELECT state, count(*) FROM requests GROUP BY state",
@@ -161,7 +194,7 @@ const char *const store_sql[STATEMENTS] = {
                   " recovered_squared, cost_families, per_hour, per_hour_squared) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
     [ATTEMPTS] = "SELECT " OUTCOME_COLUMNS " FROM outcomes WHERE request = ?1 ORDER BY attempt",
     [USED_STARTS] = "SELECT id, 0, family, NULL, boot, first_offered_ns, first_offered_s FROM requests"
-                    " WHERE first_offered_s IS NOT NULL AND (taken OR state IN " LIVE ") AND " SINCE("first_offered"),
+                    " WHERE first_offered_s IS NOT NULL AND (taken OR " IS_LIVE("state") ") AND " SINCE("first_offered"),
     [USED_HOURS] = "SELECT request, attempt, family, coalesce (gpu_hours, expected_gpu_hours), boot, accepted_ns,"
                    " accepted_s FROM outcomes WHERE " SINCE("accepted"),
     [GET_MODEL] = "SELECT " MODEL_COLUMNS " FROM models WHERE model = ?1",

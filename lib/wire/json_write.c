@@ -72,10 +72,24 @@ static size_t character(struct text text)
     return bytes;
 }
 
+/* Whether one of eight bytes does not stand for itself: below 0x20, a quote, a backslash, 0x7f, or no ASCII. Subtracting one
+ * from a byte borrows into its highest bit only where the byte was zero; a borrow from below can only say yes too often. */
+static bool any_special(uint64_t eight)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), high = 0x80 * ones;
+    uint64_t quote = eight ^ 0x22 * ones, backslash = eight ^ 0x5c * ones, delete = eight ^ 0x7f * ones;
+    return ((eight - 0x20 * ones) | (quote - ones) | (backslash - ones) | (delete - ones) | eight) & high;
+}
+
 /* How many bytes at the front of `text` stand for themselves and are one character each. */
 static size_t plain(struct text text)
 {
     size_t len = 0;
+    for (uint64_t eight; len + sizeof eight <= text.len; len += sizeof eight) {
+        memcpy(&eight, text.at + len, sizeof eight);
+        if (any_special(eight))
+            break;
+    }
     while (len < text.len && text.at[len] >= 0x20 && text.at[len] < 0x7f && text.at[len] != '"' && text.at[len] != '\\')
         len++;
     return len;

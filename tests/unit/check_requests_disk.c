@@ -107,6 +107,8 @@ static void begin(void)
     sync_fails = full = false;
     rig_new(&rig);
     rig_start(&rig);
+    core_destroy(&rig.core); /* the log of a store that is made is longer than what stands in it afterwards */
+    rig_start(&rig);
 }
 
 static void finish(void)

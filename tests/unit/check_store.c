@@ -212,7 +212,7 @@ START_TEST(a_newer_store_is_refused)
     struct store *store = open_store();
     store_close(&store);
     sql("PRAGMA user_version = 99", SQLITE_OK);
-    refuses(-EILSEQ, "newer driftd (version 99, this one knows 4)");
+    refuses(-EILSEQ, "newer driftd (version 99, this one knows 5)");
     sql("PRAGMA user_version = 0", SQLITE_OK);
     refuses(-EILSEQ, "damaged");
 }
@@ -253,6 +253,15 @@ START_TEST(an_older_store_is_brought_up)
     ck_assert_int_eq(store_get_tally(store, text_of("p/other"), "bayesian", &row), 0);
     ck_assert_double_eq_tol(row.fleet.families, 0, 1e-12);
     store_close(&store);
+    /* The requests are there, and the file still refuses what it did. */
+    sql("CREATE TABLE found AS SELECT group_concat(id || state, ' ') AS all_of_them FROM requests", SQLITE_OK);
+    sql("CREATE TABLE good (yes INTEGER CHECK (yes = 1)); INSERT INTO good SELECT all_of_them = 'r0DONE r1DONE r2DONE r3RUNNING'"
+        " FROM found", SQLITE_OK);
+    sql("UPDATE requests SET state = 'PENDING' WHERE id = 'r0'", SQLITE_CONSTRAINT);
+    sql("DELETE FROM requests WHERE id = 'r3'", SQLITE_CONSTRAINT);
+    sql("UPDATE requests SET state = 'ASLEEP' WHERE id = 'r3'", SQLITE_CONSTRAINT);
+    sql("INSERT INTO history (request, attempt, at, \"to\", \"by\", why) VALUES ('r0', 1, 0, 'DONE', 'x', '')", SQLITE_OK);
+    sql("DELETE FROM history", SQLITE_CONSTRAINT);
 }
 END_TEST
 
