@@ -27,7 +27,7 @@ def sources(folder):
 
 class Catalog(unittest.TestCase):
     def test_ids_sentences_and_texts_belong_together(self):
-        table = dict(re.findall(r'\{"([0-9a-f]{32})",\s*"(.*?)"\}', read("daemon/base/log_catalog.c"), re.S))
+        table = dict(re.findall(r'\{"([0-9a-f]{32})",\s*"(.*?)"\}', joined(read("daemon/base/log_catalog.c")), re.S))
         entries = dict(re.findall(r"^-- ([0-9a-f]{32})\n(.*?)(?=^-- |\Z)", read("systemd/driftd.catalog"), re.S | re.M))
         self.assertEqual(table.keys(), entries.keys())
         self.assertGreater(len(table), 10)

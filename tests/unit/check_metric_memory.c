@@ -185,6 +185,7 @@ static void watched_destroy(struct metric_decoder **decoder_p)
     watching = false;
 }
 
+/* Memory that would only make the next message quicker may lack in silence. */
 START_TEST(no_failed_allocation_does_harm)
 {
     struct text payload = hungry(_i);
@@ -198,7 +199,7 @@ START_TEST(no_failed_allocation_does_harm)
             rc = decode(decoder, payload, beacon);
         failed = allowed < 0;
         allowed = -1;
-        ck_assert_int_eq(rc, failed ? -ENOMEM : 0);
+        ck_assert(rc == 0 || (failed && rc == -ENOMEM));
         if (decoder != NULL) {
             ck_assert_int_eq(decode(decoder, payload, beacon), 0);
             char *line = decoded_line(decoder, "p/n/v", text_of("{\"a\\u0062\":0.5}"));
@@ -206,7 +207,7 @@ START_TEST(no_failed_allocation_does_harm)
             free(line);
         }
         metric_decoder_destroy(&decoder);
-        failures += failed;
+        failures += rc == -ENOMEM;
     }
     ck_assert_int_gt(failures, 4);
     free((char *)(uintptr_t)payload.at);
