@@ -45,6 +45,8 @@ DOCUMENTS = [
      '1:21: jobs.retry.max: shorter than jobs.retry.first, which is 30s where nothing is set; allowed: from it on'),
     ('jobs: {bind: "tcp://127.0.0.1:5570"}\n',
      '1:14: jobs.bind: "tcp://127.0.0.1:5570" is that of metrics.bind too; allowed: an endpoint of its own'),
+    ('security: {overlap: {metrics: "tcp://127.0.0.1:5599"}}\n',
+     '1:31: security.overlap.metrics: an endpoint of a second key, and there is no first; allowed with security: {curve: on}'),
     (retraining('choose: mine'),
      '1:22: retraining.choose: "mine" is none of the strategies; allowed: history, cheapest, round_robin, random or the name of a strategy: grid_search, bayesian, pbt'),
     ('metrics: {bind: "tcp://*:5570"}\n',
