@@ -9,8 +9,8 @@
 #define FRAMES_MAX 16                   /* before and with the body; a message of more comes out empty */
 #define QUEUE_MAX 1000                  /* messages a trainer's connection holds */
 #define HANDSHAKE_MS 3000
-#define HEARTBEAT_MS 5000 /* on bound sockets only */
-#define HEARTBEAT_TIMEOUT_MS 15000
+#define HEARTBEAT_MS 2000 /* on bound sockets only: who does not answer is found dead within 5 s */
+#define HEARTBEAT_TIMEOUT_MS 2500
 #define REPLY_LINGER_MS 250  /* replies that are on their way when the daemon stops */
 #define REFUSALS_A_TURN 64   /* what a key without a right sends is let go, a little at a time */
 #define JOB_LINGER_MS 1000   /* jobs, where nobody offers them again */
