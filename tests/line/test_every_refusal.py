@@ -22,6 +22,7 @@ ID = "0" * 32
 CONTROL = [
     (b"\xff", "not a JSON object"),
     (b"[]", 'a question is one JSON object {"do": "<command>", ...}'),
+    ([b"{}", b"more"], "a question is one frame behind the envelope"),
     (b'{"do": "retrain", "model": "a/b/c", "reason": "\xff"}', "not a JSON object"),
     ({"do": "dance"}, 'there is no command "dance"; there are'),
     ({"do": "retrain", "model": MODEL, "reason": 5}, '"reason" must be a string'),
@@ -149,11 +150,17 @@ DAEMON = [
 ]
 
 # What test_of_the_life_of_a_request causes.
-LIFE = ["the store cannot be read now: try again", "is live (RUNNING): cancel it first, or wait", "the request has ended already",
+LIFE = ["attempt 1 has not been offered yet", "has not been accepted by anybody: accept it first", "is held by another trainer: stop",
+        "the request is DONE: stop working on it", "is not the current one, which is 1: stop working on it",
+        "the store cannot be read now: try again", "is live (RUNNING): cancel it first, or wait", "the request has ended already",
         "the request is live: there is nothing to put back"]
 # What nobody can cause here, and why; or where it is shown.
 NOT_SHOWN = {
     "the question is not UTF-8": "such a question is no JSON, which is told first",
+    '"pattern" and "for_s" must say which models, and for how long': "the control socket has seen to it",
+    "\"pattern\" is longer than any model\\'s id": "the same", "the keeper of requests does not know this command": "the same",
+    "the store cannot be written now: try again": "tests/fault makes the disk fail",
+    "there is no memory for the answer": "memory",
     "the log level was set by the operator": "of the log", "by hand%s%s": "of the history", "again after %s%s%s": "of the history",
     '"request" must be the id of a request': "the control socket has seen to it",
     '"%s" must be a string': "two places have it; the control socket's is shown",
@@ -185,6 +192,18 @@ def said_by_driftc():
     return found
 
 
+def refused_by_stations():
+    """{sentence: file} of what the stations and the life of a request refuse with."""
+    found = {}
+    for folder in ("daemon/requests", "daemon/control", "daemon/engine", "lib/retrain"):
+        for path in sorted(messages.glob.glob(os.path.join(line.ROOT, folder, "*.c"))):
+            with open(path, encoding="utf-8") as file:
+                for call in re.findall(r"\b(?:feedback_refused|command_refuse|refuse)\s*\(([^;{]*?)\);", file.read(), re.S):
+                    found.update({sentence: os.path.relpath(path, line.ROOT) for sentence in messages.literals(call)
+                                  if re.search(r"[a-z]{2,} [a-z]", messages.CONVERSION.sub("", sentence))})
+    return found
+
+
 class Refusals(unittest.TestCase):
     maxDiff = None
 
@@ -195,7 +214,8 @@ class Refusals(unittest.TestCase):
 
     def ask(self, daemon, name, question):
         socket = daemon.socket(zmq.REQ, name)
-        socket.send(question if isinstance(question, bytes) else json.dumps(question).encode())
+        question = json.dumps(question).encode() if isinstance(question, dict) else question
+        socket.send_multipart(question if isinstance(question, list) else [question])
         answer = json.loads(line.receive(socket))
         socket.close()
         return answer
@@ -230,6 +250,15 @@ class Refusals(unittest.TestCase):
             self.assertIn("the request is DONE: stop working on it", feedback(say="progress")["message"])
             self.assertIn("the request has ended already", control(do="cancel", request=request)["message"])
 
+    def test_of_one_silence_too_many(self):
+        with effects.running() as daemon:
+            socket = daemon.socket(zmq.REQ, "control")
+            for i in range(1025):
+                socket.send_json({"do": "silence", "pattern": f"shop/m{i}", "for_s": 3600})
+                answer = json.loads(line.receive(socket))
+            self.assertIn("there are 1024 silences already: end some, or use wider patterns", answer["message"])
+            socket.close()
+
     def test_of_driftc(self):
         files = {"events": '{"model": "shop/a/v1", "timestamp": 1, "accuracy": 1}\n', "empty": "", "bad": "wrokers: 1\n",
                  "nameless": '{"accuracy": 1}\n' * 12, "k": "nothing\n", "budgets": json.dumps({"budgets": [effects.budget()]})}
@@ -260,10 +289,10 @@ class Refusals(unittest.TestCase):
     def test_z_every_sentence_is_here(self):
         """The tables above, and what the tests of driftc and of the stations assert."""
         shown = [sentence for table in (CONTROL, FEEDBACK, DRIFTC, DAEMON) for *_, sentence in table]
-        shown += LIFE + ["cannot write the output"]
+        shown += LIFE + ["cannot write the output", "there are 1024 silences already: end some, or use wider patterns"]
         sources = messages.sentences("daemon/control/commands.c", "lib/wire/feedback.c", "daemon/requests/commands.c")
         missing = []
-        for sentence, path in {**sources, **said_by_driftc()}.items():
+        for sentence, path in {**sources, **said_by_driftc(), **refused_by_stations()}.items():
             if sentence not in NOT_SHOWN and not any(messages.is_part_of(part, sentence) for part in shown):
                 missing.append(f"{path}: {sentence}")
         self.assertEqual("\n".join(missing), "", "nothing here causes these sentences")
