@@ -28,6 +28,8 @@ ONLY = os.environ.get("ONLY", "")
 MODELS = 10_000
 MANY = 1_000_000
 WINDOWS_FULL, REFERENCE_FULL = 130, 510  # events a model
+BEHIND_PER_S = 100_000  # events, while a frame's way to its job is timed
+JOBS = 1000  # in each of these runs
 BYTES_A_MODEL = 7_000  # what MANY models need, to leave them out where a machine has not so much
 
 CONFIG = """
@@ -253,6 +255,68 @@ def river_line(load):
     return run_loop(["/usr/bin/python3", str(HERE / "peers/python_line.py")], load, "river")
 
 
+JOBS_CONFIG = """
+    kpis: {accuracy: {min: 0.80, over: mean}}
+  - models: "bench/*"
+    window: 1
+    min_events: 1
+    consecutive_failures: 1
+    kpis: {accuracy: {min: 0.80, over: last}}
+retraining: {limits: {concurrent: none, per_model_per_day: none, per_day: none, gpu_hours_per_day: none}}
+"""
+
+
+def frame_to_job_once(memory):
+    """A bad frame to its job, behind 100,000 events a second; the store on the disk, or in memory, where a sync costs nothing."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory(dir="/dev/shm") as in_memory:
+        head, state = CONFIG.split("    kpis:")[0], os.path.join(in_memory if memory else folder, "state")
+        text = (head.replace("state: {{dir: {dir}/state}}", "state: {{dir: {state}}}").format(port=port, dir=folder, state=state)
+                + JOBS_CONFIG.lstrip("\n"))
+        config = pathlib.Path(folder) / "driftd.yaml"
+        config.write_text(text)
+        daemon = subprocess.Popen([BUILD / "driftd", "--config", config])
+        control, sources = f"ipc://{folder}/control", []
+        try:
+            while not pathlib.Path(folder, "control").exists():
+                time.sleep(0.02)
+                assert daemon.poll() is None, "driftd did not start"
+            before = ask(control, {"do": "status"})["events"]
+            sources = blast(port, {"models": 960, "messages": 960 * 60_000, "form": "json", "rows": 1, "per_s": BEHIND_PER_S})
+            wait_for(control, before + BEHIND_PER_S)
+            began, events = time.monotonic(), ask(control, {"do": "status"})["events"]
+            out = subprocess.run([BUILD / "bench/frame_to_job", f"tcp://127.0.0.1:{port}", f"ipc://{folder}/jobs",
+                                  f"ipc://{folder}/feedback", str(JOBS), folder], stdout=subprocess.PIPE, text=True, check=True,
+                                 timeout=300).stdout
+            status = ask(control, {"do": "status"})
+            behind = (status["events"] - events) / (time.monotonic() - began)
+            assert not sum(status["lost"].values()), status["lost"]
+            return {**json.loads(out), "events_per_s": behind}
+        finally:
+            for source in sources:
+                source.kill()
+                source.wait()
+            daemon.terminate()
+            daemon.wait(timeout=60)
+
+
+def frame_to_job():
+    disk, memory = [], []
+    for _ in range(min(PAIRS, 5)):
+        memory.append(frame_to_job_once(True))
+        disk.append(frame_to_job_once(False))
+    result = {f"{where}_{key}": spread([run[key] for run in runs])
+              for where, runs in (("disk", disk), ("memory", memory)) for key in runs[0]}
+    for part, syncs in (("p50", 1.5), ("p99", 2.0)):
+        result[f"syncs_{part}"] = spread([(d[f"job_{part}_us"] - m[f"job_{part}_us"]) / d[f"fdatasync_{part}_us"]
+                                          for d, m in zip(disk, memory)])
+        print(f"{'a frame to its job, ' + part:26}  {words(result['disk_job_' + part + '_us'])} us with the store on the disk, "
+              f"{words(result['memory_job_' + part + '_us'])} us in memory; fdatasync {words(result['disk_fdatasync_' + part + '_us'])} us: "
+              f"{words(result['syncs_' + part])} of it more (aim: {syncs}); "
+              f"{result['disk_events_per_s']['median']:.0f} events/s behind it", flush=True)
+    return result
+
+
 PARTS = {
     "json": lambda: compare("json, single events", {}),
     "msgpack": lambda: compare("msgpack, single events", {"form": "msgpack"}),
@@ -270,6 +334,7 @@ PARTS = {
     "river": lambda: compare("json, against River", {"messages": MESSAGES // 40}, river_line, pairs=min(PAIRS, 3),
                              against="River"),
     "many": compare_many,
+    "frame to job": frame_to_job,
     "memory": memory,
 }
 
