@@ -34,18 +34,24 @@ struct work {
     void *argument;
 };
 
-/* Standard input as a file in memory: nobody has to feed it. */
+static void put(int fd, struct text text)
+{
+    for (size_t at = 0; at < text.len;) {
+        ssize_t took = write(fd, text.at + at, text.len - at);
+        if (took < 0)
+            say_and_end(EX_OSERR, "cannot make the command's input: %s", strerror(errno));
+        at += (size_t)took;
+    }
+}
+
+/* Standard input as a file in memory: nobody has to feed it. It is a line, for read(1) of the shell and for `cat; echo {}`. */
 static int input_of(struct text text)
 {
     int fd = memfd_create("job", MFD_CLOEXEC);
     if (fd < 0)
         say_and_end(EX_OSERR, "cannot make the command's input: %s", strerror(errno));
-    for (size_t at = 0; at < text.len;) {
-        ssize_t put = write(fd, text.at + at, text.len - at);
-        if (put < 0)
-            say_and_end(EX_OSERR, "cannot make the command's input: %s", strerror(errno));
-        at += (size_t)put;
-    }
+    put(fd, text);
+    put(fd, text_of("\n"));
     lseek(fd, 0, SEEK_SET);
     return fd;
 }

@@ -118,6 +118,7 @@ class Working(Trainer):
             self.assertNotIn("other", done)
             log = self.ends(process, 0)
         self.assertEqual(json.loads(self.text("input")), sent)
+        self.assertTrue(self.text("input").endswith("}\n"))
         env = dict(item.split("=", 1) for item in self.text("env").split("\0") if item.startswith("DRIFT_"))
         self.assertEqual(env, {
             "DRIFT_REQUEST": REQUEST, "DRIFT_ATTEMPT": "1", "DRIFT_MODEL": "shop/detector/v1", "DRIFT_PROJECT": "shop", "DRIFT_NAME": "detector",
