@@ -208,9 +208,9 @@ bool metric_table_take(struct metric_table *self, const struct metric_event *eve
         return false;
     const double rate = window_rate(&self->slots->window); /* all are as long */
     if (event->shape && event->shape == self->shape) {
-        const struct metric *metric = event->metrics;
+        const struct metric *metric = event->metrics, *end = metric + count;
         struct metric_slot *slot = self->slots;
-        for (uint64_t timed = self->timed; metric < event->metrics + count; metric++, slot++, timed >>= 1)
+        for (uint64_t timed = self->timed; metric < end; metric++, slot++, timed >>= 1)
             add_plain(slot, timed & 1, metric->number, at_s, rate);
         *carried = first_rows(count);
         return true;

@@ -114,6 +114,16 @@ static double divide(uint64_t mantissa, uint64_t divisor)
     return (double)top * power_of_two(drop - 63 + divisor_up - up);
 }
 
+double json_fraction(uint64_t mantissa, unsigned places)
+{
+    static const double tens[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+                                  1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19};
+    if (mantissa <= EXACT_MAX) { /* both are doubles, so one operation rounds once (Clinger 1990) */
+        return (double)mantissa / tens[places];
+    }
+    return places == 0 ? (double)mantissa : divide(mantissa, (uint64_t)tens[places]);
+}
+
 /* For numbers that are long or far from 1, and not 0: strtod() on digits and an exponent, without a point, which is a comma in
  * some locales. Digits beyond LONG_DIGITS matter only by not being 0. */
 static double slow(const struct decimal *decimal)

@@ -11,4 +11,7 @@
  * and magnitude. Returns where it ends, or NULL when none begins there. */
 const unsigned char *json_number(const unsigned char *at, const unsigned char *end, struct wire_value *out);
 
+/* mantissa / 10^places to the nearest double, ties to even; at most 19 places. */
+double json_fraction(uint64_t mantissa, unsigned places);
+
 #endif

@@ -58,6 +58,8 @@ static void tidy(struct metric_decoder *self)
     self->metrics_first = self->metrics.at;
     drop_begin(&self->drops);
     drop_end(&self->drops, self->message.dropped, self->message.detail);
+    self->message.received_s = (double)NAN;
+    self->message.taken = (struct text){.at = "", .len = 0};
     known_refresh(&self->known);
     self->untidy = false;
 }
@@ -75,8 +77,6 @@ static void begin(struct metric_decoder *self, const struct model_id *model, dou
     self->message.node = self->message.boot = (struct text){.at = "", .len = 0};
     self->message.has_seq = false;
     self->message.seq = 0;
-    self->message.received_s = (double)NAN;
-    self->message.taken = (struct text){.at = "", .len = 0};
 }
 
 static void read_batch(struct metric_decoder *self, struct wire_value *array)

@@ -1,10 +1,12 @@
 #include <endian.h>
 
+#include "lib/wire/json_number.h"
 #include "lib/wire/json_string.h"
 #include "lib/wire/metric_fast.h"
 
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 #define HIGH_BITS UINT64_C(0x8080808080808080)
+#define DIGITS_MAX 19      /* of a mantissa that surely fits 64 bits */
 #define WHOLE_MAX 10000000 /* with eight digits more it is a double still */
 
 static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
@@ -35,6 +37,26 @@ static inline uint64_t no_digits(uint64_t eight)
     return ((eight + EACH_BYTE * 0x76) | eight) & HIGH_BITS;
 }
 
+/* A number with more than eight digits behind its point, at `at`: what programs write that print all of a double.
+ * `whole` stands before it. */
+static const unsigned char *take_long(const unsigned char *first, const unsigned char *at, const unsigned char *end,
+                                      uint64_t whole, double *out)
+{
+    const unsigned before = whole ? (unsigned)(at - first) - 1 : 0;
+    unsigned places = 0, count;
+    do {
+        const uint64_t eight = eight_at(at + places, end) ^ EACH_BYTE * '0', others = no_digits(eight);
+        count = others ? (unsigned)__builtin_ctzll(others) >> 3 : 8;
+        if (count)
+            whole = whole * tens_whole[count] + number_of(eight << (64 - 8 * count));
+        places += count;
+        if (before + places > DIGITS_MAX)
+            return fast_json_number(first, end, out);
+    } while (count == 8);
+    *out = json_fraction(whole, places);
+    return at + places;
+}
+
 /* A number without a sign, with few digits before its point and at most eight behind: exact, since both factors are
  * doubles and one operation rounds once (Clinger, PLDI 1990). Any other, or none, goes the long way. What follows a
  * number is looked at as what stands before the next value. */
@@ -55,7 +77,9 @@ static inline const unsigned char *take_number(const unsigned char *first, const
         return at;
     }
     const uint64_t eight = eight_at(++at, end) ^ EACH_BYTE * '0', others = no_digits(eight);
-    if (others == 0 || (others & 0x80))
+    if (others == 0)
+        return take_long(first, at, end, mantissa, out);
+    if (others & 0x80)
         return fast_json_number(first, end, out);
     const unsigned places = (unsigned)__builtin_ctzll(others) >> 3;
     mantissa = mantissa * tens_whole[places] + number_of(eight << (64 - 8 * places));
@@ -146,7 +170,9 @@ const unsigned char *shape_json(struct metric_decoder *self, const struct shape 
         if (!member->metric) {
             if (member->value == SHAPE_END)
                 break;
-            at = other_value(self, out, member, behind_space(at, end), end);
+            if (*at <= ' ')
+                at = behind_space(at, end);
+            at = other_value(self, out, member, at, end);
             if (!at)
                 return NULL;
             continue;

@@ -211,6 +211,27 @@ START_TEST(integers_are_exact_to_64_bits)
 }
 END_TEST
 
+/* At every number of places, among them mantissas around what a double holds and halves between two doubles. */
+START_TEST(fractions_are_read_as_strtod_reads_them)
+{
+    uint64_t state = 3;
+    for (int round = 0; round < 200000; round++) {
+        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        uint64_t mantissa = state >> (state >> 58);
+        if (round % 4 == 0)
+            mantissa = (UINT64_C(1) << 53) + (state >> 61);
+        if (mantissa > UINT64_C(9999999999999999999))
+            mantissa >>= 1;
+        const unsigned places = (unsigned)(state >> 40) % 20;
+        char text[48];
+        snprintf(text, sizeof text, "%llue-%u", (unsigned long long)mantissa, places);
+        ck_assert_msg(json_fraction(mantissa, places) == strtod(text, NULL), "%s: %.17g", text,
+                      json_fraction(mantissa, places));
+    }
+    ck_assert_double_eq(json_fraction(0, 19), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("json_number");
@@ -221,6 +242,7 @@ int main(void)
     tcase_add_test(tcase, ties_go_to_the_even_one);
     tcase_add_loop_test(tcase, edges_are_those_of_strtod, 0, sizeof edges / sizeof edges[0]);
     tcase_add_test(tcase, very_long_numbers_are_exact);
+    tcase_add_test(tcase, fractions_are_read_as_strtod_reads_them);
     tcase_add_loop_test(tcase, the_grammar_is_that_of_json, 0, sizeof grammar / sizeof grammar[0]);
     tcase_add_loop_test(tcase, integers_are_exact_to_64_bits, 0, sizeof integers / sizeof integers[0]);
     suite_add_tcase(suite, tcase);
