@@ -252,6 +252,7 @@ static void say_what_runs(const struct engine *self)
              LOG_NUMBER("restore_ms", floor(self->back.seconds * 1e3 + 0.5)),
              LOG_NUMBER("workers", workers_threads(self->workers)));
     engine_security_say(self);
+    engine_say_memory(self);
     if (!self->config->has_budgets)
         log_warning("no budgets are configured: models are shown, none is judged");
     if (self->config->jobs.feedback == CONFIG_FEEDBACK_NONE)

@@ -158,6 +158,9 @@ bool engine_doors_tell(struct engine *self, const bool revoked[KEYRING_ROLES]);
 /* After all have answered: what could not be bound, in sentences. */
 void engine_doors_told(struct engine *self, config_error_fn *error, void *argument);
 
+/* engine_memory.c: tells the log how much memory the configuration allows at most. */
+void engine_say_memory(const struct engine *self);
+
 /* engine_ports.c: the functions by which stations reach one another. */
 struct shard_ports engine_shard_ports(struct engine *self);
 struct requests_ports engine_requests_ports(struct engine *self);
