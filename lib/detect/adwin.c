@@ -263,5 +263,8 @@ const struct detector detector_adwin = {
     .init = init,
     .restart = restart,
     .add = add,
+    .hot = offsetof(struct adwin, total),
+    .ring_at = offsetof(struct adwin, value),
+    .ring_places = WAITING_MOST,
     .walk = walk,
 };

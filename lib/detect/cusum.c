@@ -156,6 +156,7 @@ const struct detector detector_cusum = {
     .init = init,
     .restart = restart,
     .add = add,
+    .hot = offsetof(struct cusum, reference) + REFERENCE_HOT,
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

@@ -9,6 +9,9 @@
 #include "lib/detect/reference.h"
 
 #define SAVE_VERSION 1
+#define LINE 64         /* bytes of a line of the cache */
+#define TO_L2 2         /* all that a batch of models needs at once is more than the first level holds */
+#define HOT_UNKNOWN 192 /* of a state that does not say */
 static const uint8_t save_magic[4] = {'D', 'R', 'D', 'T'};
 
 static const struct detector *const table[] = {
@@ -92,6 +95,16 @@ struct detect *detect_open(void *room, const struct detect_params *params)
     self->type->init(self->state, params);
     self->type->restart(self->state);
     return self;
+}
+
+void detect_prefetch(const struct detect *self, const struct detect_params *params, uint64_t index)
+{
+    const struct detector *type = params->type;
+    const char *state = (const char *)self->state, *end = state + (type->hot ? type->hot : HOT_UNKNOWN);
+    for (const char *at = (const char *)self; at < end; at += LINE)
+        __builtin_prefetch(at, 1, TO_L2);
+    if (type->ring_places)
+        __builtin_prefetch(state + type->ring_at + index % type->ring_places * sizeof(double), 1, TO_L2);
 }
 
 int detect_new(struct detect **self_p, const char *name, const struct detect_params *params)

@@ -133,6 +133,9 @@ size_t detect_room(const struct detect_params *params);
 struct detect *detect_open(void *room, const struct detect_params *params);
 void detect_close(struct detect *self);
 
+/* Asks the memory for the lines that value number `index` will touch, without looking at any of them. */
+void detect_prefetch(const struct detect *self, const struct detect_params *params, uint64_t index);
+
 /* Takes one value; returns the verdict as it stands after it. A NaN or an infinity is not taken and does not count.
  * After a drift the detector starts anew with the next value. */
 struct detect_verdict detect_add(struct detect *self, double value);

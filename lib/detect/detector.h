@@ -35,6 +35,10 @@ struct detector {
     /* Names every field that values change. */
     void (*walk)(void *state, struct codec *codec);
 
+    /* How much of the state, from its beginning, most values touch: what detect_prefetch() asks the memory for. Beyond
+     * it there may be a ring that value number i touches at its place i % ring_places, eight bytes each. */
+    uint16_t hot, ring_at, ring_places;
+
     /* The rest may be NULL. */
     bool (*check)(const struct detect_params *params, struct detect_error *error); /* false: `error` says why */
     int (*promise)(struct detect_params *params, double events);

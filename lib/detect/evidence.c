@@ -214,6 +214,7 @@ const struct detector detector_evidence = {
     .init = init,
     .restart = restart,
     .add = add,
+    .hot = offsetof(struct evidence, beginning),
     .walk = walk,
     .check = check,
     .promise = promise,

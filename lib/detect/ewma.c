@@ -139,6 +139,7 @@ const struct detector detector_ewma = {
     .init = init,
     .restart = restart,
     .add = add,
+    .hot = offsetof(struct ewma, reference) + REFERENCE_HOT,
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

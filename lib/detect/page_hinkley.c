@@ -13,19 +13,25 @@
 
 struct extreme {
     double sum, least; /* of the sum; turned round for `down` */
-    double mean;       /* of the values before the extreme */
-    uint64_t at;       /* values before the extreme, since the restart */
 };
 
+/* Where it was. */
+struct place {
+    double mean; /* of the values before the extreme */
+    uint64_t at; /* values before the extreme, since the restart */
+};
+
+/* What every value touches comes first: two lines of the cache with what detect.c keeps. */
 struct page_hinkley {
     uint32_t min_instances;
-    double delta, threshold, alpha;
     enum detect_direction direction;
-    bool in_deviations; /* parameters are in units of the reference's standard deviation */
+    double delta, threshold, alpha;
     uint64_t n;
     double mean, squares;
     struct extreme up, down;
-    struct reference reference;
+    bool in_deviations; /* parameters are in units of the reference's standard deviation */
+    struct place up_place, down_place;
+    struct reference reference; /* in_deviations only: there is no room for it otherwise */
 };
 
 static const struct detect_param params[] = {
@@ -39,8 +45,8 @@ static const struct detect_param params[] = {
 
 static size_t bytes(const struct detect_params *given)
 {
-    (void)given;
-    return sizeof(struct page_hinkley);
+    return detect_params_get(given, "reference") > 0 ? sizeof(struct page_hinkley)
+                                                     : offsetof(struct page_hinkley, reference);
 }
 
 static void init(void *state, const struct detect_params *given)
@@ -52,36 +58,38 @@ static void init(void *state, const struct detect_params *given)
     self->alpha = detect_params_get(given, "alpha");
     self->direction = (enum detect_direction)detect_params_get(given, "direction");
     self->in_deviations = detect_params_get(given, "reference") > 0;
-    reference_init(&self->reference, given, self->threshold);
+    if (self->in_deviations)
+        reference_init(&self->reference, given, self->threshold);
 }
 
 static void restart(void *state)
 {
     struct page_hinkley *self = state;
-    reference_restart(&self->reference);
+    if (self->in_deviations)
+        reference_restart(&self->reference);
     self->n = 0;
     self->mean = self->squares = 0;
     self->up = self->down = (struct extreme){.least = INFINITY};
+    self->up_place = self->down_place = (struct place){0};
 }
 
-static void accumulate(const struct page_hinkley *self, struct extreme *side, double step)
+static void accumulate(const struct page_hinkley *self, struct extreme *side, struct place *place, double step)
 {
     side->sum = self->alpha * side->sum + step;
     if (side->sum < side->least) {
         side->least = side->sum;
-        side->at = self->n;
-        side->mean = self->mean;
+        place->at = self->n;
+        place->mean = self->mean;
     }
 }
 
-static void tell(const struct page_hinkley *self, const struct extreme *side, uint64_t index,
-                 struct detect_verdict *out)
+static void tell(const struct page_hinkley *self, const struct place *place, uint64_t index, struct detect_verdict *out)
 {
-    double n = (double)self->n, before = (double)side->at, after = n - before;
+    double n = (double)self->n, before = (double)place->at, after = n - before;
     out->state = DETECT_DRIFT;
     if (!(after > 0))
         return;
-    double shift = (self->mean * n - side->mean * before) / after - side->mean;
+    double shift = (self->mean * n - place->mean * before) / after - place->mean;
     double half = DETECT_NORMAL_95 * sqrt(self->squares / n * (1 / after + 1 / before));
     out->changed_at = index + 1 - (uint64_t)after;
     if (self->in_deviations)
@@ -102,42 +110,46 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     self->squares += before * apart;
     if (fabs(apart) <= DETECT_ROUNDING * fabs(self->mean))
         apart = 0;
-    accumulate(self, &self->up, apart - self->delta);
-    accumulate(self, &self->down, -apart - self->delta);
+    accumulate(self, &self->up, &self->up_place, apart - self->delta);
+    accumulate(self, &self->down, &self->down_place, -apart - self->delta);
     double up = self->up.sum - self->up.least, down = self->down.sum - self->down.least;
     bool rises = self->direction == DETECT_UP || (self->direction == DETECT_BOTH && up >= down);
     out->statistic = rises ? up : down;
     out->threshold = self->threshold;
     if (self->n >= self->min_instances && out->statistic > out->threshold)
-        tell(self, rises ? &self->up : &self->down, index, out);
+        tell(self, rises ? &self->up_place : &self->down_place, index, out);
 }
 
 static void walk(void *state, struct codec *codec)
 {
     struct page_hinkley *self = state;
     struct extreme *sides[] = {&self->up, &self->down};
+    struct place *places[] = {&self->up_place, &self->down_place};
     codec_u64(codec, &self->n);
     codec_f64(codec, &self->mean);
     codec_f64(codec, &self->squares);
     for (int i = 0; i < 2; i++) {
         codec_f64(codec, &sides[i]->sum);
         codec_f64(codec, &sides[i]->least);
-        codec_f64(codec, &sides[i]->mean);
-        codec_u64(codec, &sides[i]->at);
+        codec_f64(codec, &places[i]->mean);
+        codec_u64(codec, &places[i]->at);
     }
-    reference_walk(&self->reference, codec);
+    struct reference none = {.known_mean = NAN, .known_sd = NAN, .stages = 1, .stage[0].choices = 1};
+    reference_restart(&none);
+    reference_walk(self->in_deviations ? &self->reference : &none, codec);
 }
 
 static size_t more_bytes(const void *state)
 {
     const struct page_hinkley *self = state;
-    return reference_more_bytes(&self->reference);
+    return self->in_deviations ? reference_more_bytes(&self->reference) : 0;
 }
 
 static void release(void *state)
 {
     struct page_hinkley *self = state;
-    reference_release(&self->reference);
+    if (self->in_deviations)
+        reference_release(&self->reference);
 }
 
 const struct detector detector_page_hinkley = {
@@ -148,6 +160,7 @@ const struct detector detector_page_hinkley = {
     .init = init,
     .restart = restart,
     .add = add,
+    .hot = offsetof(struct page_hinkley, up_place),
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

@@ -44,6 +44,9 @@ struct reference {
     struct detect_stage stage[DETECT_STAGES_MAX];
 };
 
+/* Bytes of it that every value touches. */
+#define REFERENCE_HOT offsetof(struct reference, buffer)
+
 /* The parameters that all charts share, for their tables: mean, sd, reference; and the rest. */
 #define REFERENCE_PARAMS_KNOWN                                                                                         \
     {"mean", DETECT_NUMBER, NAN, -DETECT_VALUE_MAX, DETECT_VALUE_MAX, false, NULL, "mean of the reference"},           \

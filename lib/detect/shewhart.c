@@ -96,6 +96,7 @@ const struct detector detector_shewhart = {
     .init = init,
     .restart = restart,
     .add = add,
+    .hot = offsetof(struct shewhart, reference) + REFERENCE_HOT,
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

@@ -83,12 +83,12 @@ bool rule_set_take(struct rule_set *self, const struct metric_event *event, int6
     return alarmed;
 }
 
-void rule_set_prefetch(const struct rule_set *self, unsigned step)
+void rule_set_prefetch(const struct rule_set *self, unsigned step, uint64_t index)
 {
     if (step == 0)
         __builtin_prefetch(self->states);
     for (uint32_t i = 0; step > 0 && i < self->count; i++)
-        rule_state_prefetch(self->states[i]);
+        rule_state_prefetch(self->states[i], &self->rules[i], index);
 }
 
 void rule_set_pause(struct rule_set *self)

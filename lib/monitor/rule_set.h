@@ -48,8 +48,8 @@ void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
 /* Lets an event go by. */
 void rule_set_skip(struct rule_set *self, bool recovered);
 
-/* Asks the memory for what the next event will touch: step 0 for where it is, 1 for itself. */
-void rule_set_prefetch(const struct rule_set *self, unsigned step);
+/* Asks the memory for what event number `index` will touch: step 0 for where it is, 1 for itself. */
+void rule_set_prefetch(const struct rule_set *self, unsigned step, uint64_t index);
 
 /* The same while a person keeps the model from triggering: the rules go on afterwards with what they knew. */
 void rule_set_pause(struct rule_set *self);

@@ -9,8 +9,8 @@
 #include "lib/detect/detector.h"
 
 #define LINE ((size_t)64)                  /* bytes of a line of the cache */
-#define STATE_HOT 128                      /* what most values touch of a state, */
-#define DETECT_HOT 256                     /* and of a detector */
+#define STATE_HOT 128                      /* what most values touch of a state */
+#define TO_L2 2                            /* rules are too many for the first level */
 #define RATE_FIRST 100                     /* values of the first measurement: charts do not judge before */
 #define RATE_VALUES 500                    /* of each later one, */
 #define RATE_LEAST_NS INT64_C(60000000000) /* which lasts that long at least: values may come in heaps */
@@ -57,13 +57,11 @@ void rule_state_destroy(struct rule_state **self_p)
     *self_p = NULL;
 }
 
-void rule_state_prefetch(const struct rule_state *self)
+void rule_state_prefetch(const struct rule_state *self, const struct drift_rule *rule, uint64_t index)
 {
-    const char *detect = (const char *)detect_of(self);
     for (size_t at = 0; at < STATE_HOT; at += LINE)
-        __builtin_prefetch((const char *)self + at, 1);
-    for (size_t at = 0; at < DETECT_HOT; at += LINE)
-        __builtin_prefetch(detect + at, 1);
+        __builtin_prefetch((const char *)self + at, 1, TO_L2);
+    detect_prefetch(detect_of(self), &rule->params, index);
 }
 
 const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,

@@ -31,8 +31,8 @@ struct detect *rule_state_detect(const struct rule_state *self);
 int rule_state_new(struct rule_state **self_p, const struct drift_rule *rule);
 void rule_state_destroy(struct rule_state **self_p);
 
-/* Asks the memory for what the next value will touch. */
-void rule_state_prefetch(const struct rule_state *self);
+/* Asks the memory for what value number `index` will touch: of a rule that took all so far, the next. */
+void rule_state_prefetch(const struct rule_state *self, const struct drift_rule *rule, uint64_t index);
 
 /* Where an event carries the rule's metric; NULL: it does not. */
 const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
