@@ -76,7 +76,7 @@ help:
 #>   make lint        clang-tidy and cppcheck
 #>   make floors      no file includes what its floor may not
 #>   make pure        the pure core links memory, string and math only
-#>   make fuzz        the decoders and the configuration against libFuzzer, briefly
+#>   make fuzz        what reads bytes from outside, and the configuration, against libFuzzer, briefly
 #>   make fault       kill -9, dead trainers, restarts: nothing is lost
 #>   make system      unit and packages under a real systemd: upgrade, crash, hang, boot (root; else skipped)
 #>   make page        the status page in a real browser (skipped where there is none)
@@ -187,23 +187,27 @@ coverage:
 	@gcovr --gcov-ignore-parse-errors --root . --object-directory $(BUILD)/coverage --filter 'lib/' --print-summary -o $(BUILD)/coverage/lines.txt
 	@echo "per file: $(BUILD)/coverage/lines.txt"
 
-# Fuzzers need clang's runtime; each runs FUZZ_S seconds from an empty corpus.
+# Fuzzers need clang's runtime; two at a time, each runs FUZZ_S seconds from its examples, where it has some. The library and the
+# stations that read from outside are built for them once.
 FUZZ_S ?= 20
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_FLAGS := -std=c11 -O1 -g -fno-sanitize-recover=undefined -fsanitize=address,undefined
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(LIB_SRC) $(wildcard $(foreach s,base security control observe,daemon/$(s)/*.c)))
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LIB_SRC)
+$(BUILD)/fuzz/obj/%.o: %.c
 	@mkdir -p $(@D)
-	$(call quiet,FUZZ,$@)clang $(CPPFLAGS) $(call pkg_flags,--cflags,$(PKGS_LIB)) -std=c11 -O1 -g -fno-sanitize-recover=undefined \
-	  -fsanitize=fuzzer,address,undefined -o $@ $< $(LIB_SRC) $(call pkg_flags,--libs,$(PKGS_LIB)) -lm
+	$(call quiet,FUZZ,$<)clang $(CPPFLAGS) $(call pkg_flags,--cflags,$(PKGS_LIB) $(PKGS_DAEMON)) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/libfuzzed.a: $(FUZZ_OBJ)
+	$(call quiet,AR,$@)rm -f $@ && ar rcs $@ $(FUZZ_OBJ)
+
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libfuzzed.a
+	$(call quiet,LD,$@)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $< $(BUILD)/fuzz/libfuzzed.a $(call pkg_flags,--libs,$(PKGS_DAEMON) $(PKGS_LIB)) -lm -lpthread
 
 fuzz:
 	@tests/house/deps.sh $(sort $(DEPS_BUILD) clang libclang-rt-14-dev)
-	@$(MAKE) --no-print-directory $(FUZZERS:%=$(BUILD)/fuzz/%)
-	@for f in $(FUZZERS); do mkdir -p $(BUILD)/fuzz/corpus-$$f; \
-	  echo "  FUZZ   $$f for $(FUZZ_S) s"; \
-	  $(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_S) -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus-$$f \
-	    >$(BUILD)/fuzz/$$f.log 2>&1 || { tail -n 40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
-	  sed -n 's/^stat::number_of_executed_units: */         executions: /p' $(BUILD)/fuzz/$$f.log; done
+	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j2) $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@printf '%s\n' $(FUZZERS) | BUILD=$(BUILD) FUZZ_S=$(FUZZ_S) xargs -P 2 -n 1 tests/fuzz/run.sh
 
 # Short: each failpoint ROUNDS times, the power cut in a short run. By hand: `make fault ROUNDS=200 POWER=500 FLOOD=10000`.
 FAULT_BIN := $(patsubst %.c,$(BUILD)/fault/%,$(wildcard tests/fault/check_*.c))
