@@ -4,9 +4,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zmq.h>
 
 #include "cli/control.h"
+#include "cli/curve.h"
 #include "cli/figure.h"
 #include "cli/member.h"
 #include "cli/say.h"
@@ -27,17 +29,28 @@ struct watch {
     const char *pattern, *endpoint; /* NULL: all; where the daemon says */
     double most;                    /* events; 0: no end */
     bool json;
+    const char *server_key, *cert;
+    struct curve curve;
 };
 
-enum { KEY_ENDPOINT = 'e', KEY_COUNT = 'n' };
+enum { KEY_ENDPOINT = 'e', KEY_COUNT = 'n', KEY_SERVER_KEY = 'K', KEY_CERT = 'C' };
 
 static const char *option(void *input, int key, const char *value)
 {
     struct watch *watch = input;
-    if (key == KEY_COUNT)
+    switch (key) {
+    case KEY_COUNT:
         return option_number(value, 1, 1e15, &watch->most) ? NULL : "a number of at least 1";
-    watch->endpoint = value;
-    return NULL;
+    case KEY_SERVER_KEY:
+        watch->server_key = value;
+        return NULL;
+    case KEY_CERT:
+        watch->cert = value;
+        return NULL;
+    default:
+        watch->endpoint = value;
+        return NULL;
+    }
 }
 
 /* Events that belong to no model are for those who want all. */
@@ -150,12 +163,18 @@ static void show(const json_t *event)
 }
 
 /* Where events come from: the endpoint that the daemon has bound, with a host that can be reached. */
-static int ask_endpoint(const struct common *common, char **endpoint_p)
+static int ask_endpoint(const struct watch *watch, const struct common *common, char **endpoint_p)
 {
     json_t *status;
     int error = control_get(common, json_pack("{s:s}", "do", "status"), &status);
     if (error)
         return error;
+    struct text curve = member_text(json_object_get(status, "security"), "curve");
+    if (!watch->curve.on && text_is(curve, "on")) {
+        json_decref(status);
+        say("this daemon asks for keys: --server-key and --cert are needed, of a client whose role is observer");
+        return EX_USAGE;
+    }
     const json_t *events = json_object_get(json_object_get(status, "endpoints"), "events");
     const char *first = json_string_value(json_array_get(events, 0));
     if (!first) {
@@ -218,6 +237,7 @@ static int connect_and_follow(const struct watch *watch, const char *endpoint)
     zmq_setsockopt(socket, ZMQ_RCVHWM, &endless, sizeof endless);
     zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt(socket, ZMQ_SUBSCRIBE, "driftd.", 7);
+    curve_apply(socket, &watch->curve);
     if (zmq_connect(socket, endpoint) < 0) {
         say("'%s' is no endpoint that can be reached: %s", endpoint, zmq_strerror(errno));
         status = EX_USAGE;
@@ -236,6 +256,7 @@ int watch_run(const struct command *self, struct common *common, int argc, char 
     static const struct argp_option options[] = {
         {"endpoint", KEY_ENDPOINT, "ENDPOINT", 0, "The events socket (default: the daemon is asked)", 0},
         {"count", KEY_COUNT, "N", 0, "End after so many events", 0},
+        CURVE_OPTIONS(KEY_SERVER_KEY, KEY_CERT),
         {0}};
     struct watch watch = {0};
     struct arguments arguments = {.options = options, .option = option, .input = &watch, .most = 1};
@@ -246,12 +267,15 @@ int watch_run(const struct command *self, struct common *common, int argc, char 
     watch.pattern = arguments.count ? arguments.words[0] : NULL;
     if (watch.pattern && model_pattern_check(text_of(watch.pattern), &why) < 0)
         say_and_end(EX_USAGE, "'%s' is no pattern: %s", watch.pattern, why);
-    int status = watch.endpoint ? 0 : ask_endpoint(common, &endpoint);
+    int status = curve_read(&watch.curve, watch.server_key, watch.cert);
+    if (status == 0 && !watch.endpoint)
+        status = ask_endpoint(&watch, common, &endpoint);
     if (status == 0) {
         signal(SIGINT, on_signal);
         signal(SIGTERM, on_signal);
         status = connect_and_follow(&watch, watch.endpoint ? watch.endpoint : endpoint);
     }
     free(endpoint);
+    explicit_bzero(&watch.curve, sizeof watch.curve);
     return status;
 }

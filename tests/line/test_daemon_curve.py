@@ -1,6 +1,7 @@
 """CURVE over real sockets: who is let in, what he may say, and what becomes of those who may not."""
 import json
 import os
+import select
 import shutil
 import subprocess
 import unittest
@@ -188,7 +189,7 @@ class Curve(CurveCase):
         server = self.driftc("keygen", "server", "--server", "--file", "server.secret").stdout
         shutil.copy(os.path.join(self.folder, "server.secret"), os.path.join(self.folder, "curve.secret"))
         self.clients("".join(self.driftc("keygen", *arguments).stdout for arguments in
-                             (["cam"], ["gpu", "--role", "trainer"])))
+                             (["cam"], ["gpu", "--role", "trainer"], ["eye", "--role", "observer"])))
         self.write("server.pub", server)
         self.write("events.jsonl", json.dumps({"accuracy": 0.5}) * 1 + "\n" + (json.dumps({"accuracy": 0.5}) + "\n") * 9)
         with self.daemon:
@@ -198,6 +199,16 @@ class Curve(CurveCase):
             self.driftc("trainer", "--once", "--exec", "cat >/dev/null", "--jobs-endpoint", at["jobs"],
                         "--feedback-endpoint", at["feedback"], "--server-key", "server.pub", "--cert", "gpu.secret")
             self.assertEqual(self.daemon.ask("status")["requests"]["DONE"], 1)
+            self.assertIn("role is observer", self.driftc("--socket", at["control"], "watch", "--count", "1", status=64).stderr)
+            watching = subprocess.Popen([DRIFTC, "--socket", at["control"], "--json", "watch", "--count", "1", "--server-key",
+                                         "server.pub", "--cert", "eye.secret"], cwd=self.folder, stdout=subprocess.PIPE)
+            self.addCleanup(watching.stdout.close)
+            self.addCleanup(watching.wait)
+            self.addCleanup(watching.kill)
+            # Until it hears: a subscription takes its time.
+            while not select.select([watching.stdout], [], [], 0.1)[0]:
+                self.assertTrue(self.daemon.ask("reload")["ok"])
+            self.assertEqual(json.loads(watching.stdout.readline())["type"], "driftd.reload")
         self.assertIn("--server-key is missing", self.driftc("publish", "--cert", "cam.secret", "events.jsonl", status=64).stderr)
         self.assertIn("holds no secret key", self.driftc("publish", "--server-key", "server.pub", "--cert", "events.jsonl",
                                                          "events.jsonl", status=64).stderr)
