@@ -317,6 +317,24 @@ def frame_to_job():
     return result
 
 
+def triggers():
+    """Durable triggers a second, and what of them is lost when the daemon is killed in the middle."""
+    runs = []
+    for number in range(min(PAIRS, 5) + 1):
+        killed = ["50000"] if number == 0 else []
+        with tempfile.TemporaryDirectory() as folder:
+            out = subprocess.run([BUILD / "bench/triggers", folder, "100000", *killed], stdout=subprocess.PIPE, text=True,
+                                 check=True, timeout=300).stdout
+        run = json.loads(out)
+        if run["lost"]:
+            sys.exit(f"bench: {run['lost']} triggers were told of and are lost")
+        runs += [] if killed else [run]
+    result = {key: spread([run[key] for run in runs]) for key in runs[0]}
+    print(f"{'durable triggers':26}  {words(result['triggers_per_s'])} a second, {words(result['cpu_us'])} us of the processor each; "
+          f"fdatasync {words(result['fdatasync_p50_us'])} us; none lost, and none of 50,000 by a kill -9", flush=True)
+    return result
+
+
 PARTS = {
     "json": lambda: compare("json, single events", {}),
     "msgpack": lambda: compare("msgpack, single events", {"form": "msgpack"}),
@@ -335,6 +353,7 @@ PARTS = {
                              against="River"),
     "many": compare_many,
     "frame to job": frame_to_job,
+    "triggers": triggers,
     "memory": memory,
 }
 
