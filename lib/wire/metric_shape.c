@@ -166,10 +166,14 @@ uint16_t shape_learn(struct shapes *self, const struct siphash_key *secret, bool
     const uint16_t place = (uint16_t)(slot + 1);
     if (*shape_p && (*shape_p)->hash == hash && *shape_p != tried)
         return place;
+    self->patience += self->patience < SHAPE_PATIENCE;
     if (self->seen_once[slot] != hash) {
         self->seen_once[slot] = hash;
         return 0;
     }
+    if (self->patience < SHAPE_PATIENCE && *shape_p)
+        return 0;
+    self->patience = 0;
     struct draft draft = {.secret = secret};
     struct shape *shape = NULL;
     if (json ? draft_json(&draft, at, end) : draft_msgpack(&draft, at, end))

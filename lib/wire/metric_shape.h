@@ -26,6 +26,7 @@
 #include "lib/text.h"
 
 #define SHAPE_SLOTS 64
+#define SHAPE_PATIENCE 32
 #define SHAPE_MEMBERS_MAX 64
 #define SHAPE_BYTES_MAX 255 /* before one value */
 
@@ -55,6 +56,7 @@ struct shape {
 struct shapes {
     struct shape *at[SHAPE_SLOTS];
     uint64_t seen_once[SHAPE_SLOTS]; /* hashes that are learnt when they come again */
+    uint32_t patience;               /* events that did not fit since a shape was learnt */
     uint16_t last;                   /* the place of the one that the last message began with, from 1 */
 };
 
@@ -65,7 +67,7 @@ static inline struct shape *shape_at(const struct shapes *self, uint16_t place)
 }
 
 /* An event that was found good, from its first byte on, was not of the shape `tried` (NULL: none was). `hash` stands
- * for its names. Returns the place of its shape, which may have been learnt just now; 0: it has none. */
+ * for its names. Returns the place of its shape, which may have been learnt just now; 0: it has none yet. */
 uint16_t shape_learn(struct shapes *self, const struct siphash_key *secret, bool json, const unsigned char *at,
                      const unsigned char *end, uint64_t hash, const struct shape *tried);
 

@@ -18,6 +18,7 @@ static void teardown(void)
 static uint16_t learn(const char *json, uint64_t hash, const struct shape *tried)
 {
     const unsigned char *at = (const unsigned char *)json;
+    shapes.patience = SHAPE_PATIENCE; /* as if it were long since another was learnt */
     return shape_learn(&shapes, &secret, true, at, at + strlen(json), hash, tried);
 }
 
@@ -139,6 +140,20 @@ START_TEST(old_shapes_give_way)
 }
 END_TEST
 
+/* Events that are always written in another way do not make it learn each time; the place is for who comes again. */
+START_TEST(it_learns_with_patience)
+{
+    const unsigned char *at = (const unsigned char *)"{\"a\":1,\"b\":2}";
+    uint32_t learnt = 0;
+    for (uint64_t i = 0; i < 100 * SHAPE_PATIENCE; i++) {
+        const struct shape *tried = shape_at(&shapes, 1);
+        learnt += shape_learn(&shapes, &secret, true, at, at + 13, 1, tried) != 0;
+    }
+    ck_assert_uint_ge(learnt, 98);
+    ck_assert_uint_le(learnt, 101);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("metric_shape");
@@ -150,6 +165,7 @@ int main(void)
     tcase_add_test(tests, what_has_no_shape_is_not_learnt);
     tcase_add_test(tests, messagepack_has_shapes_too);
     tcase_add_test(tests, old_shapes_give_way);
+    tcase_add_test(tests, it_learns_with_patience);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
