@@ -216,6 +216,8 @@ void learn_ended(struct core *self, const struct request *request, const struct 
 void learn_ask(struct core *self, const struct request *request, const char *version);
 /* What notices say of the family's latest training. */
 void learn_serving(struct core *self, const struct retrain_notice *notice);
+/* Tells the keeper of a model when a version that was trained in its place serves. */
+void learn_tell_replaced(struct core *self, const struct store_model *row);
 void learn_shown(struct core *self, const struct retrain_notice *notice);
 void learn_triggered(struct core *self, const struct retrain_notice *notice);
 void learn_recovered(struct core *self, const struct retrain_notice *notice);

@@ -166,6 +166,7 @@ static void tell_episode(void *argument, const struct store_model *model)
     if (rc < 0)
         core_fail(self, rc);
     step_tell_model(self, model, *model->request != '\0', family.unrecoverable);
+    learn_tell_replaced(self, model);
 }
 
 static void each_live(struct core *self, void (*visit)(struct core *self, struct live *live))

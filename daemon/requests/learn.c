@@ -267,6 +267,44 @@ void learn_ask(struct core *self, const struct request *request, const char *ver
     ask(self, model, request->metric, false);
 }
 
+/* Whether the family's latest training named a version that came after this one, and serves. */
+static bool is_replaced(struct core *self, const struct store_model *row)
+{
+    struct training training = {.any = false};
+    struct store_model made = {.episode = 0};
+    char model[MODEL_ID_MAX + FEEDBACK_NAME_MAX + 2];
+    struct text family = step_family(row->model);
+    int rc = store_last_trained(self->store, family, keep, &training);
+    if (rc == 1 && (!*training.version || is_version(text_of(row->model), training.version)))
+        return false;
+    if (rc == 1) {
+        snprintf(model, sizeof model, "%.*s/%s", (int)family.len, family.at, training.version);
+        rc = store_get_model(self->store, model, &made);
+    }
+    if (rc < 0)
+        core_fail(self, rc);
+    return rc == 1 && !moment_is_never(made.served) && made.first_seen.steady_ns > row->first_seen.steady_ns;
+}
+
+void learn_tell_replaced(struct core *self, const struct store_model *row)
+{
+    if (*row->request || !is_replaced(self, row))
+        return;
+    struct retrain_update *update = calloc(1, sizeof *update);
+    if (!update) {
+        core_fail(self, -ENOMEM);
+        return;
+    }
+    snprintf(update->model, sizeof update->model, "%s", row->model);
+    update->replaced = true;
+    effects_update(self, update);
+}
+
+static void tell_replaced(void *argument, const struct store_model *row)
+{
+    learn_tell_replaced(argument, row);
+}
+
 void learn_serving(struct core *self, const struct retrain_notice *notice)
 {
     struct training training;
@@ -276,4 +314,7 @@ void learn_serving(struct core *self, const struct retrain_notice *notice)
     if (isnan(training.outcome.measured) && judges_kpi(&request))
         ask(self, notice->model, request.metric, false);
     request_texts_free(&request);
+    int rc = *training.version ? store_each_of_family(self->store, step_family(notice->model), tell_replaced, self) : 0;
+    if (rc < 0)
+        core_fail(self, rc);
 }

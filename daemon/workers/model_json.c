@@ -116,9 +116,9 @@ enum model_state model_state(const struct model *model, int64_t now_ns)
         return MODEL_UNRECOVERABLE;
     if (now_ns < model->silenced_ns)
         return MODEL_SILENCED;
-    if (!model->heard && model->silent_told) /* the monitor, which has heard nothing, cannot know */
-        return MODEL_STALE;
-    return monitor_state(model->monitor, now_ns);
+    /* The monitor, which has heard nothing, cannot know. */
+    enum model_state state = !model->heard && model->silent_told ? MODEL_STALE : monitor_state(model->monitor, now_ns);
+    return state == MODEL_STALE && model->replaced ? MODEL_SILENCED : state;
 }
 
 json_t *model_json(const struct model *model, struct now now, bool whole)

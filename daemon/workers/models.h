@@ -38,6 +38,7 @@ struct model {
     bool serving_told, silent_told;
     bool live, unrecoverable; /* how its requests stand, as of the last update: */
     bool told;                /* there was one */
+    bool replaced;            /* a version that was trained in its place serves: its silence is meant */
     unsigned tape_session;    /* of recording, that knows of it, */
     int64_t tape_silenced_ns; /* and of this */
 

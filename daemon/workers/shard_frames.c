@@ -20,7 +20,7 @@ static void take_event(struct shard *self, struct model *model, const struct met
     model->heard = model->changed = true;
     model->heard_ns = now.steady_ns;
     if (model->silent_told) /* it is back, and serves again once it has shown enough */
-        model->silent_told = model->serving_told = false;
+        model->silent_told = model->serving_told = model->replaced = false;
     self->events++;
     if (monitor_add(model->monitor, event, now.steady_ns, now.wall_s, &verdict) < 0)
         self->no_memory++;

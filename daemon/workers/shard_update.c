@@ -15,6 +15,12 @@ void shard_update(struct shard *self, const struct retrain_update *update, struc
         return;
     }
     uint64_t hash = siphash13(&self->options.key, id.whole.at, id.whole.len);
+    if (update->replaced) {
+        struct model *replaced = models_find(self->models, hash, id.whole);
+        if (replaced)
+            replaced->replaced = true;
+        return;
+    }
     int why = 0;
     struct model *model = shard_model(self, hash, &id, now.steady_ns, &why);
     if (!model) {

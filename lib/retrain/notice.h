@@ -36,6 +36,7 @@ struct retrain_notice {
 struct retrain_update {
     char model[MODEL_ID_MAX + 1];
     char shows[METRIC_NAME_MAX + 1]; /* not empty: the members below, but `fresh`, mean nothing */
+    bool replaced; /* what its retraining made serves in its place: then the members below mean nothing */
     bool fresh;                      /* values from now on alone count, and only a whole window of them */
     bool live;          /* a request is under way */
     bool unrecoverable; /* give_up_after fruitless episodes; cleared by a person */

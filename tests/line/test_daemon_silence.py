@@ -7,6 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import line  # noqa: E402
+from test_daemon_feedback import Trainer  # noqa: E402
 
 DRIFTC = os.path.join(line.BUILD, "driftc")
 MODEL = "shop/detector/v1"
@@ -75,6 +76,29 @@ class Silence(unittest.TestCase):
             daemon.wait_status(lambda status: not status["silences"])
             self.send(node, daemon, 1)
             daemon.wait_status(lambda status: status["requests"]["PENDING"] == 1)
+
+    def test_a_version_that_its_retraining_replaced_is_not_missed(self):
+        """It says nothing any more, which is meant: it does not count as stale. Others do, and so does it once it was put back."""
+        budgets = "budgets: [{models: '*', window: 1, min_events: 1, consecutive_failures: 1, backoff: 1h, stale_after: 300ms, kpis: {accuracy: {min: 0.8}}}]"
+        with line.Daemon(budgets=budgets) as daemon:
+            node, trainer = daemon.publisher(), Trainer(daemon, "t")
+            self.send(node, daemon, 1, 0.5)
+            job = trainer.pull()
+            self.assertTrue(trainer.say("accept", job)["ok"])
+            self.assertTrue(trainer.say("done", job, version="v2")["ok"])
+            self.send(node, daemon, 1, 0.9, "shop/other/v1")
+            daemon.wait_status(lambda status: status["models"] == {"stale": 2})
+            daemon.wait_log(lambda said: said["msg"].startswith("models have fallen silent"))
+            self.send(node, daemon, 1, 0.9, "shop/detector/v2")
+            daemon.wait_status(lambda status: status["models"].get("silenced") == 1)
+            self.assertEqual(self.model(daemon)["state"], "silenced")
+            self.assertEqual(daemon.stop(), 0)
+            daemon.start()
+            daemon.wait_status(lambda status: status["models"] == {"silenced": 1, "stale": 2})
+            node.close()
+            node = daemon.publisher()
+            self.send(node, daemon, 1, 0.5)
+            daemon.wait_status(lambda status: status["models"] == {"stale": 3})
 
     def test_refusals_are_clear(self):
         with line.Daemon() as daemon:
