@@ -56,7 +56,7 @@ TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 
 quiet = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
 
-.PHONY: page drill all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-decisions bench-detection fuzz fault system install uninstall deb deb-check clean test-bins check-run demo-run
+.PHONY: page drill all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-decisions bench-detection fuzz fault soak system install uninstall deb deb-check clean test-bins check-run demo-run
 
 all: $(BUILD)/driftd $(BUILD)/driftc $(BUILD)/libdrift.a $(BUILD)/libdrift.so
 
@@ -78,6 +78,7 @@ help:
 #>   make pure        the pure core links memory, string and math only
 #>   make fuzz        what reads bytes from outside, and the configuration, against libFuzzer, briefly
 #>   make fault       kill -9, dead trainers, restarts: nothing is lost
+#>   make soak        10^7 events at full speed under reloads and dying trainers: nothing grows, nothing is lost
 #>   make system      unit and packages under a real systemd: upgrade, crash, hang, boot (root; else skipped)
 #>   make page        the status page in a real browser (skipped where there is none)
 #>   make drill       a real Prometheus, things that go wrong, and the alerts that fire (skipped where there is none)
@@ -221,6 +222,10 @@ $(BUILD)/tests/fault/%.so: tests/fault/%.c
 fault: all
 	@$(MAKE) --no-print-directory FAULTS=1 BUILD=$(BUILD)/fault $(BUILD)/fault/driftd $(BUILD)/fault/driftc $(FAULT_BIN) $(FAULT_CLOCK)
 	@BUILD=$(BUILD)/fault python3 tests/run.py $(wildcard tests/fault/test_*.py) $(FAULT_BIN)
+
+# SOAK=1000000000 for a billion events.
+soak: all
+	@BUILD=$(BUILD) /usr/bin/python3 tests/soak/soak.py
 
 # The packages are made only where somebody can install them.
 system: all

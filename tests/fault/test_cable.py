@@ -29,7 +29,8 @@ jobs.recv(); jobs.recv()
 
 class Cable(FaultCase):
     endpoints = {name: "tcp://0.0.0.0:*" for name in ("metrics", "jobs", "feedback", "events")}
-    options = {"jobs_more": "accept_within: 300ms", "more": "security: {i_know: true}"}
+    options = {"jobs_more": "accept_within: 300ms", "more": "security: {i_know: true}",
+               "budgets": line.BUDGETS.format(backoff="1s").replace("window: 4", "window: 4\n    stale_after: 2s")}
 
     def setUp(self):
         self.name = f"driftd{os.getpid()}"
@@ -70,8 +71,10 @@ class Cable(FaultCase):
         return sum(row[1].endswith(f":{int(self.port[name]):04X}") and row[2].startswith("024D12C6") and row[3] == "01"
                    for row in rows)
 
-    def test_a_trainer_whose_cable_is_cut(self):
-        """Found dead by its heartbeat: its job is offered again, and nothing more is sent to it."""
+    def test_a_cable_is_cut(self):
+        """The trainer is found dead by its heartbeat: its job is offered again, and nothing more is sent to it. The node is
+        reported as silent after `stale_after`."""
+        watching = self.daemon.socket(zmq.SUB, "events", subscribe=b"driftd.model.stale/far/")
         self.start_far()
         self.daemon.wait_status(lambda status: status["events"] >= 5)
         self.assertEqual(self.connections("jobs"), 1)
@@ -84,6 +87,8 @@ class Cable(FaultCase):
             self.assertLess(time.monotonic() - cut, line.PATIENCE_S)
             self.daemon.ask("status")
         found_s = time.monotonic() - cut
+        # The node behind the same cable says nothing either: its model is reported.
+        self.assertEqual(line.receive_parts(watching)[0], b"driftd.model.stale/far/m/v1")
         jobs = self.daemon.socket(zmq.PULL, "jobs", rcvhwm=1)
         job = json.loads(line.receive(jobs))["data"]
         self.assertEqual(job["model"]["name"], "other")
