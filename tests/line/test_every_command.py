@@ -38,6 +38,8 @@ SHOWN_BY = {
     "check --no-env": "test_driftc_control.Checking.test_secrets_may_be_absent",
     "reload": "test_driftc_live.Live.test_reload_says_every_mistake",
     "log-level": "test_driftc_live.Live.test_log_level",
+    "watch --cert": "test_daemon_curve.Curve.test_driftc_speaks_curve",
+    "watch --server-key": "test_daemon_curve.Curve.test_driftc_speaks_curve",
     "watch --count": "test_driftc_live.Live.test_watch_of_a_pattern_leaves_others_out_and_ends_when_told",
     "watch --endpoint": "test_watch_an_endpoint",
     "top --count": "test_top_draws_as_often_as_it_is_told",

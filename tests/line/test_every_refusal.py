@@ -139,6 +139,8 @@ DAEMON = [
     (["--timeout", "0.1", "status"], None, 69, "driftd does not answer within 0.1 s: is it running? socket"),
     (["status"], [b'{"ok":true}', b"more"], 76, "does not speak as driftd does"),
     (["status"], [b"[]"], 76, "is not one of driftd's: no member ok"),
+    (["watch"], {"ok": True, "security": {"curve": "on"}, "endpoints": {"events": ["tcp://127.0.0.1:1"]}}, 64,
+     "this daemon asks for keys: --server-key and --cert are needed, of a client whose role is observer"),
     (["watch"], {"ok": True, "endpoints": {}}, 69, "driftd has no events socket: set events.bind in its configuration"),
     (["record", "{folder}/r"], {"ok": True, "endpoints": {}}, 69, "this driftd has no socket for recordings: its control socket"),
     (["--timeout", "0.1", "record", "{folder}/r"], {"ok": True, "endpoints": {"record": ["ipc://{folder}/none"]}}, 69,
