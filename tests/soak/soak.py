@@ -3,7 +3,7 @@
     make soak                    10^7 events, about a minute
     make soak SOAK=1000000000    10^9, some hours
 
-Batches of events of a thousand models; one in a hundred falls ill and well again. A configuration of other budgets is loaded every
+Batches of events of a thousand models; one in a hundred falls ill and is well again. A configuration of other budgets is loaded every
 few seconds; trainers accept jobs and vanish, or finish them. At the end: as many events as were sent, no drop, every request
 accounted for, and the resident set and the descriptors of the second half did not rise.
 """
@@ -25,6 +25,7 @@ MODELS, BATCH = 1000, 64
 IN_FLIGHT = 2000  # messages: no more, or this side's queue would measure itself
 EVERY_S = float(os.environ.get("SOAK_EVERY_S", "3"))  # reloads
 SAMPLES = 200
+PHASE = 20  # rounds: so long some are ill, and twice so long all are well
 JOBS = "accept_within: 500ms, lease: 2s, max_run: 1m, attempts: 3, retry: {first: 100ms, max: 500ms}"
 BUDGETS = """
 retraining: {{limits: {{concurrent: none, per_model_per_day: none, per_day: none, gpu_hours_per_day: none}}, give_up_after: 1000000}}
@@ -94,16 +95,16 @@ class Soak(unittest.TestCase):
         self.daemon.write_config(self.text.replace("{budgets}", BUDGETS.format(least=least)))
 
     def messages(self):
-        """Each is a batch of one model; ill ones are every third of one model in a hundred."""
+        """Each is a batch of one model. Two rounds: in the second one model in a hundred is ill."""
         chance = random.Random(1)
-        out = []
+        rounds = ([], [])
         for number in range(MODELS):
-            states = (0.95, 0.95, 0.5) if number % 100 == 0 else (0.95,)
-            for accuracy in states:
+            for ill, messages in enumerate(rounds):
+                accuracy = 0.5 if ill and number % 100 == 0 else 0.95
                 rows = {"accuracy": [accuracy + chance.uniform(-0.04, 0.04) for _ in range(BATCH)],
                         "latency_ms": [chance.uniform(10, 60) for _ in range(BATCH)]}
-                out.append(([f"metrics/p{number % 7}/m{number}/v1".encode()], json.dumps(rows).encode()))
-        return out
+                messages.append((f"metrics/p{number % 7}/m{number}/v1".encode(), json.dumps(rows).encode()))
+        return rounds
 
     def sample(self, sent):
         status = self.daemon.ask("status")
@@ -113,13 +114,13 @@ class Soak(unittest.TestCase):
 
     def send_all(self):
         self.node = node = self.daemon.publisher()  # to the end: closed, it would drop what has not left
-        messages = self.messages()
+        rounds = self.messages()
         total = EVENTS // BATCH
         sent, taken, reloads, due = 0, 0, 0, time.monotonic() + EVERY_S
         every = max(total // SAMPLES, 1)
         while sent < total:
-            topic, payload = messages[sent % len(messages)]
-            node.send_multipart(topic + [payload])
+            ill = sent // MODELS % (3 * PHASE) >= 2 * PHASE
+            node.send_multipart(rounds[ill][sent % MODELS])
             sent += 1
             if sent % IN_FLIGHT == 0:
                 self.daemon.wait_status(lambda status: status["received"] >= sent - IN_FLIGHT)
