@@ -9,16 +9,20 @@
  * Decides as River 0.24 does: every bucket is visited, where River before 0.22 left out the newest of each row. Not
  * River's: sums are of differences from the first value, and means that differ by rounding do not differ; a value 10^9
  * times further out than all others is a drift by itself (among the first 30 it is left out), where it would blind the
- * window for as long as it is in it; a window of more than 10^8 values loses its oldest.
+ * window for as long as it is in it; a window of more than 10^8 values loses its oldest, as
+ * does one that there is no memory for.
  *
  * Between two looks nothing can be said, so values wait and enter one by one when a look is due: the decisions are the
  * same, and most values touch two cache lines only. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/detect/detector.h"
 
 #define ROWS 24
+#define NEAR_ROWS 8 /* enough for some 1,300 values, with 5 buckets a row */
+#define FAR_STEP 4  /* rows that are made at a time */
 #define ABSURD 1e9
 #define ABSURD_FROM 30 /* values that tell what is usual */
 #define USUAL                                                                                                          \
@@ -39,8 +43,10 @@ struct adwin {
     uint32_t rows;      /* in use */
     uint8_t used[ROWS]; /* buckets of each row, oldest first */
     double delta, least_window, grace_period;
-    struct bucket *bucket; /* ROWS * (max_buckets + 1), behind the values */
-    double value[];        /* that wait */
+    struct bucket *near; /* the first NEAR_ROWS rows of max_buckets + 1 each, behind the values */
+    struct bucket *far;  /* the others, of which there is room for far_rows */
+    uint32_t far_rows;
+    double value[]; /* that wait */
 };
 
 static const struct detect_param params[] = {
@@ -59,7 +65,7 @@ static uint32_t waiting_most(const struct detect_params *given)
 static size_t bytes(const struct detect_params *given)
 {
     return sizeof(struct adwin) + waiting_most(given) * sizeof(double) +
-           ROWS * ((size_t)detect_params_get(given, "max_buckets") + 1) * sizeof(struct bucket);
+           NEAR_ROWS * ((size_t)detect_params_get(given, "max_buckets") + 1) * sizeof(struct bucket);
 }
 
 static void init(void *state, const struct detect_params *given)
@@ -68,7 +74,7 @@ static void init(void *state, const struct detect_params *given)
     self->delta = detect_params_get(given, "delta");
     self->clock = (uint32_t)detect_params_get(given, "clock");
     self->waiting_most = waiting_most(given);
-    self->bucket = (struct bucket *)(self->value + self->waiting_most);
+    self->near = (struct bucket *)(self->value + self->waiting_most);
     self->max_buckets = (uint32_t)detect_params_get(given, "max_buckets");
     self->least_window = detect_params_get(given, "min_window_length");
     self->grace_period = detect_params_get(given, "grace_period");
@@ -83,9 +89,24 @@ static void restart(void *state)
     self->origin = self->width = self->total = self->squares = 0;
 }
 
-static struct bucket *row_of(struct adwin *self, uint32_t row)
+static struct bucket *row_of(const struct adwin *self, uint32_t row)
 {
-    return self->bucket + (size_t)row * (self->max_buckets + 1);
+    const size_t each = self->max_buckets + (size_t)1;
+    return row < NEAR_ROWS ? self->near + row * each : self->far + (row - NEAR_ROWS) * each;
+}
+
+/* Sees to room for a row; false: there is no memory. */
+static bool make_row(struct adwin *self, uint32_t row)
+{
+    if (row < NEAR_ROWS + self->far_rows)
+        return true;
+    const uint32_t rows = (row - NEAR_ROWS) / FAR_STEP * FAR_STEP + FAR_STEP;
+    struct bucket *far = realloc(self->far, rows * (self->max_buckets + (size_t)1) * sizeof *far);
+    if (!far)
+        return false;
+    self->far = far;
+    self->far_rows = rows;
+    return true;
 }
 
 static void drop(struct adwin *self, uint32_t row, uint32_t count)
@@ -118,7 +139,7 @@ static void drop_oldest(struct adwin *self)
 static void compress(struct adwin *self)
 {
     for (uint32_t row = 0; self->used[row] > self->max_buckets; row++) {
-        if (row + 1 == ROWS) {
+        if (row + 1 == ROWS || !make_row(self, row + 1)) {
             drop_oldest(self);
             return;
         }
@@ -154,7 +175,7 @@ static void look(const struct adwin *self, uint64_t index, struct detect_verdict
     double n0 = 0, u0 = 0, dd = log(2 * log(self->width) / self->delta), variance = self->squares / self->width;
     double most = -1;
     for (uint32_t row = self->rows; row-- > 0;) {
-        const struct bucket *buckets = self->bucket + (size_t)row * (self->max_buckets + 1);
+        const struct bucket *buckets = row_of(self, row);
         for (uint32_t i = 0; i < self->used[row]; i++) {
             n0 += size_of(row);
             u0 += buckets[i].total;
@@ -242,8 +263,12 @@ static void walk(void *state, struct codec *codec)
     codec_f64(codec, &self->width);
     codec_f64(codec, &self->total);
     codec_f64(codec, &self->squares);
-    for (uint32_t row = 0; row < self->rows; row++) {
+    for (uint32_t row = 0; row < self->rows && !codec->failed; row++) {
         uint32_t used = self->used[row];
+        if (!make_row(self, row)) {
+            codec->failed = codec->out_of_memory = true;
+            return;
+        }
         codec_u32(codec, &used, self->max_buckets);
         self->used[row] = (uint8_t)used;
         for (uint32_t i = 0; i < self->used[row]; i++) {
@@ -253,6 +278,20 @@ static void walk(void *state, struct codec *codec)
     }
     if (self->rows == 0)
         codec->failed = true;
+}
+
+static size_t more_bytes(const void *state)
+{
+    const struct adwin *self = state;
+    return self->far_rows * (self->max_buckets + (size_t)1) * sizeof *self->far;
+}
+
+static void release(void *state)
+{
+    struct adwin *self = state;
+    free(self->far);
+    self->far = NULL;
+    self->far_rows = 0;
 }
 
 const struct detector detector_adwin = {
@@ -267,4 +306,6 @@ const struct detector detector_adwin = {
     .ring_at = offsetof(struct adwin, value),
     .ring_places = WAITING_MOST,
     .walk = walk,
+    .more_bytes = more_bytes,
+    .release = release,
 };

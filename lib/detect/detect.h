@@ -6,7 +6,8 @@
  *
  * Threads: an instance belongs to one thread; two instances share nothing.
  * Memory:  what is needed to go on is taken in detect_new(); detect_add() cannot fail. The values of a reference take
- * more until it is full, and histograms and categories once, with the first of them.
+ * more until it is full, an adaptive window of more than a thousand values takes some, and histograms and categories
+ * once, with the first of them.
  */
 #ifndef DRIFT_LIB_DETECT_DETECT_H
 #define DRIFT_LIB_DETECT_DETECT_H
