@@ -254,6 +254,7 @@ static void begin_frame(struct shard *self, struct frame *frame, struct passing 
 {
     out->payload = text_of_message(&frame->payload);
     out->about = (struct text){0};
+    out->guess = 0;
     out->model = NULL;
     for (size_t at = 0; at < out->payload.len && at < PREFETCH_BYTES; at += 64)
         __builtin_prefetch(out->payload.at + at);

@@ -327,7 +327,7 @@ bool metric_table_walk(struct metric_table *self, uint32_t row, struct codec *co
     codec_flag(codec, &timed);
     size_t gaps = codec_open(codec);
     if (!codec_loads(codec)) {
-        if (timed)
+        if (keeps)
             walk_gaps(window, codec);
         codec_close(codec, gaps);
         codec_f64(codec, &newest_s);
