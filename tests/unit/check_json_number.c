@@ -214,15 +214,15 @@ END_TEST
 /* At every number of places, among them mantissas around what a double holds and halves between two doubles. */
 START_TEST(fractions_are_read_as_strtod_reads_them)
 {
-    uint64_t state = 3;
+    uint64_t drawn = 3;
     for (int round = 0; round < 200000; round++) {
-        state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        uint64_t mantissa = state >> (state >> 58);
+        drawn = drawn * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        uint64_t mantissa = drawn >> (drawn >> 58);
         if (round % 4 == 0)
-            mantissa = (UINT64_C(1) << 53) + (state >> 61);
+            mantissa = (UINT64_C(1) << 53) + (drawn >> 61);
         if (mantissa > UINT64_C(9999999999999999999))
             mantissa >>= 1;
-        const unsigned places = (unsigned)(state >> 40) % 20;
+        const unsigned places = (unsigned)(drawn >> 40) % 20;
         char text[48];
         snprintf(text, sizeof text, "%llue-%u", (unsigned long long)mantissa, places);
         ck_assert_msg(json_fraction(mantissa, places) == strtod(text, NULL), "%s: %.17g", text,
