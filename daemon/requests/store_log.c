@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The format is described at https://www.sqlite.org/fileformat2.html#walformat */
 #define HEAD_BYTES 32
@@ -116,4 +117,16 @@ int store_log_check(const char *file, bool needed, const char **what_p)
         fclose(log->file);
     free(log);
     return rc;
+}
+
+/* The format is described at https://www.sqlite.org/fileformat2.html#the_rollback_journal */
+bool store_log_of_first_transaction(const char *file)
+{
+    static const unsigned char magic[8] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7};
+    unsigned char head[20];
+    FILE *journal = fopen(file, "rbe");
+    bool whole = journal && fread(head, sizeof head, 1, journal) == 1;
+    if (journal)
+        fclose(journal);
+    return whole && memcmp(head, magic, sizeof magic) == 0 && big(head + 16) == 0;
 }

@@ -16,4 +16,8 @@
  * in *what_p (static); or an error of reading. */
 int store_log_check(const char *file, bool needed, const char **what_p);
 
+/* Whether `file` is a rollback journal of a database that was empty before: its first transaction was cut short, and SQLite
+ * makes the database empty again. False where there is none or it cannot be read. */
+bool store_log_of_first_transaction(const char *file);
+
 #endif

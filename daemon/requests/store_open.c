@@ -72,6 +72,14 @@ static int look_at_log(struct store *self, const char *log_file, char why[STORE_
     return error ? cannot_read(log_file, strerror(-error), error, why) : 0;
 }
 
+/* The power went while the file was being made, and no request was ever kept: SQLite begins anew. */
+static bool cut_at_its_making(const struct store *self)
+{
+    char journal[4096];
+    snprintf(journal, sizeof journal, "%s-journal", self->file);
+    return access(self->made_file, F_OK) < 0 && store_log_of_first_transaction(journal);
+}
+
 /* SQLite forgets a write-ahead log whose database is empty: so this comes before it is asked. */
 static int look(struct store *self, const char *dir, char why[STORE_WHY_MAX])
 {
@@ -99,7 +107,7 @@ static int look(struct store *self, const char *dir, char why[STORE_WHY_MAX])
     }
     ssize_t got = read(fd, head, sizeof head);
     close(fd);
-    if (got != sizeof head || memcmp(head, "SQLite format 3", sizeof head) != 0)
+    if ((got != sizeof head || memcmp(head, "SQLite format 3", sizeof head) != 0) && !cut_at_its_making(self))
         return store_say(why, -EILSEQ,
                          "%s is no store of driftd, and nothing was changed: move it away, or set another state.dir",
                          self->file);

@@ -29,8 +29,8 @@ struct step {
     int64_t at; /* offset, or the new size */
     size_t bytes;
     unsigned char *data;
-    bool open_mark; /* requests.db-open was there before it */
-    struct {        /* ACK: in the store this has to stand */
+    bool open_mark, made_mark; /* requests.db-open and requests.db-made were there before it */
+    struct {                   /* ACK: in the store this has to stand */
         char request[REQUEST_ID_LEN + 1];
         unsigned attempt;         /* 0: any */
         enum request_state state; /* that was reached at least once */
@@ -41,7 +41,7 @@ static struct step *steps;
 static size_t step_count, step_room;
 static char names[FILES_MAX][32];
 static int name_count;
-static char open_mark[96]; /* the path of requests.db-open, which is no file of SQLite's */
+static char open_mark[96], made_mark[96]; /* the paths of the marks, which are no files of SQLite's */
 
 static struct step *step_new(enum what what)
 {
@@ -50,7 +50,8 @@ static struct step *step_new(enum what what)
         steps = realloc(steps, step_room * sizeof *steps);
         ck_assert_ptr_nonnull(steps);
     }
-    steps[step_count] = (struct step){.what = what, .open_mark = access(open_mark, F_OK) == 0};
+    steps[step_count] = (struct step){
+        .what = what, .open_mark = access(open_mark, F_OK) == 0, .made_mark = access(made_mark, F_OK) == 0};
     return &steps[step_count++];
 }
 
@@ -279,9 +280,10 @@ static void lay_out(const struct disk *disk, size_t end, int how, const char *di
             unlink(path);
         free(image.at);
     }
-    put_file(dir, "requests.db-made", "made", 4);
-    /* It is synced when it comes and when it goes, before the next step; the power goes before that or after. */
+    /* Marks are synced when they come and when they go, before the next step; the power goes before that or after. */
     const struct step *before = end > 0 ? &steps[end - 1] : NULL, *after = end < step_count ? &steps[end] : NULL;
+    if (how == 0 ? before && before->made_mark : !after || after->made_mark)
+        put_file(dir, "requests.db-made", "made", 4);
     if (how == 0 ? before && before->open_mark : after && after->open_mark)
         put_file(dir, "requests.db-open", "open", 4);
 }

@@ -10,6 +10,7 @@
 
 #include <sqlite3.h>
 
+#include "daemon/requests/store_schema.h"
 #include "tests/fault/power_disk.h"
 #include "tests/unit/requests_rig.h"
 
@@ -316,6 +317,38 @@ static void run_group(int first, int end)
         rig.now_s += 2;
         rig_turn(&rig);
     }
+}
+
+/* A store of the version before, with requests that have ended, so that it is brought up in the run. */
+static void make_older_store(int count)
+{
+    char text[1024];
+    sqlite3 *db;
+    snprintf(text, sizeof text, "%s/requests.db", rig.dir);
+    ck_assert_int_eq(sqlite3_open(text, &db), SQLITE_OK);
+    ck_assert_int_eq(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    for (int version = 0; version < STORE_VERSION - 1; version++)
+        ck_assert_int_eq(sqlite3_exec(db, store_steps[version], NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < count; i++) {
+        snprintf(
+            text, sizeof text,
+            "INSERT INTO requests (id, model, family, episode, state, attempt, offers, taken, cancel_asked, silent,"
+            " strategy, strategy_reason, gpu_hours, severity, trigger_json, metrics_json, offered_for_ns, boot)"
+            " VALUES ('old%d', 'q/m%d/v', 'q/m%d', 1, 'DONE', 1, 0, 1, 0, 0, 'pbt', '', 12, 0.1, '{}', '{}', 0, 1);"
+            "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why)"
+            " VALUES ('old%d', 1, 0, 'RUNNING', 'DONE', 'trainer t', '')",
+            i, i, i, i);
+        ck_assert_int_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    }
+    snprintf(text, sizeof text, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", STORE_APPLICATION_ID,
+             STORE_VERSION - 1);
+    ck_assert_int_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < count; i++) {
+        char id[REQUEST_ID_LEN + 1];
+        snprintf(id, sizeof id, "old%d", i);
+        acknowledged(id, 1, REQUEST_DONE);
+    }
+    sqlite3_close(db);
 }
 
 static void begin_life(void)
