@@ -100,9 +100,11 @@ struct detect *detect_open(void *room, const struct detect_params *params)
 void detect_prefetch(const struct detect *self, const struct detect_params *params, uint64_t index)
 {
     const struct detector *type = params->type;
-    const char *state = (const char *)self->state, *end = state + (type->hot ? type->hot : HOT_UNKNOWN);
-    for (const char *at = (const char *)self; at < end; at += LINE)
-        __builtin_prefetch(at, 1, TO_L2);
+    const char *state = (const char *)self->state;
+    const uint32_t hot = (uint32_t)sizeof *self + (type->hot ? type->hot : HOT_UNKNOWN);
+    __builtin_prefetch(self, 1, TO_L2);
+    for (uint32_t at = LINE; at < hot; at += LINE)
+        __builtin_prefetch((const char *)self + at, 1, TO_L2);
     if (type->ring_places)
         __builtin_prefetch(state + type->ring_at + index % type->ring_places * sizeof(double), 1, TO_L2);
 }

@@ -27,17 +27,25 @@ static bool add_level(struct moments *self)
     return true;
 }
 
+/* The levels above the first, for every other value. */
+static void add_above(struct moments *self, uint64_t index, double at_s)
+{
+    for (uint32_t level = 1; level < MOMENTS_LEVELS && index % (UINT64_C(1) << level) == 0; level++) {
+        if (level >= MOMENTS_NEAR && level == levels_of(self) && (index != UINT64_C(1) << level || !add_level(self)))
+            break;
+        level_at(self, level)[(index >> level) % MOMENTS_EACH] = at_s;
+    }
+}
+
 void moments_add(struct moments *self, double at_s)
 {
     const uint64_t index = self->count++;
     if (index == 0)
         self->first_s = at_s;
-    for (uint32_t level = 0; level < MOMENTS_LEVELS && index % (UINT64_C(1) << level) == 0; level++) {
-        if (level >= MOMENTS_NEAR && level == levels_of(self) && (index != UINT64_C(1) << level || !add_level(self)))
-            break;
-        level_at(self, level)[(index >> level) % MOMENTS_EACH] = at_s;
-    }
+    self->near[0][index % MOMENTS_EACH] = at_s;
     self->last_s = at_s;
+    if (index % 2 == 0)
+        add_above(self, index, at_s);
 }
 
 double moments_get(const struct moments *self, uint64_t index)
