@@ -136,11 +136,13 @@ void monitor_prefetch(const struct monitor *self, unsigned step)
         break;
     case 1:
         metric_table_prefetch(&self->metrics);
-        rule_set_prefetch(&self->rules, 0, self->events);
+        if (self->rules.count)
+            rule_set_prefetch(&self->rules, 0, self->events);
         break;
     default:
         metric_table_prefetch_places(&self->metrics);
-        rule_set_prefetch(&self->rules, 1, self->events);
+        if (self->rules.count)
+            rule_set_prefetch(&self->rules, 1, self->events);
         break;
     }
 }
