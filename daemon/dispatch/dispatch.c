@@ -257,14 +257,16 @@ static bool port_take(void *argument, struct feedback_letter *out)
     return false;
 }
 
+/* PUSH is waited for also when nobody wants to send: what libzmq asks of this thread when trainers come and go is done in
+ * between, and it would keep their memory and descriptors until then. It is never readable, so that does not end the wait. */
 static int port_wait(void *argument, int inbox_fd, int64_t timeout_ns)
 {
     struct dispatch *self = argument;
     zmq_pollitem_t items[] = {{.socket = self->router_handle, .events = ZMQ_POLLIN},
                               {.fd = inbox_fd, .events = ZMQ_POLLIN},
-                              {.socket = self->push_handle, .events = ZMQ_POLLOUT}};
+                              {.socket = self->push_handle, .events = self->wanted ? ZMQ_POLLOUT : ZMQ_POLLIN}};
     int64_t ms = (timeout_ns + 999999) / 1000000;
-    int rc = zmq_poll(items, self->wanted ? 3 : 2, ms > 3600000 ? 3600000 : (long)ms);
+    int rc = zmq_poll(items, 3, ms > 3600000 ? 3600000 : (long)ms);
     self->wanted = false;
     return rc < 0 && zmq_errno() != EINTR ? -zmq_errno() : 0;
 }

@@ -377,6 +377,7 @@ void engine_reload_built(struct engine *self)
     reload->building = false;
     take_keys(self);
     if (json_array_size(reload->errors) > 0) {
+        explicit_bzero(&reload->doors, sizeof reload->doors);
         config_destroy(&reload->next);
         finish(self);
         return;
@@ -421,6 +422,7 @@ void engine_reload_end(struct engine *self)
         question_drop(reload->waiting[i]);
     config_destroy(&reload->next);
     config_destroy(&reload->old);
+    explicit_bzero(&reload->doors, sizeof reload->doors);
     free(reload->projects);
     json_decref(reload->errors);
     json_decref(reload->told);

@@ -12,9 +12,10 @@ import unittest
 
 import zmq
 
-from catalogue import SPARE, FaultCase, address, line, say, size, until_closed
+from catalogue import SPARE, FaultCase, address, line, peer, say, size, until_closed
 
-SOCKETS = ("metrics", "jobs", "feedback", "events")
+KINDS = {"metrics": b"PUB", "jobs": b"PULL", "feedback": b"DEALER", "events": b"SUB"}
+SOCKETS = tuple(KINDS)
 SEED = int(os.environ.get("SEED", "1"))
 
 
@@ -115,6 +116,21 @@ class Connections(FaultCase):
             connection.close()
         talking.close()
         self.is_well(note="200 connections for 20 descriptors; ")
+
+    def test_peers_that_come_and_go(self):
+        """Who is taken for a peer of ZMTP 1.0, or is one of 3.0, and leaves at once, while no job waits: nothing stays behind."""
+        each = size(8000, 2000)
+        for begin in (lambda name: socket.create_connection(address(self.daemon.endpoints[name])),
+                      lambda name: peer(self.daemon.endpoints[name], KINDS[name])):
+            for name in SOCKETS:
+                for _ in range(0, each, 100):
+                    crowd = [begin(name) for _ in range(100)]
+                    for connection in crowd:
+                        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                        connection.recv(64)
+                        connection.close()
+                self.await_descriptors(self.before[1] + SPARE)
+        self.is_well(ceiling_mb=16, note=f"{each} connections a socket, twice; ")
 
     def test_an_observer_that_reads_nothing(self):
         """Its events are dropped at libzmq's bound; nobody waits for it."""
