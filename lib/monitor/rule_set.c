@@ -147,8 +147,11 @@ void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
     codec_flag(codec, &self->judged);
     codec_u32(codec, &count, UINT32_MAX);
     if (!codec_loads(codec)) {
-        for (uint32_t i = 0; i < count; i++)
+        for (uint32_t i = 0; i < count; i++) {
+            if (self->paused)
+                rule_state_pause(self->states[i]); /* as the next value would: whoever loads the set knows of no pause */
             save_rule(&self->rules[i], self->states[i], codec);
+        }
         return;
     }
     bool *loaded = calloc(self->count + (size_t)1, sizeof *loaded);

@@ -256,6 +256,39 @@ static void run_beside(uint32_t from, uint32_t every, int64_t shift_ns)
     monitor_destroy(&other);
 }
 
+/* Saved between the last event of a pause and the next one: what is measured begins behind the pause. */
+START_TEST(a_pause_is_no_time_to_measure_after_a_restart)
+{
+    struct monitor *monitor, *copy = NULL;
+    struct monitor_rule rule, other;
+    struct monitor_settings quiet;
+    struct verdict verdict;
+    uint32_t measured = 0;
+    settings_make();
+    quiet = settings;
+    quiet.rule_count = 1;
+    quiet.consecutive_failures = UINT32_MAX;
+    ck_assert_int_eq(monitor_new(&monitor, &quiet), 0);
+    for (uint32_t i = 0; i < 2500; i++) {
+        monitor_hold(monitor, i >= 240 && i < 300 ? INT64_MAX : INT64_MIN);
+        feed(monitor, i, 0, &verdict);
+        if (i < 299)
+            continue;
+        if (i == 299)
+            copy = copy_of(monitor, &quiet, 0);
+        else
+            feed(copy, i, 0, &verdict);
+        monitor_rule_at(monitor, 0, &rule);
+        monitor_rule_at(copy, 0, &other);
+        ck_assert_double_eq(rule.rate, other.rate);
+        measured += rule.rate > 0;
+    }
+    ck_assert_uint_gt(measured, 0);
+    monitor_destroy(&monitor);
+    monitor_destroy(&copy);
+}
+END_TEST
+
 START_TEST(goes_on_bit_for_bit)
 {
     static const uint32_t from[] = {0, 1, 3, 16, 99, 100, 101, 335, 340, 500, 777, 1490};
@@ -460,6 +493,7 @@ int main(void)
     TCase *tcase = tcase_create("save and load");
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, goes_on_bit_for_bit, 0, 12);
+    tcase_add_test(tcase, a_pause_is_no_time_to_measure_after_a_restart);
     tcase_add_test(tcase, goes_on_after_every_few_events);
     tcase_add_test(tcase, the_clock_may_have_another_origin);
     tcase_add_test(tcase, last_triggers_come_from_others);
