@@ -135,7 +135,7 @@ static void detectors(void)
         struct detect_params params[2];
         for (uint32_t which = 0; variant(detect_name(d), which, &params[0], &params[1]); which++)
             for (uint32_t kind = 0; kind < KINDS; kind++) {
-                uint64_t plain[2], restarted[2];
+                uint64_t plain[2], restarted[2] = {0};
                 run_detect(detect_name(d), params, kind, 0, true, plain);
                 if (!from)
                     run_detect(detect_name(d), params, kind, 37, false, restarted);

@@ -181,7 +181,7 @@ int main(int argc, char **argv)
     begin(argc, argv);
     settings_make();
     for (uint32_t model = 0; model < MODELS; model++) {
-        uint64_t plain[2], restarted[2];
+        uint64_t plain[2], restarted[2] = {0};
         run_monitor(model, 0, true, plain);
         if (!from)
             run_monitor(model, 41, false, restarted);

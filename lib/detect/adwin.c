@@ -100,7 +100,9 @@ static bool make_row(struct adwin *self, uint32_t row)
 {
     if (row < NEAR_ROWS + self->far_rows)
         return true;
-    const uint32_t rows = (row - NEAR_ROWS) / FAR_STEP * FAR_STEP + FAR_STEP;
+    uint32_t rows = self->far_rows + FAR_STEP;
+    while (rows <= row - NEAR_ROWS)
+        rows += FAR_STEP;
     struct bucket *far = realloc(self->far, rows * (self->max_buckets + (size_t)1) * sizeof *far);
     if (!far)
         return false;

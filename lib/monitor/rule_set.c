@@ -149,7 +149,8 @@ void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
     if (!codec_loads(codec)) {
         for (uint32_t i = 0; i < count; i++) {
             if (self->paused)
-                rule_state_pause(self->states[i]); /* as the next value would: whoever loads the set knows of no pause */
+                rule_state_pause(
+                    self->states[i]); /* as the next value would: whoever loads the set knows of no pause */
             save_rule(&self->rules[i], self->states[i], codec);
         }
         return;
