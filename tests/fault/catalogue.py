@@ -94,13 +94,13 @@ class FaultCase(unittest.TestCase):
         resource.prlimit(self.daemon.process.pid, which, (most, hard))
 
     def events(self):
-        return self.daemon.ask("status")["events"]
+        return self.daemon.wait_status(lambda status: "events" in status)["events"]
 
     def flow(self, node, count=100):
         before = self.events()
         for _ in range(count):
             node.send_multipart([b"metrics/shop/well/v1", line.event(accuracy=0.95)])
-        self.daemon.wait_status(lambda status: status["events"] >= before + count)
+        self.daemon.wait_status(lambda status: status.get("events", 0) >= before + count)
 
     def begin_request(self):
         jobs = self.daemon.socket(zmq.PULL, "jobs", rcvhwm=1)
@@ -135,7 +135,7 @@ class FaultCase(unittest.TestCase):
         newcomer.close()
         self.assertTrue(self.tell("progress", fraction=0.5)["ok"])
         self.assertTrue(self.tell("done", version="v2")["ok"])
-        self.assertEqual(self.daemon.ask("status")["requests"]["DONE"], 1)
+        self.daemon.wait_status(lambda status: status.get("requests", {}).get("DONE") == 1)
         self.await_descriptors(self.before[1] + SPARE)
         grown = self.memory_mb() - self.before[0]
         if not line.sanitized():

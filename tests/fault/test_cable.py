@@ -76,7 +76,7 @@ class Cable(FaultCase):
         reported as silent after `stale_after`."""
         watching = self.daemon.socket(zmq.SUB, "events", subscribe=b"driftd.model.stale/far/")
         self.start_far()
-        self.daemon.wait_status(lambda status: status["events"] >= 5)
+        self.daemon.wait_status(lambda status: status.get("events", 0) >= 5)
         self.assertEqual(self.connections("jobs"), 1)
         for _ in range(4):
             self.node.send_multipart([b"metrics/shop/other/v1", line.event(accuracy=0.1)])

@@ -130,7 +130,7 @@ class Connections(FaultCase):
                         connection.recv(64)
                         connection.close()
                 self.await_descriptors(self.before[1] + SPARE)
-        self.is_well(ceiling_mb=16, note=f"{each} connections a socket, twice; ")
+        self.is_well(ceiling_mb=32, note=f"{each} connections a socket, twice; ")
 
     def test_an_observer_that_reads_nothing(self):
         """Its events are dropped at libzmq's bound; nobody waits for it."""

@@ -87,7 +87,7 @@ class Messages(FaultCase):
     def test_frames_without_end_that_end(self):
         """A hundred thousand small frames in one message are one drop."""
         self.node.send_multipart([b"metrics/shop/well/v1"] + [b"x"] * size(100000, 10000))
-        self.daemon.wait_status(lambda status: status["dropped"].get("frames", 0) == 1)
+        self.daemon.wait_status(lambda status: status.get("dropped", {}).get("frames", 0) == 1)
         self.is_well(note="one message of many frames; ")
 
     def printed(self, *command):
@@ -133,9 +133,9 @@ class Messages(FaultCase):
 
     def test_names_that_break_lines(self):
         """Wherever a name is printed it stays in its line: the log, driftc, the metrics, JSON."""
-        before = self.daemon.ask("status")["received"]
+        before = self.daemon.wait_status(lambda status: "received" in status)["received"]
         sent = self.send_nasty()
-        status = self.daemon.wait_status(lambda status: status["received"] >= before + sent)
+        status = self.daemon.wait_status(lambda status: status.get("received", 0) >= before + sent)
         self.assertGreater(sum(status["dropped"].values()), 0)
         for command in (["status"], ["models"], ["model", "shop/well/v1"], ["requests"], ["request", self.said["request"]],
                         ["rejects"]):
@@ -179,7 +179,7 @@ class Models(FaultCase):
             events = [{"model": f"crowd/m{number}/v", "accuracy": 0.9} for number in range(begun, begun + batch)]
             self.node.send_multipart([b"batch/b", json.dumps(events).encode()])
         beyond = sent - self.MODELS + 1 # "ill" is there
-        status = self.daemon.wait_status(lambda status: status["dropped"].get("too_many_models", 0) >= beyond, 600)
+        status = self.daemon.wait_status(lambda status: status.get("dropped", {}).get("too_many_models", 0) >= beyond, 600)
         self.assertEqual(status["dropped"], {"too_many_models": beyond})
         self.is_well(ceiling_mb=16 + self.MODELS * 0.0055, note=f"{sent} models, {self.MODELS} kept; ")
 
@@ -188,7 +188,7 @@ class Models(FaultCase):
         before = self.events()
         for _ in range(count):
             node.send_multipart([b"metrics/crowd/m1/v", line.event(accuracy=0.95)])
-        self.daemon.wait_status(lambda status: status["events"] >= before + count)
+        self.daemon.wait_status(lambda status: status.get("events", 0) >= before + count)
 
 
 if __name__ == "__main__":

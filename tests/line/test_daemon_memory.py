@@ -39,8 +39,8 @@ class Memory(unittest.TestCase):
         payload = json.dumps(row).encode()
         for number in range(MODELS * 2):
             node.send_multipart([b"metrics/shop/model-%d/v1" % number, payload])
-        return daemon.wait_status(lambda status: status["events"] == MODELS * WINDOW and
-                                  status["dropped"].get("too_many_models") == MODELS * WINDOW)
+        return daemon.wait_status(lambda status: status.get("events", 0) == MODELS * WINDOW and
+                                  status.get("dropped", {}).get("too_many_models") == MODELS * WINDOW)
 
     def check(self, budgets):
         with Daemon(budgets=budgets, metrics_more=f"max_models: {MODELS}, queue: 100, max_message: 1MiB") as daemon:

@@ -123,7 +123,7 @@ class Soak(unittest.TestCase):
             node.send_multipart(rounds[ill][sent % MODELS])
             sent += 1
             if sent % IN_FLIGHT == 0:
-                self.daemon.wait_status(lambda status: status["received"] >= sent - IN_FLIGHT)
+                self.daemon.wait_status(lambda status: status.get("received", 0) >= sent - IN_FLIGHT)
             if sent % every == 0:
                 taken = self.sample(sent * BATCH)
             if time.monotonic() >= due:
@@ -152,7 +152,7 @@ class Soak(unittest.TestCase):
         self.trainers.start()
         began = time.monotonic()
         sent, reloads, _ = self.send_all()
-        status = self.daemon.wait_status(lambda status: status["events"] >= sent * BATCH)
+        status = self.daemon.wait_status(lambda status: status.get("events", 0) >= sent * BATCH)
         took = time.monotonic() - began
         self.trainers.stopping = True
         self.trainers.join(line.PATIENCE_S)
