@@ -84,8 +84,8 @@ static inline bool shape_here(const struct shape *self, const struct shape_membe
     memcpy(word, at, sizeof word);
     if (((word[0] ^ member->word[0]) & member->mask[0]) | ((word[1] ^ member->word[1]) & member->mask[1]))
         return false;
-    return member->len <= 16 ||
-           (left >= member->len && memcmp(at + 16, self->bytes + member->at + 16, member->len - (size_t)16) == 0);
+    const size_t rest = member->len > 16 ? member->len - (size_t)16 : 0;
+    return rest == 0 || (left >= member->len && memcmp(at + 16, self->bytes + member->at + 16, rest) == 0);
 }
 
 #endif
