@@ -1,7 +1,7 @@
 """One daemon at full speed for a long time, while it is read anew and its trainers die: does anything grow or get lost?
 
-    make soak                    10^7 events, about a minute
-    make soak SOAK=1000000000    10^9, some hours
+    make soak                    10^7 events, some seconds
+    make soak SOAK=1000000000    10^9, some minutes
 
 Batches of events of a thousand models; one in a hundred falls ill and is well again. A configuration of other budgets is loaded every
 few seconds; trainers accept jobs and vanish, or finish them. At the end: as many events as were sent, no drop, every request
