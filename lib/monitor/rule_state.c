@@ -20,15 +20,9 @@ static size_t lines(size_t bytes)
     return (bytes + LINE - 1) / LINE * LINE;
 }
 
-/* It begins on a line of its own behind the state. */
-static struct detect *detect_of(const struct rule_state *self)
-{
-    return (struct detect *)((uintptr_t)self + lines(sizeof *self));
-}
-
 struct detect *rule_state_detect(const struct rule_state *self)
 {
-    return detect_of(self);
+    return (struct detect *)((uintptr_t)self + lines(sizeof *self));
 }
 
 int rule_state_new(struct rule_state **self_p, const struct drift_rule *rule)
@@ -42,7 +36,7 @@ int rule_state_new(struct rule_state **self_p, const struct drift_rule *rule)
     if (!self)
         return -ENOMEM;
     *self = (struct rule_state){.step = step, .errors = rule_of_errors(rule), .statistic = NAN, .threshold = NAN};
-    detect_open(detect_of(self), params);
+    detect_open(rule_state_detect(self), params);
     *self_p = self;
     return 0;
 }
@@ -51,7 +45,7 @@ void rule_state_destroy(struct rule_state **self_p)
 {
     if (!*self_p)
         return;
-    detect_close(detect_of(*self_p));
+    detect_close(rule_state_detect(*self_p));
     moments_clear(&(*self_p)->moments);
     free(*self_p);
     *self_p = NULL;
@@ -61,7 +55,7 @@ void rule_state_prefetch(const struct rule_state *self, const struct drift_rule 
 {
     for (size_t at = 0; at < STATE_HOT; at += LINE)
         __builtin_prefetch((const char *)self + at, 1, TO_L2);
-    detect_prefetch(detect_of(self), &rule->params, index);
+    detect_prefetch(rule_state_detect(self), &rule->params, index);
 }
 
 const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
@@ -111,7 +105,7 @@ static void follow_rate(struct rule_state *self, const struct drift_rule *rule, 
     uint32_t step = rule_step_for(rule, self->rate);
     if (step == self->step)
         return;
-    int error = detect_retune(detect_of(self), &rule->steps[step]);
+    int error = detect_retune(rule_state_detect(self), &rule->steps[step]);
     assert(error == 0);
     (void)error;
     self->step = (uint16_t)step;
@@ -122,7 +116,7 @@ static int add_categories(struct rule_state *self, const struct metric *metric, 
 {
     for (uint32_t i = 0; i < metric->categories.count; i++)
         room[i] = (struct detect_category){metric->categories.at[i].name, metric->categories.at[i].count};
-    return detect_add_categories(detect_of(self), room, metric->categories.count, out);
+    return detect_add_categories(rule_state_detect(self), room, metric->categories.count, out);
 }
 
 static int add(struct rule_state *self, const struct metric *metric, struct detect_category *room,
@@ -130,10 +124,10 @@ static int add(struct rule_state *self, const struct metric *metric, struct dete
 {
     switch (metric->kind) {
     case METRIC_NUMBER:
-        detect_take(detect_of(self), self->errors ? 1 - metric->number : metric->number, out);
+        detect_take(rule_state_detect(self), self->errors ? 1 - metric->number : metric->number, out);
         return 0;
     case METRIC_HISTOGRAM:
-        return detect_add_histogram(detect_of(self), metric->histogram.edges, metric->histogram.counts,
+        return detect_add_histogram(rule_state_detect(self), metric->histogram.edges, metric->histogram.counts,
                                     metric->histogram.bins, out);
     case METRIC_CATEGORIES:
         return add_categories(self, metric, room, out);
@@ -161,7 +155,7 @@ bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, con
 
 void rule_state_restart(struct rule_state *self)
 {
-    detect_reset(detect_of(self));
+    detect_reset(rule_state_detect(self));
     self->statistic = self->threshold = NAN;
     moments_clear(&self->moments);
     rule_state_pause(self);
@@ -200,7 +194,7 @@ static void load_step(struct rule_state *self, const struct drift_rule *rule, ui
         return;
     if (steps != rule->step_count)
         step = rate > 0 ? rule_step_for(rule, rate) : self->step;
-    if (step < rule->step_count && detect_retune(detect_of(self), &rule->steps[step]) == 0)
+    if (step < rule->step_count && detect_retune(rule_state_detect(self), &rule->steps[step]) == 0)
         self->step = (uint16_t)step;
 }
 
@@ -231,7 +225,7 @@ bool rule_state_walk(struct rule_state *self, const struct drift_rule *rule, str
     codec_f64(codec, &at.threshold);
     moments_walk(&at.moments, codec);
     if (!codec_loads(codec)) {
-        save_detect(detect_of(self), codec);
+        save_detect(rule_state_detect(self), codec);
         return true;
     }
     const size_t size = codec_open(codec);
@@ -239,7 +233,7 @@ bool rule_state_walk(struct rule_state *self, const struct drift_rule *rule, str
     codec_skip(codec, size);
     if (!codec->failed && self) {
         load_step(self, rule, steps, step, at.rate);
-        if (load_detect(detect_of(self), saved, size, codec)) {
+        if (load_detect(rule_state_detect(self), saved, size, codec)) {
             at.step = self->step;
             at.errors = self->errors;
             *self = at;

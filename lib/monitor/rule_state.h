@@ -2,8 +2,9 @@
  *
  * State and detector are one block on lines of the cache of their own, with what every value touches first.
  *
- * Threads: belongs to its monitor's. Memory: rule_state_new() takes it, rule_state_take() only for a first histogram or
- * categories. Failure: -ENOMEM; an event that a rule could not take is as if it had not carried the metric.
+ * Threads: belongs to its monitor's. Memory: rule_state_new() takes what is needed to go on; rule_state_take() takes
+ * more while a reference is collected, as a stream gets long, and for a first histogram or categories. Failure:
+ * -ENOMEM; an event that a rule could not take is as if it had not carried the metric.
  */
 #ifndef DRIFT_LIB_MONITOR_RULE_STATE_H
 #define DRIFT_LIB_MONITOR_RULE_STATE_H
@@ -24,7 +25,7 @@ struct rule_state {
     int64_t counted_since_ns;
 };
 
-/* Its detector. */
+/* Its detector, which begins on a line of its own behind the state. */
 struct detect *rule_state_detect(const struct rule_state *self);
 
 /* Makes one in *self_p, which the caller owns. -EINVAL: the rule's parameters make no sense; -ENOMEM. */
