@@ -154,9 +154,9 @@ class Disk(unittest.TestCase):
 
     # -- stores that a start refuses --
 
-    def refused(self, daemon, status, *parts, command=(), safe="nothing was changed", to_do="put back a copy"):
+    def refused(self, daemon, status, *parts, command=(), driftd=line.DRIFTD, safe="nothing was changed", to_do="put back a copy"):
         """The start ends with one line: the file, what is safe, what to do."""
-        done = subprocess.run([*command, line.DRIFTD, "--config", daemon.config], capture_output=True, text=True,
+        done = subprocess.run([*command, driftd, "--config", daemon.config], capture_output=True, text=True,
                               timeout=line.PATIENCE_S, check=False)
         self.assertEqual(done.returncode, status, done.stderr)
         words = json.loads(done.stderr.splitlines()[-1])["msg"]
@@ -253,7 +253,8 @@ class Disk(unittest.TestCase):
             if os.geteuid() == 0:
                 shutil.chown(daemon.folder, "nobody")
                 self.refused(daemon, 74, "cannot be opened for writing", to_do="give this user the folder and the file",
-                             command=("setpriv", "--reuid=nobody", "--clear-groups"))
+                             command=("setpriv", "--reuid=nobody", "--clear-groups"),
+                             driftd=shutil.copy(line.DRIFTD, daemon.folder))  # where it was built may be closed to others
                 shutil.chown(daemon.folder, "root")
             again()
             daemon.start()
