@@ -164,7 +164,7 @@ static int keep_limited(struct arena *memory, const struct budget_kpi *list, uin
 
 static int merge_drift(struct arena *memory, const struct budget_block *block, struct budget_set *out)
 {
-    const struct key_place *place = record_find(&block->keys, schema_row_of("budgets[].drift"));
+    const struct key_place *place = record_at(&block->keys, "budgets[].drift");
     out->drift = block->drift;
     return place ? record_note(&out->keys, memory, place) : 0;
 }

@@ -9,7 +9,7 @@ enum given { GIVEN_DEFAULT, GIVEN_GOOD, GIVEN_BAD };
 
 static enum given given(const struct checker *self, const char *path, struct mark *mark_p)
 {
-    const struct key_place *place = record_find(&self->box->keys, schema_row_of(path));
+    const struct key_place *place = record_at(&self->box->keys, path);
     if (!place)
         return GIVEN_DEFAULT;
     *mark_p = place->mark;

@@ -43,8 +43,8 @@ static void check_limits(struct checker *self, const struct budget_kpi *kpi)
     char name[METRIC_NAME_MAX + 32];
     if (!(kpi->budget.min > kpi->budget.max))
         return;
-    const struct key_place *min = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.min"));
-    const struct key_place *max = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.max"));
+    const struct key_place *min = record_at(&kpi->keys, "budgets[].kpis.<metric>.min");
+    const struct key_place *max = record_at(&kpi->keys, "budgets[].kpis.<metric>.max");
     char place[MISTAKES_PLACE_MAX];
     bool min_later = is_later(min->mark, max->mark);
     snprintf(name, sizeof(name), "budgets[].kpis.%s.%s", kpi->budget.metric, min_later ? "min" : "max");
@@ -63,9 +63,9 @@ static void check_limits(struct checker *self, const struct budget_kpi *kpi)
 /* Where a limit of `test: evidence` stands, or else its test. */
 static struct mark evidence_mark(const struct budget_kpi *kpi, const char *limit)
 {
-    const struct key_place *place = record_find(&kpi->keys, schema_row_of(limit));
+    const struct key_place *place = record_at(&kpi->keys, limit);
     if (!place)
-        place = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.test"));
+        place = record_at(&kpi->keys, "budgets[].kpis.<metric>.test");
     return place ? place->mark : kpi->mark;
 }
 
@@ -138,8 +138,8 @@ static void check_unlimited(struct checker *self, uint32_t block)
     char name[METRIC_NAME_MAX + 32];
     for (uint32_t k = 0; k < budgets->blocks[block].kpi_count && !mistakes_full(self->mistakes); k++) {
         const struct budget_kpi *kpi = &budgets->blocks[block].kpis[k];
-        bool tried = record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.min")) ||
-                     record_find(&kpi->keys, schema_row_of("budgets[].kpis.<metric>.max"));
+        bool tried = record_at(&kpi->keys, "budgets[].kpis.<metric>.min") ||
+                     record_at(&kpi->keys, "budgets[].kpis.<metric>.max");
         if (kpi->off || kpi->bad || tried || limited_before(budgets, block, kpi->budget.metric))
             continue;
         snprintf(name, sizeof(name), "budgets[].kpis.%s", kpi->budget.metric);

@@ -166,7 +166,7 @@ static int fill(struct config_box *box, const struct source *sources, const stru
     for (uint32_t i = 0; i < box->file_count; i++)
         if (fill_from(&reader, &sources[i], i, &expansion, &broken) != 0)
             return -ENOMEM;
-    if (error == -ENAMETOOLONG && !broken && !record_find(&box->keys, schema_row_of("control.bind")))
+    if (error == -ENAMETOOLONG && !broken && !record_at(&box->keys, "control.bind"))
         mistakes_add(mistakes, (struct mark){0}, "control.bind",
                      "the path in XDG_RUNTIME_DIR is too long for a socket; set control.bind");
     /* A time is shared by all models that there can be; a number of events is each one's own, however many there are. */

@@ -118,7 +118,7 @@ static void put_parameter(struct print_text *text, const struct detect_param *pa
 
 static void print_drift(struct printer *self, const struct budget_block *block, unsigned indent)
 {
-    const struct key_place *place = record_find(&block->keys, schema_row_of("budgets[].drift"));
+    const struct key_place *place = record_at(&block->keys, "budgets[].drift");
     if (!block->drift.given)
         return;
     begin_line(self, indent, "drift");
@@ -167,7 +167,7 @@ static void print_blocks(struct printer *self)
     end_line(self);
     for (uint32_t i = 0; i < budgets->block_count; i++) {
         const struct budget_block *block = &budgets->blocks[i];
-        const struct key_place *place = record_find(&block->keys, schema_row_of("budgets[].models"));
+        const struct key_place *place = record_at(&block->keys, "budgets[].models");
         print_put(&self->text, "  - models: ");
         print_quoted(&self->text, text_of(block->models));
         end_with_place(self, place);

@@ -173,21 +173,46 @@ static bool belongs(const struct schema_row *row, const char *section)
     return !strpbrk(row->path + length, "[<");
 }
 
+/* The rows of a section that have a default: `out` has room for all rows. */
+static uint32_t rows_with_default(const char *section, const struct schema_row **out)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < schema_row_count; i++) {
+        const struct schema_row *row = &schema_rows[i];
+        if (row->standard && !row->absent && row->offset != SCHEMA_NOWHERE && belongs(row, section))
+            out[count++] = row;
+    }
+    return count;
+}
+
+/* Their defaults as one list: a parser of YAML costs far more to make than to use. */
+static struct text list_of_defaults(const struct schema_row *const *rows, uint32_t count, struct arena *memory)
+{
+    size_t room = 1, len = 0;
+    for (uint32_t i = 0; i < count; i++)
+        room += strlen(rows[i]->standard) + sizeof("- \n");
+    char *list = arena_take(memory, room, 1);
+    for (uint32_t i = 0; i < count && list; i++)
+        len += (size_t)snprintf(list + len, room - len, "- %s\n", rows[i]->standard);
+    return (struct text){.at = list, .len = len};
+}
+
 void read_defaults(struct reader *self, const char *section, void *base)
 {
     const struct target target = {.base = base};
-    for (uint32_t i = 0; i < schema_row_count; i++) {
-        const struct schema_row *row = &schema_rows[i];
-        if (!row->standard || row->absent || row->offset == SCHEMA_NOWHERE || !belongs(row, section))
-            continue;
-        const struct tree_source source = {
-            .yaml = text_of(row->standard), .memory = self->scratch, .mistakes = self->mistakes,
-            .expansion = self->expansion};
-        struct tree tree;
-        if (tree_parse(&tree, &source) != 0) {
-            self->scratch->failed = true;
-            return;
-        }
-        readers[row->type](self, row, tree.root, row->path, &target);
+    const struct schema_row **rows = arena_take(self->scratch, schema_row_count, sizeof(*rows));
+    uint32_t count = rows ? rows_with_default(section, rows) : 0;
+    const struct tree_source source = {.yaml = list_of_defaults(rows, count, self->scratch),
+                                       .memory = self->scratch,
+                                       .mistakes = self->mistakes,
+                                       .expansion = self->expansion};
+    struct tree tree;
+    if (!rows || !source.yaml.at || tree_parse(&tree, &source) != 0) {
+        self->scratch->failed = true;
+        return;
     }
+    const struct node *node = tree.root ? tree.root->first : NULL;
+    assert((tree.root ? tree.root->count : 0) == count);
+    for (uint32_t i = 0; i < count; i++, node = node->next)
+        readers[rows[i]->type](self, rows[i], node, rows[i]->path, &target);
 }

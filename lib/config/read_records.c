@@ -40,7 +40,7 @@ bool read_metric_name(struct reader *self, const struct node *key, const char *s
 
 static const struct key_place *good_key(const struct record *keys, const char *path)
 {
-    const struct key_place *place = record_find(keys, schema_row_of(path));
+    const struct key_place *place = record_at(keys, path);
     return place && !place->bad ? place : NULL;
 }
 

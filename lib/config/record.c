@@ -15,6 +15,14 @@ const struct key_place *record_find(const struct record *self, const struct sche
     return find(self, row);
 }
 
+const struct key_place *record_at(const struct record *self, const char *path)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        if (strcmp(self->places[i].row->path, path) == 0)
+            return &self->places[i];
+    return NULL;
+}
+
 int record_note(struct record *self, struct arena *memory, const struct key_place *place)
 {
     struct key_place *noted = find(self, place->row);

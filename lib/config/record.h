@@ -23,6 +23,9 @@ struct record {
 /* NULL: the key was not set. */
 const struct key_place *record_find(const struct record *self, const struct schema_row *row);
 
+/* The same by the whole path of its row; few keys are set, so this looks among them and not in the table. */
+const struct key_place *record_at(const struct record *self, const char *path);
+
 /* Notes a key; one that was noted before gets the new place. */
 int record_note(struct record *self, struct arena *memory, const struct key_place *place);
 

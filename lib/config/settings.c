@@ -43,8 +43,7 @@ const struct monitor_settings *config_settings_default(void)
 static bool tell_place(const struct config_box *box, const struct record *keys, const char *path,
                        struct config_place *out)
 {
-    const struct schema_row *row = schema_row_of(path);
-    const struct key_place *place = row ? record_find(keys, row) : NULL;
+    const struct key_place *place = record_at(keys, path);
     *out = (struct config_place){0};
     if (!place)
         return false;
