@@ -5,7 +5,7 @@
 #define PAYLOAD_MIN 16 /* bytes: the readers of shapes look at eight at once */
 
 /* Where the next event can be written, with what all have in common. */
-static bool open_event(struct metric_decoder *self, struct fast_event *out)
+static inline bool open_event(struct metric_decoder *self, struct fast_event *out)
 {
     if (self->event_count == self->event_room) {
         struct metric_event *events =
@@ -29,8 +29,18 @@ static bool open_event(struct metric_decoder *self, struct fast_event *out)
     event->metrics = metrics;
     event->metric_count = 0;
     event->shape = 0;
-    *out = (struct fast_event){.event = event, .metrics = metrics, .latest_s = self->latest_s};
+    out->event = event;
+    out->metrics = metrics;
+    out->ignored = 0;
     return true;
+}
+
+/* It was found good, and counts. */
+static inline void close_event(struct metric_decoder *self, const struct fast_event *event)
+{
+    self->ignored += event->ignored;
+    memory_arena_take(&self->metrics, event->event->metric_count * sizeof *event->metrics);
+    self->event_count++;
 }
 
 /* Stands for the names of an event and, loosely, their order. */
@@ -80,7 +90,7 @@ static const unsigned char *read_names(struct metric_decoder *self, const unsign
 static const unsigned char *read_event(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
                                        uint16_t *place)
 {
-    struct fast_event event;
+    struct fast_event event = {.latest_s = self->latest_s};
     if (!open_event(self, &event))
         return NULL;
     const struct shape *shape = shape_at(&self->shapes, *place);
@@ -90,15 +100,14 @@ static const unsigned char *read_event(struct metric_decoder *self, const unsign
     if (after == NULL) {
         if (!open_event(self, &event))
             return NULL;
+        event.carried = 0;
         after = read_names(self, at, end, shape, place, &event);
     }
     if (after == NULL || (self->model == NULL && !(event.carried >> MEMBER_MODEL & 1)))
         return NULL;
     if (!self->first_done)
         fast_sender(self, &event);
-    self->ignored += event.ignored;
-    memory_arena_take(&self->metrics, event.event->metric_count * sizeof *event.metrics);
-    self->event_count++;
+    close_event(self, &event);
     return after;
 }
 
@@ -117,6 +126,25 @@ static const unsigned char *read_row(struct metric_decoder *self, const unsigned
     if (*place != expected && followed)
         followed->next = *place;
     return after;
+}
+
+/* Rows that look like the one before, as in most batches all do but the first: returns where they end. */
+static const unsigned char *read_alike(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
+                                       uint16_t place)
+{
+    const struct shape *shape = shape_at(&self->shapes, place);
+    if (!shape || (shape->next && shape->next != place) ||
+        (self->model == NULL && !(shape->carried >> MEMBER_MODEL & 1)))
+        return at;
+    struct fast_event event = {.latest_s = self->latest_s};
+    while (end - at > 2 && at[0] == ',' && at[1] == '{' && open_event(self, &event)) {
+        const unsigned char *after = shape_json(self, shape, at + 1, end, &event);
+        if (after == NULL)
+            break;
+        close_event(self, &event);
+        at = after;
+    }
+    return at;
 }
 
 static const unsigned char *behind_space(const unsigned char *at, const unsigned char *end)
@@ -141,6 +169,8 @@ static bool read_json(struct metric_decoder *self, const unsigned char *at, cons
             return false;
         if (first)
             *shape = place;
+        else
+            at = read_alike(self, at, end, place);
         at = behind_space(at, end);
         if (at == end)
             return false;

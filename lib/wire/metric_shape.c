@@ -10,7 +10,8 @@ struct draft {
     const struct siphash_key *secret;
     struct shape_member at[SHAPE_MEMBERS_MAX + 1];
     const unsigned char *literal[SHAPE_MEMBERS_MAX + 1];
-    uint32_t count;
+    uint32_t count, metric_count;
+    uint16_t reach;
     size_t bytes;
     uint64_t carried, metrics;
 };
@@ -32,6 +33,8 @@ static bool add(struct draft *self, const unsigned char *first, const unsigned c
     struct shape_member *out = &self->at[self->count];
     self->literal[self->count++] = first;
     *out = (struct shape_member){.at = (uint32_t)self->bytes, .len = (uint8_t)len, .value = (uint8_t)value};
+    if (self->reach < len + 8)
+        self->reach = (uint16_t)(len + 8);
     self->bytes += len;
     memcpy(out->word, first, len < 16 ? len : 16);
     memset(out->mask, 0xff, len < 16 ? len : 16);
@@ -50,10 +53,12 @@ static bool add(struct draft *self, const unsigned char *first, const unsigned c
     out->least = member == MEMBER_METRIC ? -DBL_MAX : 0;
     out->most = member == MEMBER_RATIO ? 1 : DBL_MAX;
     out->name_at = (uint8_t)((const unsigned char *)name.at - first);
-    out->name_len = (uint8_t)name.len;
+    out->name_len = name.len;
     self->carried |= UINT64_C(1) << member;
-    if (out->metric)
+    if (out->metric) {
         self->metrics = mixed(self->metrics, out->key);
+        self->metric_count++;
+    }
     return true;
 }
 
@@ -150,8 +155,13 @@ static struct shape *finish(const struct draft *self, uint64_t hash)
     if (!out)
         return NULL;
     unsigned char *bytes = (unsigned char *)out->at + members;
-    *out = (struct shape){
-        .hash = hash, .carried = self->carried, .metrics = self->metrics, .count = self->count, .bytes = bytes};
+    *out = (struct shape){.hash = hash,
+                          .carried = self->carried,
+                          .metrics = self->metrics,
+                          .count = self->count,
+                          .metric_count = self->metric_count,
+                          .reach = self->reach,
+                          .bytes = bytes};
     memcpy(out->at, self->at, members);
     for (uint32_t i = 0; i < self->count; i++)
         memcpy(bytes + self->at[i].at, self->literal[i], self->at[i].len);
@@ -174,7 +184,7 @@ uint16_t shape_learn(struct shapes *self, const struct siphash_key *secret, bool
     if (self->patience < SHAPE_PATIENCE && *shape_p)
         return 0;
     self->patience = 0;
-    struct draft draft = {.secret = secret};
+    struct draft draft = {.secret = secret, .reach = 16};
     struct shape *shape = NULL;
     if (json ? draft_json(&draft, at, end) : draft_msgpack(&draft, at, end))
         shape = finish(&draft, hash);

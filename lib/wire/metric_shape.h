@@ -34,20 +34,23 @@ enum shape_value { SHAPE_NUMBER, SHAPE_INTEGER, SHAPE_TEXT, SHAPE_END };
 
 /* What stands before a value, and what the value is. Of the last there is none: what stands before the end. */
 struct shape_member {
-    uint64_t word[2], mask[2];      /* the first 16 bytes, and ones where there are any */
-    uint64_t key;                   /* of the name, as struct metric has it */
-    uint32_t at;                    /* all bytes, in `bytes` of the shape */
-    uint8_t len, name_at, name_len; /* bytes; where the name begins among them */
-    uint8_t member, value;          /* enum member, enum shape_value */
-    bool metric;                    /* it is one, and a number: */
-    double least, most;             /* in which range */
+    uint64_t word[2], mask[2]; /* the first 16 bytes, and ones where there are any */
+    size_t name_len;
+    uint64_t key;          /* of the name; both as struct metric has them */
+    double least, most;    /* of a metric, the range */
+    uint32_t at;           /* all bytes, in `bytes` of the shape */
+    uint8_t len, name_at;  /* bytes; where the name begins among them */
+    uint8_t member, value; /* enum member, enum shape_value */
+    bool metric;           /* it is one, and a number */
 };
 
 struct shape {
     uint64_t hash, carried; /* of what it holds; a bit for each enum member */
     uint64_t metrics;       /* struct metric_event.shape */
     uint32_t count;         /* with the last, which has no value */
-    uint16_t next;          /* the place of the shape that followed it, from 1 */
+    uint32_t metric_count;
+    uint16_t reach; /* what shape_here() may read of any member, and eight bytes of its value */
+    uint16_t next;  /* the place of the shape that followed it, from 1 */
     const unsigned char *bytes;
     struct shape_member at[];
 };
@@ -73,19 +76,30 @@ uint16_t shape_learn(struct shapes *self, const struct siphash_key *secret, bool
 
 void shapes_free(struct shapes *self);
 
+/* Whether fewer bytes than `reach` are left. */
+static inline bool shape_ends(const struct shape *self, const unsigned char *at, const unsigned char *end)
+{
+    return end - at < self->reach;
+}
+
+/* The same for those behind the first 16. */
+static inline bool shape_rest(const unsigned char *bytes, const unsigned char *at, size_t len)
+{
+    return memcmp(at + len - 8, bytes + len - 8, 8) == 0 && (len <= 24 || memcmp(at + 16, bytes + 16, len - 24) == 0);
+}
+
 /* Whether the bytes from `at` on are those before a value. */
 static inline bool shape_here(const struct shape *self, const struct shape_member *member, const unsigned char *at,
                               const unsigned char *end)
 {
-    const size_t left = (size_t)(end - at);
-    if (left < 16)
-        return left >= member->len && memcmp(at, self->bytes + member->at, member->len) == 0;
+    const size_t len = member->len;
+    if (shape_ends(self, at, end))
+        return (size_t)(end - at) >= len && memcmp(at, self->bytes + member->at, len) == 0;
     uint64_t word[2];
     memcpy(word, at, sizeof word);
     if (((word[0] ^ member->word[0]) & member->mask[0]) | ((word[1] ^ member->word[1]) & member->mask[1]))
         return false;
-    const size_t rest = member->len > 16 ? member->len - (size_t)16 : 0;
-    return rest == 0 || (left >= member->len && memcmp(at + 16, self->bytes + member->at + 16, rest) == 0);
+    return len <= 16 || shape_rest(self->bytes + member->at, at, len);
 }
 
 #endif

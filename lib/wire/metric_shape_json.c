@@ -1,4 +1,5 @@
 #include <endian.h>
+#include <math.h>
 
 #include "lib/wire/json_number.h"
 #include "lib/wire/json_string.h"
@@ -9,26 +10,31 @@
 #define DIGITS_MAX 19      /* of a mantissa that surely fits 64 bits */
 #define WHOLE_MAX 10000000 /* with eight digits more it is a double still */
 
-static const double tens[] = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8};
+/* By the point and the digits behind it. One without a digit makes what is in no range. */
+static const double tens_by_point[] = {(double)NAN, (double)NAN, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
 static const uint32_t tens_whole[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
 
-/* The next eight bytes, the first of them lowest; zeros behind the end, before which eight can be read. */
+/* The next eight bytes, the first of them lowest. */
+static inline uint64_t eight_of(const unsigned char *at)
+{
+    uint64_t eight;
+    memcpy(&eight, at, sizeof eight);
+    return le64toh(eight);
+}
+
+/* The same, with zeros behind the end, before which eight can be read. */
 static inline uint64_t eight_at(const unsigned char *at, const unsigned char *end)
 {
     const ptrdiff_t left = end - at;
-    uint64_t eight;
-    memcpy(&eight, left >= 8 ? at : end - 8, sizeof eight);
-    eight = le64toh(eight);
-    return left >= 8 ? eight : eight >> (64 - 8 * left);
+    return left >= 8 ? eight_of(at) : eight_of(end - 8) >> (64 - 8 * left);
 }
 
 /* Eight bytes that are 0 to 9, the first of them highest in value. Three multiplications, each of which joins pairs. */
 static inline uint64_t number_of(uint64_t digits)
 {
-    digits = digits * 10 + (digits >> 8);
-    return ((digits & UINT64_C(0xff000000ff)) * UINT64_C(0xf424000000064) +
-            (digits >> 16 & UINT64_C(0xff000000ff)) * UINT64_C(0x271000000001)) >>
-           32;
+    digits = (digits * 10 + (digits >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
+    digits = digits * (1 + (100 << 16)) >> 16 & UINT64_C(0x0000ffff0000ffff);
+    return digits * (1 + (UINT64_C(10000) << 32)) >> 32;
 }
 
 /* The high bit of each byte that is no digit, where digits are 0 to 9. Right up to the first byte above 0x7f. */
@@ -50,41 +56,31 @@ static const unsigned char *take_long(const unsigned char *first, const unsigned
         if (count)
             whole = whole * tens_whole[count] + number_of(eight << (64 - 8 * count));
         places += count;
-        if (before + places > DIGITS_MAX)
+        if (places == 0 || before + places > DIGITS_MAX)
             return fast_json_number(first, end, out);
     } while (count == 8);
     *out = json_fraction(whole, places);
     return at + places;
 }
 
-/* A number without a sign, with few digits before its point and at most eight behind: exact, since both factors are
- * doubles and one operation rounds once (Clinger, PLDI 1990). Any other, or none, goes the long way. What follows a
- * number is looked at as what stands before the next value. */
-static inline const unsigned char *take_number(const unsigned char *first, const unsigned char *end, double *out)
+/* A number without a sign that has a point and ends within the eight bytes at *at_p: exact, since both factors are
+ * doubles and one operation rounds once (Clinger, PLDI 1990). False: it is another, or none. What follows a number is
+ * looked at as what stands before the next value. */
+static inline bool take_number(uint64_t eight, const unsigned char **at_p, double *out)
 {
-    const unsigned char *at = first;
-    uint64_t mantissa = (uint64_t)*at++ - '0', digit;
-    if (mantissa > 9)
-        return fast_json_number(first, end, out);
-    while (mantissa && (digit = (uint64_t)*at - '0') <= 9) { /* a bracket ends it */
-        mantissa = mantissa * 10 + digit;
-        at++;
-    }
-    if (mantissa >= WHOLE_MAX)
-        return fast_json_number(first, end, out);
-    if (*at != '.') {
-        *out = (double)(int64_t)mantissa;
-        return at;
-    }
-    const uint64_t eight = eight_at(++at, end) ^ EACH_BYTE * '0', others = no_digits(eight);
-    if (others == 0)
-        return take_long(first, at, end, mantissa, out);
-    if (others & 0x80)
-        return fast_json_number(first, end, out);
-    const unsigned places = (unsigned)__builtin_ctzll(others) >> 3;
-    mantissa = mantissa * tens_whole[places] + number_of(eight << (64 - 8 * places));
-    *out = (double)(int64_t)mantissa / tens[places];
-    return at + places;
+    const unsigned char *at = *at_p;
+    eight ^= EACH_BYTE * '0';
+    const uint64_t others = no_digits(eight), behind = others & (others - 1);
+    if (behind == 0)
+        return false;
+    const size_t whole = (size_t)__builtin_ctzll(others) / 8, bits = (size_t)__builtin_ctzll(behind) & ~(size_t)7;
+    if (at[whole] != '.' || (whole != 1 && (whole == 0 || (eight & 0xff) == 0)))
+        return false;
+    /* What stands before the point moves over it. */
+    const uint64_t before = others ^ (others - 1), digits = eight ^ ((eight ^ eight << 8) & before);
+    *out = (double)(int64_t)number_of(digits << (-bits & 63)) / tens_by_point[bits / 8 - whole];
+    *at_p = at + bits / 8;
+    return true;
 }
 
 /* An integer without a sign, of at most 15 digits. */
@@ -136,21 +132,45 @@ static const unsigned char *behind_space(const unsigned char *at, const unsigned
     }
 }
 
-static const unsigned char *other_value(struct metric_decoder *self, struct fast_event *out,
-                                        const struct shape_member *member, const unsigned char *at,
-                                        const unsigned char *end)
+/* Any other number than those of take_number(). */
+static const unsigned char *other_number(const unsigned char *first, const unsigned char *end, double *out)
+{
+    first = behind_space(first, end);
+    if (take_number(eight_at(first, end), &first, out))
+        return first;
+    const unsigned char *at = first;
+    uint64_t whole = (uint64_t)*at++ - '0', digit;
+    if (whole > 9)
+        return fast_json_number(first, end, out);
+    while (whole && (digit = (uint64_t)*at - '0') <= 9) { /* a bracket ends it */
+        whole = whole * 10 + digit;
+        at++;
+    }
+    if (whole >= WHOLE_MAX)
+        return fast_json_number(first, end, out);
+    if (*at == '.')
+        return take_long(first, at + 1, end, whole, out);
+    *out = (double)(int64_t)whole;
+    return at;
+}
+
+static inline const unsigned char *other_value(struct metric_decoder *self, struct fast_event *out,
+                                               const struct shape_member *member, const unsigned char *at,
+                                               const unsigned char *end)
 {
     const enum member kind = (enum member)member->member;
     struct text text;
     uint64_t whole;
+    if (*at <= ' ')
+        at = behind_space(at, end);
     if (member->value == SHAPE_TEXT) {
         const unsigned char *after = take_text(at, end, &text);
         return after && fast_text(self, out, kind, text) ? after : NULL;
     }
     if (member->value == SHAPE_NUMBER) {
-        double number;
-        const unsigned char *after = fast_json_number(at, end, &number);
-        return after && fast_time(out, number) ? after : NULL;
+        double *time = &out->event->timestamp_s;
+        const unsigned char *after = fast_json_number(at, end, time);
+        return after && fast_time(out, *time) ? after : NULL;
     }
     const unsigned char *after = take_integer(at, end, &whole);
     return after && fast_integer(out, kind, whole, (struct text){(const char *)at, (size_t)(after - at)}) ? after
@@ -162,29 +182,31 @@ const unsigned char *shape_json(struct metric_decoder *self, const struct shape 
 {
     struct metric *metric = out->metrics;
     for (const struct shape_member *member = shape->at;; member++) {
-        double number;
+        const bool last = shape_ends(shape, at, end);
         if (!shape_here(shape, member, at, end))
             return NULL;
         const char *name = (const char *)at + member->name_at;
+        double number;
         at += member->len;
         if (!member->metric) {
             if (member->value == SHAPE_END)
                 break;
-            if (*at <= ' ')
-                at = behind_space(at, end);
             at = other_value(self, out, member, at, end);
             if (!at)
                 return NULL;
             continue;
         }
-        if (*at <= ' ')
-            at = behind_space(at, end);
-        at = take_number(at, end, &number);
-        if (!at || !(number >= member->least && number <= member->most))
+        if (!take_number(last ? eight_at(at, end) : eight_of(at), &at, &number)) {
+            at = other_number(at, end, &metric->number);
+            if (!at || !(metric->number >= member->least))
+                return NULL;
+            number = metric->number;
+        }
+        if (!(number <= member->most))
             return NULL;
         fast_put(metric++, (struct text){name, member->name_len}, member->key, number);
     }
-    out->event->metric_count = (uint32_t)(metric - out->metrics);
+    out->event->metric_count = shape->metric_count;
     out->event->shape = shape->metrics;
     out->carried = shape->carried;
     return at;

@@ -61,7 +61,7 @@ const unsigned char *shape_msgpack(struct metric_decoder *self, const struct sha
             return NULL;
         fast_put(metric++, (struct text){name, member->name_len}, member->key, number);
     }
-    out->event->metric_count = (uint32_t)(metric - out->metrics);
+    out->event->metric_count = shape->metric_count;
     out->event->shape = shape->metrics;
     out->carried = shape->carried;
     return at;

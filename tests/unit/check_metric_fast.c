@@ -218,14 +218,18 @@ END_TEST
 START_TEST(every_number_says_the_same)
 {
     for (int round = 0; round < 15000; round++) {
-        char json[128], whole[24], part[24];
+        char json[160], whole[24], part[24];
         for (uint32_t i = 0, n = 1 + pick(20); i <= n; i++)
             whole[i] = i == n ? '\0' : (char)('0' + pick(10));
         for (uint32_t i = 0, n = pick(20); i <= n; i++)
             part[i] = i == n ? '\0' : (char)('0' + pick(10));
-        snprintf(json, sizeof json, "{\"x\":%s%s%s%s%s}", pick(4) ? "" : "-", whole, *part ? "." : "", part, pick(9) ? "" : "e-3");
+        const char *point = *part || pick(8) == 0 ? "." : "";
+        snprintf(json, sizeof json, "{\"x\":%s%s%s%s%s}", pick(4) ? "" : "-", whole, point, part, pick(9) ? "" : "e-3");
         same(json);
-        snprintf(json, sizeof json, "{\"model\":\"p/n/v\",\"accuracy\":0.5,\"x\":%s%s%s}", whole, *part ? "." : "", part);
+        snprintf(json, sizeof json, "{\"model\":\"p/n/v\",\"accuracy\":0.5,\"x\":%s%s%s}", whole, point, part);
+        same(json);
+        snprintf(json, sizeof json, "{\"x\":%s%s%s,\"model\":\"p/n/v\",\"a_metric_that_follows\":0.5}", whole, point,
+                 part);
         same(json);
         snprintf(json, sizeof json, "{\"seq\":%s,\"n\":%s,\"timestamp\":%s.%s,\"x\":1}", whole, part, part, whole);
         same(json);
@@ -275,9 +279,10 @@ START_TEST(shapes_that_take_turns_say_the_same)
             same(first);
     }
     for (int round = 0; round < 4000; round++) {
-        char json[512] = "[";
-        for (uint32_t rows = 1 + pick(5); rows > 0; rows--)
-            snprintf(json + strlen(json), sizeof json - strlen(json), "%s%s", turns[pick(8)], rows > 1 ? "," : "]");
+        char json[1024] = "[";
+        for (uint32_t rows = 1 + pick(12); rows > 0; rows--)
+            snprintf(json + strlen(json), sizeof json - strlen(json), "%s%s", turns[pick(3) ? 0 : pick(8)],
+                     rows > 1 ? "," : "]");
         same(json);
     }
 }

@@ -51,7 +51,7 @@ START_TEST(bytes_before_a_value_are_compared_to_the_last)
     ck_assert_ptr_nonnull(shape);
     for (uint32_t i = 0; i < shape->count; at += value[i], i++) {
         const struct shape_member *member = &shape->at[i];
-        for (size_t room = 0; room < 20; room++) {
+        for (size_t room = 0; room < 40; room++) {
             unsigned char *copy = malloc(member->len + room);
             ck_assert_ptr_nonnull(copy);
             memset(copy, '7', member->len + room);
