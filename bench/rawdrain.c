@@ -1,8 +1,10 @@
 /* rawdrain.c - the least that any receiver must do: takes two-frame messages off a bound SUB and forgets them.
  *
- *   rawdrain ENDPOINT MESSAGES [RCVHWM]
+ *   rawdrain ENDPOINT MESSAGES [RCVHWM [SECRET_KEY]]
  *
- * Prints seconds from the first to the last message, and CPU-seconds of the whole process (libzmq's I/O thread as well).
+ * With a key it is a CURVE server that lets everybody in.
+ * Prints seconds from the first to the last message, and CPU-seconds of the whole process (libzmq's I/O thread as
+ * well).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,15 +30,20 @@ static double cpu_seconds(void)
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: rawdrain ENDPOINT MESSAGES [RCVHWM]\n");
+        fprintf(stderr, "usage: rawdrain ENDPOINT MESSAGES [RCVHWM [SECRET_KEY]]\n");
         return 64;
     }
     unsigned long long want = strtoull(argv[2], NULL, 10), got = 0;
-    int queue = argc > 3 ? atoi(argv[3]) : 1000;
+    int queue = argc > 3 ? atoi(argv[3]) : 1000, yes = 1;
     void *context = zmq_ctx_new();
     void *sub = zmq_socket(context, ZMQ_SUB);
     zmq_setsockopt(sub, ZMQ_RCVHWM, &queue, sizeof queue);
     zmq_setsockopt(sub, ZMQ_SUBSCRIBE, "metrics/", 8);
+    if (argc > 4 && (zmq_setsockopt(sub, ZMQ_CURVE_SERVER, &yes, sizeof yes) ||
+                     zmq_setsockopt(sub, ZMQ_CURVE_SECRETKEY, argv[4], strlen(argv[4])))) {
+        fprintf(stderr, "rawdrain: %s\n", zmq_strerror(zmq_errno()));
+        return 1;
+    }
     if (zmq_bind(sub, argv[1])) {
         fprintf(stderr, "rawdrain: %s: %s\n", argv[1], zmq_strerror(zmq_errno()));
         return 1;

@@ -5,7 +5,8 @@ Each figure is a ratio of two runs side by side (A-B-A-B), PAIRS pairs, the medi
 are noisy, and a single absolute time says little. A is a bare libzmq receive loop (bench/rawdrain.c) unless said, B is
 driftd with 10,000 models, five metrics, windows of 128, KPI budgets and four detectors on; both drink from the same publisher
 (bench/blast.c), which TCP holds back, so that nothing is dropped and the receiver is what is measured. A run in which an
-event is missing fails. The daemon's models have been at work before: windows and references are full. What does not depend on the machine's other work is the number of instructions: bench/gate.py.
+event is missing fails. The daemon's models have been at work before: windows and references are full. What does not depend on the machine's other work is the number of instructions: bench/gate.py. What CURVE takes is
+in bench/curve.py.
 
     PAIRS=9 MESSAGES=1000000 ONLY=json make bench
 """
@@ -13,64 +14,21 @@ import json
 import os
 import pathlib
 import re
-import socket
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 
-BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
+import curve
+from daemon import BUILD, CONFIG, MANY, MODELS, Driftd, ask, blast, free_port, spread, wait_for, words
+
 HERE = pathlib.Path(__file__).resolve().parent
 PAIRS = int(os.environ.get("PAIRS", "9"))
 MESSAGES = int(os.environ.get("MESSAGES", "1000000"))
 ONLY = os.environ.get("ONLY", "")
-MODELS = 10_000
-MANY = 1_000_000
-WINDOWS_FULL, REFERENCE_FULL = 130, 510  # events a model
 BEHIND_PER_S = 100_000  # events, while a frame's way to its job is timed
 JOBS = 1000  # in each of these runs
 BYTES_A_MODEL = 7_000  # what MANY models need, to leave them out where a machine has not so much
-
-CONFIG = """
-metrics: {{bind: [tcp://127.0.0.1:{port}], queue: 1000, max_models: 2000000}}
-jobs: {{bind: [ipc://{dir}/jobs]}}
-feedback: {{bind: [ipc://{dir}/feedback]}}
-events: {{bind: [ipc://{dir}/events]}}
-control: {{bind: ipc://{dir}/control}}
-state: {{dir: {dir}/state}}
-log: {{level: error}}
-budgets:
-  - models: "*"
-    window: 128
-    kpis:
-      accuracy: {{min: 0.80, over: mean}}
-      latency_ms: {{max: 250, over: p95}}
-      processed_fps: {{min: 20, over: mean}}
-"""
-
-DETECTORS = """
-    drift:
-      - {metric: accuracy, detector: cusum, direction: down}
-      - {metric: precision, detector: ewma, direction: both}
-      - {metric: latency_ms, detector: page_hinkley, threshold: 1000000}
-      - {metric: processed_fps, detector: adwin}
-"""
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def blast(port, load, first=0):
-    args = [BUILD / "bench/blast", "127.0.0.1", port, load["models"], load["messages"], load["form"], load["rows"],
-            load.get("per_s", 0), first]
-    nodes = load.get("nodes", 1)
-    args[4] //= nodes
-    args[7] //= nodes
-    return [subprocess.Popen([str(a) for a in args], stdout=subprocess.DEVNULL) for _ in range(nodes)]
 
 
 def run_loop(command, load, *more):
@@ -90,92 +48,6 @@ def run_loop(command, load, *more):
 
 def run_raw(load):
     return run_loop([str(BUILD / "bench/rawdrain")], load)
-
-
-def cpu_of(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_of(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)) * 1024
-
-
-def ask(control, question):
-    import zmq
-    with zmq.Context.instance().socket(zmq.REQ) as s:
-        s.setsockopt(zmq.LINGER, 0)
-        s.setsockopt(zmq.RCVTIMEO, 60000)
-        s.connect(control)
-        s.send_json(question)
-        return s.recv_json()
-
-
-def wait_for(control, want, first=0):
-    """The status with so many events, and how many a second there were from the first that came beyond `first`, as in the
-    loops that are compared: the source takes a moment to begin. Asks ever more often towards the end, since an answer
-    counts every model and is paid for by the daemon."""
-    started, begun, pause = time.monotonic(), None, 0.005
-    while True:
-        status = ask(control, {"do": "status"})
-        have, now = status.get("events", 0), time.monotonic()
-        assert now - started < 300, status
-        if have > first and not begun:
-            begun = have, now
-        elif begun and now > begun[1]:
-            rate = (have - begun[0]) / (now - begun[1])
-            if have >= want:
-                assert rate > 0, "so few messages are over before they can be timed: MESSAGES=1000000"
-                return status, rate
-            pause = min(max((want - have) / rate / 2, 0.005), 1) if rate > 0 else pause
-        time.sleep(pause)
-
-
-class Driftd:
-    """A daemon that has been at work for a while: its models are known, their windows and references full. What is measured is
-    events, not beginnings, which come once in a model's life."""
-
-    def __init__(self, load):
-        self.load, self.want, self.laps, self.port = load, 0, 0, free_port()
-        self.folder = tempfile.TemporaryDirectory()
-        config = pathlib.Path(self.folder.name) / "driftd.yaml"
-        config.write_text(CONFIG.format(port=self.port, dir=self.folder.name) + (DETECTORS if load["detectors"] else ""))
-        pathlib.Path(self.folder.name, "state").mkdir()
-        self.control = f"ipc://{self.folder.name}/control"
-        self.daemon = subprocess.Popen([BUILD / "driftd", "--config", config])
-        while not pathlib.Path(self.folder.name, "control").exists():
-            time.sleep(0.02)
-            assert self.daemon.poll() is None, "driftd did not start"
-        ask(self.control, {"do": "status"})
-        warm = 1 if load["models"] == MANY else REFERENCE_FULL if load["detectors"] else WINDOWS_FULL
-        self.run(dict(load, messages=-(-warm // load["rows"]) * load["models"], per_s=0, nodes=1))
-
-    def run(self, load):
-        cpu = cpu_of(self.daemon.pid)
-        sources = blast(self.port, load, self.laps)
-        self.laps += load["messages"] // load["models"] // load.get("nodes", 1)
-        before, self.want = self.want, self.want + load["messages"] * load["rows"]
-        status, rate = wait_for(self.control, self.want, before)
-        cpu = cpu_of(self.daemon.pid) - cpu
-        for source in sources:
-            source.wait(timeout=60)
-        lost, dropped = sum(status["lost"].values()), sum(status["dropped"].values())
-        if lost or dropped or status["events"] != self.want:
-            sys.exit(f"bench: {status['events']} events of {self.want}, lost {lost}, dropped {dropped}")
-        return {"rate": rate / load["rows"], "cpu": cpu / load["messages"], "rss": rss_of(self.daemon.pid)}
-
-    def close(self):
-        self.daemon.terminate()
-        self.daemon.wait(timeout=60)
-        self.folder.cleanup()
-
-
-def spread(values):
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
-
-
-def words(ratio):
-    return f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f})"
 
 
 def pairs_of(name, load, other, pairs):
@@ -360,6 +232,8 @@ PARTS = {
     "river": lambda: compare("json, against River", {"messages": MESSAGES // 40}, river_line, pairs=min(PAIRS, 3),
                              against="River"),
     "many": compare_many,
+    "curve": lambda: curve.compare("curve, json, single events", 1, MESSAGES, PAIRS),
+    "curve batch": lambda: curve.compare("curve, json, batches of 64", 64, max(MESSAGES // 16, MODELS), PAIRS),
     "frame to job": frame_to_job,
     "triggers": triggers,
     "memory": memory,
