@@ -83,7 +83,8 @@ struct detect_params {
     struct detect_stage stage[DETECT_STAGES_MAX];
 };
 
-/* Filled with one sentence that names what is allowed. Callers may pass NULL. */
+/* Filled with one sentence that names what is allowed, in printable ASCII: what it quotes has '?' for all else. Callers
+ * may pass NULL. */
 struct detect_error {
     char text[256];
 };

@@ -19,6 +19,10 @@ void detect_say(struct detect_error *error, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(error->text, sizeof(error->text), format, arguments);
     va_end(arguments);
+    /* What is quoted may be any bytes, and be cut within a character. */
+    for (char *at = error->text; *at; at++)
+        if (*at < ' ' || *at > '~')
+            *at = '?';
 }
 
 const struct detect_param *detect_param(const char *detector, uint32_t index)

@@ -203,6 +203,27 @@ START_TEST(mistakes_of_rules)
 }
 END_TEST
 
+/* A name may hold line breaks, what terminals obey, and more than is shown. */
+START_TEST(what_a_rule_quotes_stays_in_its_line)
+{
+#define RULE(rule) "budgets: [{models: a, drift: [" rule "]}]"
+#define ALL "evidence, cusum, ewma, shewhart, page_hinkley, adwin, ddm, eddm, hddm_a, hddm_w, kswin, psi, ks, js, wasserstein, chi2"
+    expect_told(RULE("{metric: a, detector: \"c\\n\\e[1m\"}"),
+                "1:53: budgets[].drift[].detector: no detector \"c??[1m\"; there are " ALL);
+    expect_told(RULE("{metric: a, detector: 0123456789012345678901234567890123456789\xc3\xa9}"),
+                "1:53: budgets[].drift[].detector: no detector \"0123456789012345678901234567890123456789\"; there are " ALL);
+    expect_told(RULE("{metric: a, detector: 012345678901234567890123456789012345678\xc3\xa9}"),
+                "1:53: budgets[].drift[].detector: no detector \"012345678901234567890123456789012345678?\"; there are " ALL);
+    expect_told(RULE("{metric: a, detector: ddm, \"a\\nb\": 3}"),
+                "1:58: budgets[].drift[]: a?b: no parameter of ddm, which has warm_start, warning_threshold, "
+                "drift_threshold");
+    expect_told(RULE("{metric: a, detector: ddm, warm_start: \"1\\n2\"}"),
+                "1:70: budgets[].drift[]: warm_start: 1?2 is not allowed; it takes a whole number from 1 to 1e+09");
+#undef ALL
+#undef RULE
+}
+END_TEST
+
 START_TEST(mistakes_of_evidence)
 {
     expect_told("budgets:\n"
@@ -273,6 +294,7 @@ int main(void)
     tcase_add_test(cases, a_known_reference_is_taken_as_it_is);
     tcase_add_test(cases, promises_are_worked_out_once);
     tcase_add_test(cases, mistakes_of_rules);
+    tcase_add_test(cases, what_a_rule_quotes_stays_in_its_line);
     tcase_add_test(cases, mistakes_of_evidence);
     tcase_add_test(cases, mistakes_of_rates);
     return run_tests(cases, "config rules");
