@@ -26,6 +26,18 @@ struct event_draft {
     bool has_model;
 };
 
+/* What one event says, before any of it counts. */
+struct fast_event {
+    struct metric_event *event;
+    struct metric *metrics; /* room for METRIC_EVENT_MAX */
+    double latest_s;
+    struct text node, boot; /* METRIC_NOT_SAID and 0 where it does not say */
+    uint64_t seq, carried;  /* a bit for each enum member that came */
+    uint32_t ignored;
+};
+
+#define METRIC_NOT_SAID ((struct text){.at = "", .len = 0})
+
 union metric_cell {
     double number;  /* NAN: absent */
     uint64_t count; /* of the column "n"; 0: absent */
@@ -69,7 +81,8 @@ struct metric_decoder {
     struct beacon_message beacon;
     struct beacon_topic *topics;
     size_t topic_room;
-    struct known_names known; /* metric_fast.h */
+    struct fast_event fast; /* the event that is being read, metric_fast.h */
+    struct known_names known;
     struct shapes shapes;
     unsigned char *metrics_first; /* where the metrics of a message begin in their arena */
     bool untidy;                  /* there is something to clear away before the next message */
@@ -94,9 +107,11 @@ void event_append(struct metric_decoder *self, const struct metric_event *event)
 enum mistake bins_read(struct metric_decoder *self, struct wire_value *map, struct metric *out,
                        struct wire_value *culprit);
 
-/* metric_quick.c: reads a payload all of whose events are good and go the short way. False: it is another; what there is
- * of it does not count. *shape: the place of the shape that the message is likely to begin with, and has. */
-bool quick_read(struct metric_decoder *self, struct text payload, uint16_t *shape);
+/* metric_message.c: clears away what is untidy; makes ready for a message; and reads one the general way: 0 or -ENOMEM.
+ */
+void decoder_tidy(struct metric_decoder *self);
+void decoder_begin(struct metric_decoder *self, const struct model_id *model, double now_s);
+int decoder_read(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s);
 
 /* metric_columns.c */
 void columns_begin(struct metric_columns *self);

@@ -13,18 +13,7 @@ bool fast_time(struct fast_event *out, double seconds)
     return true;
 }
 
-bool fast_integer(struct fast_event *out, enum member member, uint64_t whole, struct text written)
-{
-    if (member == MEMBER_SEQ)
-        out->seq = whole;
-    else if (member == MEMBER_BOOT)
-        out->boot = written;
-    else
-        out->event->n = whole;
-    return member != MEMBER_N || whole >= 1;
-}
-
-bool fast_text(struct metric_decoder *self, struct fast_event *out, enum member member, struct text text)
+bool fast_other_text(struct metric_decoder *self, struct fast_event *out, enum member member, struct text text)
 {
     double seconds;
     switch (member) {
@@ -59,24 +48,15 @@ static bool carries(const struct fast_event *event, enum member member)
     return (event->carried >> member & 1) != 0;
 }
 
-void fast_sender(struct metric_decoder *self, const struct fast_event *event)
-{
-    struct metric_message *message = &self->message;
-    self->first_done = true;
-    if (carries(event, MEMBER_NODE))
-        message->node = event->node;
-    if (carries(event, MEMBER_BOOT))
-        message->boot = event->boot;
-    message->has_seq = carries(event, MEMBER_SEQ);
-    if (message->has_seq)
-        message->seq = event->seq;
-}
-
 bool fast_read(struct metric_decoder *self, struct wire_value *map, struct event_draft *draft)
 {
     struct metric_reader *reader = &self->reader;
     struct metric_event event = draft->event;
-    struct fast_event fast = {.event = &event, .metrics = draft->metrics, .latest_s = self->latest_s};
+    struct fast_event fast = {.event = &event,
+                              .metrics = draft->metrics,
+                              .latest_s = self->latest_s,
+                              .node = METRIC_NOT_SAID,
+                              .boot = METRIC_NOT_SAID};
     self->known.stamp++;
     const unsigned char *end = reader->json ? fast_json(self, &fast) : fast_msgpack(self, &fast, map->left);
     if (end == NULL || (self->model == NULL && !carries(&fast, MEMBER_MODEL)))

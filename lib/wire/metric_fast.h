@@ -17,16 +17,6 @@
 
 #include "lib/wire/metric_decoder.h"
 
-/* What one event says, before any of it counts. */
-struct fast_event {
-    struct metric_event *event;
-    struct metric *metrics; /* room for METRIC_EVENT_MAX */
-    double latest_s;
-    struct text node, boot;
-    uint64_t seq, carried; /* a bit for each enum member that came */
-    uint32_t ignored;
-};
-
 /* Reads the event whose map was opened; reader->at stands behind its end then. False: nothing has changed. */
 bool fast_read(struct metric_decoder *self, struct wire_value *map, struct event_draft *draft);
 
@@ -34,15 +24,23 @@ bool fast_read(struct metric_decoder *self, struct wire_value *map, struct event
 const unsigned char *fast_json(struct metric_decoder *self, struct fast_event *out);
 const unsigned char *fast_msgpack(struct metric_decoder *self, struct fast_event *out, uint32_t members);
 
-/* metric_shape_json.c and metric_shape_msgpack.c: the same for an event of a shape. In JSON the last byte before `end` is
- * a bracket, and 16 bytes at least stand before it. */
+/* metric_shape_json.c and metric_shape_msgpack.c: the same for an event of a shape. In JSON the last byte before `end`
+ * is a bracket, and 16 bytes at least stand before it. */
 const unsigned char *shape_json(struct metric_decoder *self, const struct shape *shape, const unsigned char *at,
                                 const unsigned char *end, struct fast_event *out);
 const unsigned char *shape_msgpack(struct metric_decoder *self, const struct shape *shape, const unsigned char *at,
                                    const unsigned char *end, struct fast_event *out);
 
-/* What the event says of its sender is the message's, if it is the first. */
-void fast_sender(struct metric_decoder *self, const struct fast_event *event);
+/* What the first event says of its sender is the message's. */
+static inline void fast_sender(struct metric_decoder *self, const struct fast_event *event)
+{
+    struct metric_message *message = &self->message;
+    self->first_done = true;
+    message->node = event->node;
+    message->boot = event->boot;
+    message->seq = event->seq;
+    message->has_seq = (event->carried >> MEMBER_SEQ & 1) != 0;
+}
 
 /* --- values; false or NULL: the long way --- */
 
@@ -68,10 +66,28 @@ static inline bool fast_metric(struct fast_event *out, const struct known_name *
 }
 
 bool fast_time(struct fast_event *out, double seconds);
-bool fast_integer(struct fast_event *out, enum member member, uint64_t whole, struct text written);
+
+static inline bool fast_integer(struct fast_event *out, enum member member, uint64_t whole, struct text written)
+{
+    if (member == MEMBER_SEQ)
+        out->seq = whole;
+    else if (member == MEMBER_BOOT)
+        out->boot = written;
+    else
+        out->event->n = whole;
+    return member != MEMBER_N || whole >= 1;
+}
 
 /* A text under a name that may have one. */
-bool fast_text(struct metric_decoder *self, struct fast_event *out, enum member member, struct text text);
+bool fast_other_text(struct metric_decoder *self, struct fast_event *out, enum member member, struct text text);
+
+static inline bool fast_text(struct metric_decoder *self, struct fast_event *out, enum member member, struct text text)
+{
+    if (member != MEMBER_NODE)
+        return fast_other_text(self, out, member, text);
+    out->node = text;
+    return text.len <= METRIC_NODE_MAX;
+}
 
 /* JSON: any number that is finite. `end` is behind a bracket. */
 const unsigned char *fast_json_number(const unsigned char *at, const unsigned char *end, double *out);

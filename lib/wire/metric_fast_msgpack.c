@@ -74,11 +74,10 @@ const unsigned char *fast_msgpack_text(const unsigned char *at, const unsigned c
 
 bool fast_msgpack_integer(struct metric_decoder *self, struct fast_event *out, enum member member, uint64_t whole)
 {
-    if (member != MEMBER_BOOT)
-        return fast_integer(out, member, whole, (struct text){0});
-    struct wire_value value = {.kind = WIRE_NUMBER, .whole = true, .magnitude = whole};
-    char unused[RULE_BOOT_DIGITS]; /* a later event's: only looked at */
-    return rule_boot(&value, self->first_done ? unused : self->boot, &out->boot) == FINE;
+    struct text written = METRIC_NOT_SAID;
+    if (member == MEMBER_BOOT && !self->first_done) /* a later event's is only looked at */
+        written = rule_digits(whole, self->boot);
+    return fast_integer(out, member, whole, written);
 }
 
 static struct known_name *take_name(struct metric_decoder *self, struct place *place, struct known_name *before,
@@ -88,7 +87,8 @@ static struct known_name *take_name(struct metric_decoder *self, struct place *p
     struct known_name *name = &known->at[before->next];
     if (place->at == place->end)
         return NULL;
-    if (name->len && name->len < 32 && *place->at == (0xA0 | name->len) && known_here(name, place->at + 1, place->end)) {
+    if (name->len && name->len < 32 && *place->at == (0xA0 | name->len) &&
+        known_here(name, place->at + 1, place->end)) {
         *text = (struct text){.at = (const char *)place->at + 1, .len = name->len};
         place->at += 1 + (size_t)name->len;
     } else {

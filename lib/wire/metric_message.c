@@ -47,7 +47,7 @@ void metric_decoder_destroy(struct metric_decoder **self_p)
 }
 
 /* What a message needed that went the long way, or much of: given back or made free. */
-static void tidy(struct metric_decoder *self)
+void decoder_tidy(struct metric_decoder *self)
 {
     struct metric_columns *columns = &self->columns;
     self->events = memory_trim(self->events, &self->event_room, sizeof *self->events);
@@ -66,15 +66,10 @@ static void tidy(struct metric_decoder *self)
 
 static void begin(struct metric_decoder *self, const struct model_id *model, double now_s)
 {
-    if (self->untidy)
-        tidy(self);
-    self->metrics.at = self->metrics_first;
-    self->model = model;
-    self->latest_s = now_s + self->options.max_future_s;
-    self->event_count = 0;
-    self->ignored = 0;
-    self->first_done = false;
-    self->message.node = self->message.boot = (struct text){.at = "", .len = 0};
+    self->untidy = true;
+    decoder_begin(self, model, now_s);
+    self->untidy = true;
+    self->message.node = self->message.boot = METRIC_NOT_SAID;
     self->message.has_seq = false;
     self->message.seq = 0;
 }
@@ -124,13 +119,10 @@ static void read_payload(struct metric_decoder *self, struct text payload)
     reader_end(&self->reader);
 }
 
-/* The general way: reads what the short way does not. */
-static int decode(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s)
+int decoder_read(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s)
 {
     struct metric_message *message = &self->message;
-    self->untidy = true;
     begin(self, model, now_s);
-    self->untidy = true;
     if (payload.len <= PAYLOAD_MAX) {
         read_payload(self, payload);
     } else {
@@ -145,28 +137,8 @@ static int decode(struct metric_decoder *self, const struct model_id *model, str
         return 0;
     }
     begin(self, model, now_s);
-    self->untidy = true;
     drop_end_syntax(&self->drops, &self->reader, message->dropped, message->detail);
     self->drops.any = true;
-    return 0;
-}
-
-int metric_decode_like(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
-                       uint16_t *like, const struct metric_message **out)
-{
-    struct metric_message *message = &self->message;
-    *out = NULL;
-    begin(self, model, now_s);
-    if (!quick_read(self, payload, like)) {
-        int rc = decode(self, model, payload, now_s);
-        if (rc != 0)
-            return rc;
-    }
-    message->drops = self->drops.any;
-    message->events = self->events;
-    message->event_count = (uint32_t)self->event_count;
-    message->ignored = self->ignored;
-    *out = message;
     return 0;
 }
 

@@ -5,7 +5,7 @@
 #define PAYLOAD_MIN 16 /* bytes: the readers of shapes look at eight at once */
 
 /* Where the next event can be written, with what all have in common. */
-static inline bool open_event(struct metric_decoder *self, struct fast_event *out)
+static inline bool open_event(struct metric_decoder *self)
 {
     if (self->event_count == self->event_room) {
         struct metric_event *events =
@@ -29,17 +29,23 @@ static inline bool open_event(struct metric_decoder *self, struct fast_event *ou
     event->metrics = metrics;
     event->metric_count = 0;
     event->shape = 0;
-    out->event = event;
-    out->metrics = metrics;
-    out->ignored = 0;
+    self->fast.event = event;
+    self->fast.metrics = metrics;
+    self->fast.ignored = 0;
     return true;
 }
 
-/* It was found good, and counts. */
-static inline void close_event(struct metric_decoder *self, const struct fast_event *event)
+static inline void forget_sender(struct fast_event *event)
 {
-    self->ignored += event->ignored;
-    memory_arena_take(&self->metrics, event->event->metric_count * sizeof *event->metrics);
+    event->node = event->boot = METRIC_NOT_SAID;
+    event->seq = 0;
+}
+
+/* The event was found good, and counts. */
+static inline void close_event(struct metric_decoder *self)
+{
+    self->ignored += self->fast.ignored;
+    memory_arena_take(&self->metrics, self->fast.event->metric_count * sizeof *self->fast.metrics);
     self->event_count++;
 }
 
@@ -90,24 +96,25 @@ static const unsigned char *read_names(struct metric_decoder *self, const unsign
 static const unsigned char *read_event(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
                                        uint16_t *place)
 {
-    struct fast_event event = {.latest_s = self->latest_s};
-    if (!open_event(self, &event))
+    struct fast_event *event = &self->fast;
+    if (!open_event(self))
         return NULL;
     const struct shape *shape = shape_at(&self->shapes, *place);
     const unsigned char *after = NULL;
     if (shape)
-        after = *at == '{' ? shape_json(self, shape, at, end, &event) : shape_msgpack(self, shape, at, end, &event);
+        after = *at == '{' ? shape_json(self, shape, at, end, event) : shape_msgpack(self, shape, at, end, event);
     if (after == NULL) {
-        if (!open_event(self, &event))
+        if (!open_event(self))
             return NULL;
-        event.carried = 0;
-        after = read_names(self, at, end, shape, place, &event);
+        forget_sender(event);
+        event->carried = 0;
+        after = read_names(self, at, end, shape, place, event);
     }
-    if (after == NULL || (self->model == NULL && !(event.carried >> MEMBER_MODEL & 1)))
+    if (after == NULL || (self->model == NULL && !(event->carried >> MEMBER_MODEL & 1)))
         return NULL;
     if (!self->first_done)
-        fast_sender(self, &event);
-    close_event(self, &event);
+        fast_sender(self, event);
+    close_event(self);
     return after;
 }
 
@@ -136,12 +143,11 @@ static const unsigned char *read_alike(struct metric_decoder *self, const unsign
     if (!shape || (shape->next && shape->next != place) ||
         (self->model == NULL && !(shape->carried >> MEMBER_MODEL & 1)))
         return at;
-    struct fast_event event = {.latest_s = self->latest_s};
-    while (end - at > 2 && at[0] == ',' && at[1] == '{' && open_event(self, &event)) {
-        const unsigned char *after = shape_json(self, shape, at + 1, end, &event);
+    while (end - at > 2 && at[0] == ',' && at[1] == '{' && open_event(self)) {
+        const unsigned char *after = shape_json(self, shape, at + 1, end, &self->fast);
         if (after == NULL)
             break;
-        close_event(self, &event);
+        close_event(self);
         at = after;
     }
     return at;
@@ -205,15 +211,50 @@ static bool read_msgpack(struct metric_decoder *self, const unsigned char *at, c
     return at == end;
 }
 
-bool quick_read(struct metric_decoder *self, struct text payload, uint16_t *shape)
+/* A payload all of whose events are good and go the short way. False: it is another; what there is of it does not
+ * count. *shape: the place of the shape that the message is likely to begin with, and has. */
+static inline bool quick_read(struct metric_decoder *self, struct text payload, uint16_t *shape)
 {
     const unsigned char *at = (const unsigned char *)payload.at, *end = at + payload.len;
     if (payload.len < PAYLOAD_MIN || payload.len > INT32_MAX || self->options.careful || self->options.recorded)
         return false;
+    forget_sender(&self->fast);
+    self->fast.latest_s = self->latest_s;
     self->reader.json = *at == '{' || *at == '[';
     if (!self->reader.json)
         return read_msgpack(self, at, end, shape);
     while (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\r')
         end--;
     return end - at >= PAYLOAD_MIN && (end[-1] == '}' || end[-1] == ']') && read_json(self, at, end, shape);
+}
+
+void decoder_begin(struct metric_decoder *self, const struct model_id *model, double now_s)
+{
+    if (self->untidy)
+        decoder_tidy(self);
+    self->metrics.at = self->metrics_first;
+    self->model = model;
+    self->latest_s = now_s + self->options.max_future_s;
+    self->event_count = 0;
+    self->ignored = 0;
+    self->first_done = false;
+}
+
+int metric_decode_like(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
+                       uint16_t *like, const struct metric_message **out)
+{
+    struct metric_message *message = &self->message;
+    *out = NULL;
+    decoder_begin(self, model, now_s);
+    if (!quick_read(self, payload, like)) {
+        int rc = decoder_read(self, model, payload, now_s);
+        if (rc != 0)
+            return rc;
+    }
+    message->drops = self->drops.any;
+    message->events = self->events;
+    message->event_count = (uint32_t)self->event_count;
+    message->ignored = self->ignored;
+    *out = message;
+    return 0;
 }

@@ -257,6 +257,17 @@ enum mistake rule_node(const struct wire_value *value, struct text *out)
     return FINE;
 }
 
+/* By hand: once a message, and printf takes as long as all the rest of it. */
+struct text rule_digits(uint64_t number, char digits[RULE_BOOT_DIGITS])
+{
+    char *at = digits + RULE_BOOT_DIGITS;
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return (struct text){.at = at, .len = (size_t)(digits + RULE_BOOT_DIGITS - at)};
+}
+
 enum mistake rule_boot(const struct wire_value *value, char digits[RULE_BOOT_DIGITS], struct text *out)
 {
     bool negative = false;
@@ -268,15 +279,12 @@ enum mistake rule_boot(const struct wire_value *value, char digits[RULE_BOOT_DIG
     if (mistake != FINE) {
         return mistake == MISTAKE_INTEGER_KIND ? MISTAKE_BOOT_KIND : mistake;
     }
-    char *at = digits + RULE_BOOT_DIGITS; /* by hand: once a message, and printf takes as long as all the rest of it */
-    do {
-        *--at = (char)('0' + magnitude % 10);
-        magnitude /= 10;
-    } while (magnitude > 0);
+    *out = rule_digits(magnitude, digits);
     if (negative) {
-        *--at = '-';
+        char *sign = digits + RULE_BOOT_DIGITS - out->len - 1;
+        *sign = '-';
+        *out = (struct text){.at = sign, .len = out->len + 1};
     }
-    *out = (struct text){.at = at, .len = (size_t)(digits + RULE_BOOT_DIGITS - at)};
     return FINE;
 }
 

@@ -91,6 +91,9 @@ enum mistake rule_node(const struct wire_value *value, struct text *out);
 
 #define RULE_BOOT_DIGITS 24
 
+/* The digits of a number, written to the end of `digits`. */
+struct text rule_digits(uint64_t number, char digits[RULE_BOOT_DIGITS]);
+
 /* A string, or an integer whose digits are written to `digits`. */
 enum mistake rule_boot(const struct wire_value *value, char digits[RULE_BOOT_DIGITS], struct text *out);
 

@@ -33,8 +33,8 @@ static bool add(struct draft *self, const unsigned char *first, const unsigned c
     struct shape_member *out = &self->at[self->count];
     self->literal[self->count++] = first;
     *out = (struct shape_member){.at = (uint32_t)self->bytes, .len = (uint8_t)len, .value = (uint8_t)value};
-    if (self->reach < len + 8)
-        self->reach = (uint16_t)(len + 8);
+    if (self->reach < len + 9)
+        self->reach = (uint16_t)(len + 9);
     self->bytes += len;
     memcpy(out->word, first, len < 16 ? len : 16);
     memset(out->mask, 0xff, len < 16 ? len : 16);

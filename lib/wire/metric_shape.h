@@ -49,7 +49,7 @@ struct shape {
     uint64_t metrics;       /* struct metric_event.shape */
     uint32_t count;         /* with the last, which has no value */
     uint32_t metric_count;
-    uint16_t reach; /* what shape_here() may read of any member, and eight bytes of its value */
+    uint16_t reach; /* what shape_here() may read of any member, and nine bytes of its value */
     uint16_t next;  /* the place of the shape that followed it, from 1 */
     const unsigned char *bytes;
     struct shape_member at[];
@@ -79,13 +79,21 @@ void shapes_free(struct shapes *self);
 /* Whether fewer bytes than `reach` are left. */
 static inline bool shape_ends(const struct shape *self, const unsigned char *at, const unsigned char *end)
 {
-    return end - at < self->reach;
+    return __builtin_expect(end - at < self->reach, 0);
 }
 
-/* The same for those behind the first 16. */
-static inline bool shape_rest(const unsigned char *bytes, const unsigned char *at, size_t len)
+static inline bool shape_few(const unsigned char *a, const unsigned char *b, size_t len)
 {
-    return memcmp(at + len - 8, bytes + len - 8, 8) == 0 && (len <= 24 || memcmp(at + 16, bytes + 16, len - 24) == 0);
+    size_t i = 0;
+    while (i < len && a[i] == b[i])
+        i++;
+    return i == len;
+}
+
+/* Of more than 16 bytes, whether those behind them are the same. */
+static inline bool shape_rest(const unsigned char *a, const unsigned char *b, size_t len)
+{
+    return memcmp(a + len - 8, b + len - 8, 8) == 0 && (len <= 24 || memcmp(a + 16, b + 16, len - 24) == 0);
 }
 
 /* Whether the bytes from `at` on are those before a value. */
@@ -93,13 +101,16 @@ static inline bool shape_here(const struct shape *self, const struct shape_membe
                               const unsigned char *end)
 {
     const size_t len = member->len;
-    if (shape_ends(self, at, end))
-        return (size_t)(end - at) >= len && memcmp(at, self->bytes + member->at, len) == 0;
+    if (shape_ends(self, at, end)) {
+        const size_t left = (size_t)(end - at);
+        if (left < 16 || left < len)
+            return left >= len && shape_few(at, self->bytes + member->at, len);
+    }
     uint64_t word[2];
     memcpy(word, at, sizeof word);
     if (((word[0] ^ member->word[0]) & member->mask[0]) | ((word[1] ^ member->word[1]) & member->mask[1]))
         return false;
-    return len <= 16 || shape_rest(self->bytes + member->at, at, len);
+    return len <= 16 || shape_rest(at, self->bytes + member->at, len);
 }
 
 #endif

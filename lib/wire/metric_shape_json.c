@@ -83,23 +83,24 @@ static inline bool take_number(uint64_t eight, const unsigned char **at_p, doubl
     return true;
 }
 
-/* An integer without a sign, of at most 15 digits. */
-static inline const unsigned char *take_integer(const unsigned char *at, const unsigned char *end, uint64_t *out)
+/* An integer without a sign, of at most 15 digits; *digits: how many. */
+static inline bool take_integer(const unsigned char *at, const unsigned char *end, uint64_t *out, size_t *digits)
 {
-    uint64_t number = 0;
-    const unsigned char *first = at;
-    for (int words = 0; words < 2; words++) {
-        const uint64_t eight = eight_at(at, end) ^ EACH_BYTE * '0', others = no_digits(eight);
-        const unsigned bits = others ? (unsigned)__builtin_ctzll(others) & ~7u : 64;
-        if (bits)
-            number = number * tens_whole[bits / 8] + number_of(eight << (64 - bits));
-        at += bits / 8;
-        if (bits == 64)
-            continue;
-        *out = number;
-        return at == first || (*first == '0' && at - first > 1) ? NULL : at;
+    uint64_t eight = eight_at(at, end) ^ EACH_BYTE * '0', others = no_digits(eight), high = 0;
+    const bool zero = (eight & 0xff) == 0;
+    *digits = 0;
+    if (others == 0) {
+        *digits = 8;
+        high = number_of(eight);
+        eight = eight_at(at + 8, end) ^ EACH_BYTE * '0';
+        others = no_digits(eight);
+        if (others == 0)
+            return false;
     }
-    return NULL;
+    const unsigned bits = (unsigned)__builtin_ctzll(others) & ~7u;
+    *digits += bits / 8;
+    *out = high * tens_whole[bits / 8] + (bits ? number_of(eight << (64 - bits)) : 0);
+    return *digits == 1 || (*digits > 1 && !zero);
 }
 
 /* The bytes between two quotes: printable ASCII without escapes. */
@@ -172,9 +173,11 @@ static inline const unsigned char *other_value(struct metric_decoder *self, stru
         const unsigned char *after = fast_json_number(at, end, time);
         return after && fast_time(out, *time) ? after : NULL;
     }
-    const unsigned char *after = take_integer(at, end, &whole);
-    return after && fast_integer(out, kind, whole, (struct text){(const char *)at, (size_t)(after - at)}) ? after
-                                                                                                          : NULL;
+    size_t digits;
+    return take_integer(at, end, &whole, &digits) &&
+                   fast_integer(out, kind, whole, (struct text){(const char *)at, digits})
+               ? at + digits
+               : NULL;
 }
 
 const unsigned char *shape_json(struct metric_decoder *self, const struct shape *shape, const unsigned char *at,

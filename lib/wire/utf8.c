@@ -39,7 +39,7 @@ bool utf8_valid(struct text text)
             at += 8;
             continue;
         }
-        unsigned bytes = utf8_sequence(at, end);
+        unsigned bytes = *at < 0x80 ? 1 : utf8_sequence(at, end);
         if (bytes == 0) {
             return false;
         }
