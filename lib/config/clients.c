@@ -112,6 +112,7 @@ static void read_projects_of(struct reading *self, const struct node *node, stru
         return;
     }
     const char **projects = arena_take(&self->box->memory, node->count, sizeof *projects);
+    out->project_count = 0;
     for (const struct node *item = node->first; item && projects; item = item->next) {
         bool all = item->kind == NODE_SCALAR && text_is(item->text, "*");
         if (all && node->count == 1)
@@ -163,12 +164,14 @@ static void read_client(struct reading *self, const struct node *node)
         size_t i = 0;
         while (i < sizeof keys / sizeof *keys && !text_is(member->key->text, keys[i].key))
             i++;
+        said |= 1u << i;
+        if (member->unknown || member->key->unknown)
+            continue; /* told already: a key that is given twice would be read into the same place */
         if (i < sizeof keys / sizeof *keys)
             keys[i].read(self, member, client);
         else
             mistakes_add(self->mistakes, member->key->mark, mistakes_key(member->key->text, shown),
                          "unknown key; allowed here: key, name, role, projects");
-        said |= 1u << i;
     }
     check(self, node, client, said);
 }

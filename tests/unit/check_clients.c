@@ -88,6 +88,22 @@ START_TEST(mistakes_say_what_is_allowed)
 }
 END_TEST
 
+/* The second would be read into the place of the first, beyond its end where it is longer. */
+START_TEST(a_key_given_twice_is_not_read)
+{
+    char many[8192] = "- {key: \"" A "\", name: a, role: node, projects: [";
+    for (int i = 0; i < 999; i++)
+        strcat(many, "p, ");
+    strcat(many, "q], projects: [r, s]}\n");
+    bad(many, "projects: given twice, first in line 1; keep one\n");
+    bad("- {key: \"" A "\", name: a, role: node, projects: [x], projects: [a/b], key: short, role: king, name: \"\\n\"}\n", "");
+    ck_assert_str_eq(told, "c:1:89: [].projects: given twice, first in line 1; keep one\n"
+                           "c:1:106: [].key: given twice, first in line 1; keep one\n"
+                           "c:1:118: [].role: given twice, first in line 1; keep one\n"
+                           "c:1:130: [].name: given twice, first in line 1; keep one\n");
+}
+END_TEST
+
 START_TEST(keys_are_those_of_z85)
 {
     ck_assert(config_client_key_valid(text_of(A)));
@@ -114,6 +130,7 @@ int main(void)
     TCase *tests = tcase_create("clients");
     tcase_add_test(tests, what_stands_there_is_read);
     tcase_add_test(tests, mistakes_say_what_is_allowed);
+    tcase_add_test(tests, a_key_given_twice_is_not_read);
     tcase_add_test(tests, keys_are_those_of_z85);
     tcase_add_test(tests, a_file_that_is_not_there);
     suite_add_tcase(suite, tests);
