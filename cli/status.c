@@ -136,6 +136,18 @@ static void put_checkpoint(const json_t *checkpoint)
     printf("%s\n", terminal_off(RED));
 }
 
+/* Nothing while there is room. */
+static void put_memory(const json_t *memory)
+{
+    int64_t refused = member_count(memory, "refused");
+    if (!refused)
+        return;
+    label("Memory");
+    bool full = member_true(memory, "full");
+    printf("%s%s its ceiling%s, %s times a model, a metric or the like was not made\n", terminal_on(full ? RED : YELLOW),
+           full ? "at" : "was at", terminal_off(full ? RED : YELLOW), figure_count(refused).text);
+}
+
 void status_show(const json_t *answer)
 {
     double up_s = member_number(answer, "up_s", NAN), rate = member_number(answer, "events_per_s", NAN);
@@ -148,6 +160,7 @@ void status_show(const json_t *answer)
     put_silences(json_object_get(answer, "silences"));
     put_counts("Dropped", json_object_get(answer, "dropped"), "", " (driftc rejects shows examples)");
     put_counts("Lost", json_object_get(answer, "lost"), "of ", "");
+    put_memory(json_object_get(answer, "memory"));
     put_reload(json_object_get(answer, "reload"));
     put_checkpoint(json_object_get(answer, "checkpoint"));
 }

@@ -71,6 +71,7 @@ static void count(struct checkpoint_restored *out, int rc)
         out->too_old++;
         break;
     case -ENOSPC:
+    case -EDQUOT:
         out->too_many++;
         break;
     default:

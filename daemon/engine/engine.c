@@ -160,8 +160,10 @@ static int make_shards(struct engine *self)
                                       .max_message_bytes = config->metrics.max_message_bytes,
                                       .max_future_s = (double)config->metrics.max_future_ns / 1e9,
                                       .max_models = config->metrics.max_models,
+                                      .ceiling = &self->memory.ceiling,
                                       .keyring = self->keyring,
                                       .keep_ns = config->state.keep_ns};
+    engine_memory_begin(self);
     int rc = random_bytes(&options.key, sizeof options.key);
     if (rc == 0)
         rc = random_bytes(&options.run, sizeof options.run);
@@ -252,7 +254,7 @@ static void say_what_runs(const struct engine *self)
              LOG_NUMBER("restore_ms", floor(self->back.seconds * 1e3 + 0.5)),
              LOG_NUMBER("workers", workers_threads(self->workers)));
     engine_security_say(self);
-    engine_say_memory(self);
+    engine_memory_say(self);
     if (!self->config->has_budgets)
         log_warning("no budgets are configured: models are shown, none is judged");
     if (self->config->jobs.feedback == CONFIG_FEEDBACK_NONE)

@@ -1,36 +1,51 @@
-/* How much memory the configuration allows at most: told at the start, so that whoever sets limits knows what they come
- * to.
+/* How much memory the configuration allows at most: told at the start, and kept.
  *
- * What bounds it is max_models, times what a model may take; further models are refused and counted. The figures a
- * model are upper ends of what was measured (docs/operating.md): a test compares them with the resident set. */
+ * What a model takes is counted before it is taken (daemon/base/ceiling.h), by its shape (monitor_bytes()), and so are the
+ * metrics that it gets later: models may take what max_models of the usual shape would. Once a second the whole process is
+ * measured as well: while it stands at the ceiling, or near a lower limit of its control group, nothing new is made either.
+ *
+ * The measure is what the allocator has given out. It is taken from its own books without a system call, counts windows that
+ * are not filled yet, and falls as soon as something is freed, which the resident set does not. What waits in libzmq's
+ * queues is in it: memory that peers fill is memory that models cannot have. */
+#include <malloc.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/base/log.h"
+#include "daemon/base/memory_limit.h"
 #include "daemon/engine/inside.h"
+#include "daemon/workers/ledger.h"
 #include "lib/config/budgets.h"
 
-#define MODEL_BYTES 2048 /* identity, place in the index, its streams in the ledger, the monitor itself */
-#define METRIC_BYTES 512 /* name, sums, what is shown of it */
-#define VALUE_BYTES 4
-#define WEIGHT_BYTES 4                  /* where events stand for many predictions */
-#define JUDGED_BYTES 8                  /* a value's age and order, where a KPI or rule looks at it */
-#define RULE_BYTES 8192                 /* detector, reference and moments */
-#define METRICS_USUAL 5                 /* of an event, or as many as are judged */
-#define BASE_BYTES (INT64_C(64) << 20)  /* program, libraries, threads, buffers */
-#define STORE_BYTES (INT64_C(64) << 20) /* pages of SQLite */
+#define METRICS_USUAL 5                    /* of an event, or as many as are judged */
+#define PROGRAM_BYTES (INT64_C(32) << 20)  /* program, libraries, stacks: what the allocator does not know of */
+#define STATIONS_BYTES (INT64_C(32) << 20) /* buffers of sockets, HTTP, answers, what observers have not fetched */
+#define STORE_BYTES (INT64_C(64) << 20)    /* pages of SQLite */
+#define REQUEST_BYTES 5120                 /* a live one, with its trigger and metrics; one for each model at most */
+#define NODE_BYTES 256                     /* its name and counts, in each shard */
+#define LOOK_EVERY_NS CLOCK_S_NS
+#define CALM_NS (60 * CLOCK_S_NS) /* without a refusal, before it is told that there is room again */
 
 /* The most that a model can have of two blocks: one for all models and one of its own. */
 struct widest {
-    uint32_t window, kpis, rules;
+    uint32_t window, kpis;
+    uint64_t rules_bytes;
 };
 
-static uint32_t rules_of(const struct budget_block *block)
+static uint64_t evidence_bytes(void)
 {
-    uint32_t count = block->drift.count;
+    struct drift_rule rule = {.detector = "evidence"};
+    return detect_params_init(&rule.params, rule.detector, NULL) == 0 ? drift_rule_bytes(&rule) : 0;
+}
+
+static uint64_t rules_of(const struct budget_block *block)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < block->drift.count; i++)
+        bytes += drift_rule_bytes(&block->drift.rules[i]);
     for (uint32_t k = 0; k < block->kpi_count; k++)
-        count += block->kpis[k].budget.test == KPI_EVIDENCE;
-    return count;
+        if (block->kpis[k].budget.test == KPI_EVIDENCE)
+            bytes += 2 * evidence_bytes(); /* one for each limit */
+    return bytes;
 }
 
 static struct widest widest_of(const struct config *config)
@@ -40,37 +55,141 @@ static struct widest widest_of(const struct config *config)
     for (uint32_t i = 0; budgets && i < budgets->block_count; i++) {
         const struct budget_block *block = &budgets->blocks[i];
         struct widest *out = strcmp(block->models, "*") == 0 ? &all : &own;
-        uint32_t rules = rules_of(block);
+        const uint64_t rules_bytes = rules_of(block);
         own.window = block->settings.window > own.window ? block->settings.window : own.window;
         out->kpis = block->kpi_count > out->kpis ? block->kpi_count : out->kpis;
-        out->rules = rules > out->rules ? rules : out->rules;
+        out->rules_bytes = rules_bytes > out->rules_bytes ? rules_bytes : out->rules_bytes;
     }
-    return (struct widest){.window = own.window, .kpis = own.kpis + all.kpis, .rules = own.rules + all.rules};
+    return (struct widest){
+        .window = own.window, .kpis = own.kpis + all.kpis, .rules_bytes = own.rules_bytes + all.rules_bytes};
 }
 
-static double model_bytes(const struct widest *widest, uint32_t metrics)
+static int64_t model_bytes(const struct widest *widest, uint32_t metrics)
 {
-    uint32_t judged = widest->kpis + widest->rules < metrics ? widest->kpis + widest->rules : metrics;
-    return MODEL_BYTES + (double)metrics * (METRIC_BYTES + (double)widest->window * (VALUE_BYTES + WEIGHT_BYTES)) +
-           (double)judged * widest->window * JUDGED_BYTES + (double)widest->rules * RULE_BYTES;
+    const struct monitor_settings settings = {.window = widest->window, .kpi_count = widest->kpis};
+    const uint32_t judged = widest->kpis < metrics ? widest->kpis : metrics;
+    return (int64_t)(shard_model_bytes(&settings) + monitor_least_bytes(&settings) + widest->rules_bytes +
+                     judged * monitor_metric_most_bytes(widest->window, true) +
+                     (metrics - judged) * monitor_metric_most_bytes(widest->window, false));
 }
 
-void engine_say_memory(const struct engine *self)
+static void work_out(struct engine *self)
 {
+    struct memory *memory = &self->memory;
     const struct config *config = self->config;
-    struct widest widest = widest_of(config);
-    uint32_t judged =
-        widest.kpis + widest.rules < MONITOR_METRICS_MAX ? widest.kpis + widest.rules : MONITOR_METRICS_MAX;
-    uint32_t usual = judged > METRICS_USUAL ? judged : METRICS_USUAL;
-    double model = model_bytes(&widest, usual), most = model_bytes(&widest, MONITOR_METRICS_MAX);
-    double all = BASE_BYTES + STORE_BYTES + model * config->metrics.max_models;
-    double connection = (double)config->metrics.queue * (double)config->metrics.max_message_bytes * INGEST_FRAME_FACTOR;
-    double machine = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGE_SIZE);
+    const struct widest widest = widest_of(config);
+    const uint32_t judged = widest.kpis < MONITOR_METRICS_MAX ? widest.kpis : MONITOR_METRICS_MAX;
+    const uint32_t threads = engine_worker_threads(config), shards = threads ? threads : 1;
+    const int64_t group = memory_limit_of_groups("/proc/self/cgroup", "/sys/fs/cgroup");
+    memory->machine = memory_limit_of_machine();
+    memory->limit = group < memory->machine ? group : memory->machine;
+    memory->model = model_bytes(&widest, judged > METRICS_USUAL ? judged : METRICS_USUAL);
+    memory->model_most = model_bytes(&widest, MONITOR_METRICS_MAX);
+    const double models = (double)memory->model * config->metrics.max_models,
+                 requests = (double)REQUEST_BYTES * config->metrics.max_models;
+    const double fixed = (double)(PROGRAM_BYTES + STATIONS_BYTES + STORE_BYTES) +
+                         (double)shards * LEDGER_NODES_MAX * NODE_BYTES;
+    memory->all = models + requests + fixed;
+    memory->kept = (double)memory->limit - (double)memory->limit / 8; /* the rest is for what is not in the measure */
+    double most = (memory->kept - fixed) * models / (models + requests);
+    if (memory->all <= memory->kept) {
+        memory->kept = memory->all;
+        most = models;
+    } else if (most < memory->kept / 8) {
+        most = memory->kept / 8;
+    }
+    memory->most = (int64_t)most;
+    atomic_store(&memory->told_kept, (int64_t)memory->kept);
+}
+
+static void say(const struct engine *self)
+{
+    const struct memory *memory = &self->memory;
+    const struct config *config = self->config;
+    const double connection =
+        (double)config->metrics.queue * (double)config->metrics.max_message_bytes * INGEST_FRAME_FACTOR;
     log_info("the memory that the configuration allows; models beyond metrics.max_models are refused and counted",
-             LOG_NUMBER("ceiling_mb", all / 1e6), LOG_NUMBER("model_kb", model / 1e3),
-             LOG_NUMBER("model_of_64_metrics_kb", most / 1e3), LOG_NUMBER("max_models", config->metrics.max_models),
+             LOG_NUMBER("ceiling_mb", memory->all / 1e6), LOG_NUMBER("kept_mb", memory->kept / 1e6),
+             LOG_NUMBER("models_mb", (double)memory->most / 1e6), LOG_NUMBER("model_kb", (double)memory->model / 1e3),
+             LOG_NUMBER("model_of_64_metrics_kb", (double)memory->model_most / 1e3),
+             LOG_NUMBER("max_models", config->metrics.max_models),
+             LOG_NUMBER("requests_mb", (double)REQUEST_BYTES * config->metrics.max_models / 1e6),
              LOG_NUMBER("store_mb", STORE_BYTES / 1e6), LOG_NUMBER("queue_of_a_connection_mb", connection / 1e6));
-    if (all > machine)
+    if (memory->all > (double)memory->machine)
         log_warning("metrics.max_models of such models would not fit into this machine's memory",
-                    LOG_NUMBER("ceiling_mb", all / 1e6), LOG_NUMBER("machine_mb", machine / 1e6));
+                    LOG_NUMBER("ceiling_mb", memory->all / 1e6), LOG_NUMBER("kept_mb", memory->kept / 1e6),
+                    LOG_NUMBER("machine_mb", (double)memory->machine / 1e6));
+    else if (memory->all > memory->kept)
+        log_warning("metrics.max_models of such models would not fit into the memory that this process may have; fewer "
+                    "are made: give it more (MemoryMax, MemoryHigh), or lower metrics.max_models",
+                    LOG_NUMBER("ceiling_mb", memory->all / 1e6), LOG_NUMBER("kept_mb", memory->kept / 1e6),
+                    LOG_NUMBER("limit_mb", (double)memory->limit / 1e6));
+}
+
+void engine_memory_begin(struct engine *self)
+{
+    work_out(self);
+    ceiling_init(&self->memory.ceiling, self->memory.most);
+    atomic_init(&self->memory.in_use, 0);
+}
+
+void engine_memory_say(const struct engine *self)
+{
+    say(self);
+}
+
+void engine_memory_renew(struct engine *self)
+{
+    const double all = self->memory.all, kept = self->memory.kept;
+    work_out(self);
+    ceiling_set(&self->memory.ceiling, self->memory.most);
+    if (self->memory.all < all || self->memory.all > all || self->memory.kept < kept || self->memory.kept > kept)
+        say(self);
+}
+
+static void tell(struct engine *self, uint64_t refused, int64_t now_ns)
+{
+    struct memory *memory = &self->memory;
+    const struct ceiling *ceiling = &memory->ceiling;
+    const double models = (double)ceiling_used(ceiling) / 1e6, in_use = (double)atomic_load(&memory->in_use) / 1e6;
+    if (refused > memory->refused) {
+        memory->refused = refused;
+        memory->refused_ns = now_ns;
+        if (memory->full)
+            return;
+        memory->full = true;
+        log_warning("memory is at its ceiling: no more models and metrics are made, those that are known go on; raise "
+                    "metrics.max_models, which it is counted by, or MemoryMax where that is lower; or shorten windows, or "
+                    "state.keep",
+                    LOG_NUMBER("kept_mb", memory->kept / 1e6), LOG_NUMBER("in_use_mb", in_use),
+                    LOG_NUMBER("models_mb", models), LOG_NUMBER("models_most_mb", (double)ceiling_most(ceiling) / 1e6),
+                    LOG_NUMBER("models", workers_models(self->workers)));
+    } else if (memory->full && !ceiling_closed(ceiling) && now_ns - memory->refused_ns >= CALM_NS) {
+        memory->full = false;
+        log_info("memory is below its ceiling: models and metrics are made again", LOG_NUMBER("refused", (double)refused),
+                 LOG_NUMBER("in_use_mb", in_use), LOG_NUMBER("models_mb", models));
+    }
+}
+
+void engine_memory_look(struct engine *self, int64_t now_ns)
+{
+    struct memory *memory = &self->memory;
+    if (now_ns - memory->looked_ns < LOOK_EVERY_NS)
+        return;
+    memory->looked_ns = now_ns;
+    const struct mallinfo2 info = mallinfo2();
+    const int64_t in_use = (int64_t)(info.uordblks + info.hblkhd);
+    atomic_store(&memory->in_use, in_use);
+    ceiling_close(&memory->ceiling, (double)(in_use + PROGRAM_BYTES) >= memory->kept);
+    tell(self, ceiling_refused(&memory->ceiling), now_ns);
+}
+
+json_t *engine_memory_facts(struct engine *self)
+{
+    const struct memory *memory = &self->memory;
+    const struct ceiling *ceiling = &memory->ceiling;
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "ceiling", (json_int_t)atomic_load(&memory->told_kept),
+                     "in_use", (json_int_t)atomic_load(&memory->in_use), "models_most", (json_int_t)ceiling_most(ceiling), "models",
+                     (json_int_t)ceiling_used(ceiling), "refused", (json_int_t)ceiling_refused(ceiling), "full",
+                     (int)atomic_load(&memory->full));
 }

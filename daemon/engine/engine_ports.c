@@ -13,7 +13,7 @@ static int settings_for(void *argument, const struct model_id *model, const stru
     pthread_mutex_lock(&self->settings_mutex);
     int rc = config_settings_for(self->config, model, &settings);
     if (rc == 0)
-        roll_add(&self->roll, model->whole);
+        roll_add(&self->roll, model->whole, self->config->metrics.max_models);
     pthread_mutex_unlock(&self->settings_mutex);
     if (rc == 0)
         *out = settings ? settings : config_settings_default();
@@ -198,6 +198,7 @@ static void add_facts(void *argument, json_t *status)
                         json_pack("{s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe), "dropped",
                                   (json_int_t)observe_dropped(self->observe)));
     json_object_set_new(status, "recording", recording(self));
+    json_object_set_new(status, "memory", engine_memory_facts(self));
     json_object_set_new(status, "log_lost", json_integer((json_int_t)log_lost()));
     if (self->http)
         json_object_set_new(status, "http", http_facts(self->http));

@@ -390,6 +390,7 @@ void engine_reload_built(struct engine *self)
     roll_clear(&self->roll); /* everybody is asked for again */
     pthread_mutex_unlock(&self->settings_mutex);
     engine_set_log_level(self->config);
+    engine_memory_renew(self);
     if (!tell_stations(self)) {
         reload->half = true;
         log_error("there is no memory to tell all stations of the new configuration; start the daemon again");

@@ -71,6 +71,7 @@ void engine_watch(struct engine *self, int64_t now_ns)
 {
     if (now_ns - self->status_ns >= STATUS_EVERY_NS)
         tell_status(self, now_ns);
+    engine_memory_look(self, now_ns);
     if (self->watchdog_ns == 0)
         return;
     bool alive = all_alive(self, now_ns);

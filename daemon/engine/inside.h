@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "daemon/base/ceiling.h"
 #include "daemon/checkpoint/checkpoint.h"
 #include "daemon/control/control.h"
 #include "daemon/dispatch/dispatch.h"
@@ -40,6 +41,7 @@ struct pulse {
 struct roll {
     char *at;
     size_t len, room;
+    uint32_t count;
     bool lacks; /* there was no memory for some */
 };
 
@@ -87,6 +89,21 @@ struct reload {
     json_t *told;            /* its errors, the first of them */
 };
 
+/* How much memory there may be, in bytes: engine_memory.c. */
+struct memory {
+    struct ceiling ceiling;    /* of models */
+    double all;                /* what the configuration allows, */
+    double kept;               /* and what is kept to: less where the machine or its control group has less */
+    int64_t limit, machine;    /* what there is */
+    int64_t model, model_most; /* one of the usual shape; and of 64 metrics */
+    int64_t most;              /* of all models */
+    atomic_llong in_use;       /* of the process, as last measured; */
+    atomic_llong told_kept;    /* and `kept`, for other threads */
+    int64_t looked_ns, refused_ns;
+    uint64_t refused; /* as last looked at */
+    atomic_bool full; /* something was refused of late, and the log was told */
+};
+
 struct engine {
     struct config *config; /* changed by the main thread alone, under settings_mutex */
     struct engine_files files;
@@ -114,6 +131,8 @@ struct engine {
     struct roll roll;
     struct reload reload;
     atomic_uint restored;           /* models that the store knew at the start */
+
+    struct memory memory;
 
     struct pulse pulses[HEARTS_MAX];
     uint32_t pulse_count;
@@ -158,8 +177,13 @@ bool engine_doors_tell(struct engine *self, const bool revoked[KEYRING_ROLES]);
 /* After all have answered: what could not be bound, in sentences. */
 void engine_doors_told(struct engine *self, config_error_fn *error, void *argument);
 
-/* engine_memory.c: tells the log how much memory the configuration allows at most. */
-void engine_say_memory(const struct engine *self);
+/* engine_memory.c: works out how much memory the configuration allows; tells the log; again after a reload. */
+void engine_memory_begin(struct engine *self);
+void engine_memory_say(const struct engine *self);
+void engine_memory_renew(struct engine *self);
+/* Once a second: measures, and says when nothing new can be made. Facts for the status: any thread. */
+void engine_memory_look(struct engine *self, int64_t now_ns);
+json_t *engine_memory_facts(struct engine *self);
 
 /* engine_ports.c: the functions by which stations reach one another. */
 struct shard_ports engine_shard_ports(struct engine *self);
@@ -182,7 +206,7 @@ bool engine_reload_ok(struct engine *self);
 void engine_reload_end(struct engine *self);
 
 /* engine_roll.c: whose settings are in use; under settings_mutex. */
-void roll_add(struct roll *self, struct text model);
+void roll_add(struct roll *self, struct text model, uint32_t most);
 void roll_clear(struct roll *self);
 
 /* engine_watch.c: whether the stations are alive, and what the service manager is told. */

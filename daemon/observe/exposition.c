@@ -105,6 +105,15 @@ static void write_line(struct page *page, const json_t *status)
           "Text and boolean members under unknown names, which are passed over.", number(status, "ignored"));
     plain(page, COUNTER, "driftd_no_memory", "Events, models and reports left out for want of memory.",
           number(status, "no_memory"));
+    const json_t *memory = json_object_get(status, "memory");
+    plain(page, GAUGE, "driftd_memory_ceiling_bytes", "Memory that the process is kept to.", number(memory, "ceiling"));
+    plain(page, GAUGE, "driftd_memory_in_use_bytes", "Memory that the process has asked for, measured once a second.",
+          number(memory, "in_use"));
+    plain(page, GAUGE, "driftd_memory_models_most_bytes", "Memory that models may take.", number(memory, "models_most"));
+    plain(page, GAUGE, "driftd_memory_models_bytes", "Memory that was granted to models.", number(memory, "models"));
+    plain(page, COUNTER, "driftd_memory_refused",
+          "Models, metrics and the like that were not made because memory was at its ceiling.",
+          number(memory, "refused"));
     family(page, COUNTER, "driftd_dropped", "Events and messages dropped at the door, by reason.");
     for (int i = 0; i < DROP_REASONS; i++) {
         const char *reason = metric_drop_name((enum metric_drop)i);

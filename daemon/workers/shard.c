@@ -6,7 +6,21 @@
 #include "daemon/workers/shard_inside.h"
 
 #define LETTERS_A_TURN 64
+#define STREAMS_SPARE 1024
 #define STREAMS_A_MODEL 4 /* followed sequences: a model is mostly served by a few nodes */
+
+static bool allow(void *argument, int64_t bytes)
+{
+    return ceiling_take(argument, bytes);
+}
+
+/* Each shard has its part of the models, and so of the streams; a little more than that, as no part is exact. */
+static uint32_t streams_most(const struct shard_options *options)
+{
+    const uint64_t all = (uint64_t)options->max_models * STREAMS_A_MODEL, part = all / options->shards;
+    const uint64_t most = options->shards > 1 ? part + part / 8 + STREAMS_SPARE : all;
+    return most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
+}
 
 int shard_new(struct shard **self_p, const struct shard_options *options, const struct shard_ports *ports)
 {
@@ -20,15 +34,14 @@ int shard_new(struct shard **self_p, const struct shard_options *options, const 
     if (options->keyring)
         keyring_open(&self->keys, options->keyring);
     struct metric_options decoding = {.max_future_s = options->max_future_s, .secret = options->key};
-    uint32_t streams =
-        options->max_models > UINT32_MAX / STREAMS_A_MODEL ? UINT32_MAX : options->max_models * STREAMS_A_MODEL;
+    self->allowance = (struct allowance){.take = allow, .argument = options->ceiling};
     int rc = inbox_new(&self->inbox);
     if (rc == 0)
         rc = metric_decoder_new(&self->decoder, &decoding);
     if (rc == 0)
         rc = models_new(&self->models);
     if (rc == 0)
-        rc = ledger_new(&self->ledger, &options->key, streams);
+        rc = ledger_new(&self->ledger, &options->key, streams_most(options));
     if (rc < 0)
         shard_destroy(&self);
     *self_p = self;
@@ -71,6 +84,40 @@ static bool reserve_model(struct shard *self)
     return false;
 }
 
+uint64_t shard_model_bytes(const struct monitor_settings *settings)
+{
+    const bool recorded = settings->window < RECORDER_VALUES;
+    return SHARD_MODEL_BYTES + (recorded ? RECORDER_METRICS_MAX * sizeof(float[RECORDER_VALUES]) : 0);
+}
+
+static int64_t bytes_with(const struct monitor *monitor)
+{
+    return (int64_t)(shard_model_bytes(monitor_settings_of(monitor)) + monitor_bytes(monitor));
+}
+
+int64_t shard_bytes_of(const struct model *model)
+{
+    return bytes_with(model->monitor);
+}
+
+void shard_give_back(struct shard *self, const struct model *model)
+{
+    if (self->options.ceiling)
+        ceiling_count(self->options.ceiling, -shard_bytes_of(model));
+}
+
+/* Asks the ceiling for a model with this monitor; it is asked by the monitor from then on. */
+static bool take_memory(struct shard *self, struct monitor *monitor)
+{
+    struct ceiling *ceiling = self->options.ceiling;
+    if (!ceiling)
+        return true;
+    if (!ceiling_take(ceiling, bytes_with(monitor)))
+        return false;
+    monitor_allow(monitor, &self->allowance);
+    return true;
+}
+
 struct model *shard_add(struct shard *self, uint64_t hash, const struct model_id *id, struct monitor *monitor,
                         int64_t now_ns, int *why_p)
 {
@@ -78,11 +125,13 @@ struct model *shard_add(struct shard *self, uint64_t hash, const struct model_id
     *why_p = -ENOSPC;
     if (!reserve_model(self))
         return NULL;
-    *why_p = models_add(self->models, hash, id, monitor, now_ns, &model);
+    *why_p = take_memory(self, monitor) ? models_add(self->models, hash, id, monitor, now_ns, &model) : -EDQUOT;
     if (*why_p == 0) {
         shard_silence_model(self, model);
         return model;
     }
+    if (*why_p == -ENOMEM && self->options.ceiling)
+        ceiling_count(self->options.ceiling, -bytes_with(monitor));
     atomic_fetch_sub_explicit(self->options.model_count, 1, memory_order_relaxed);
     return NULL;
 }
@@ -95,6 +144,9 @@ struct model *shard_model(struct shard *self, uint64_t hash, const struct model_
     *why_p = -ENOSPC;
     if (atomic_load_explicit(self->options.model_count, memory_order_relaxed) >= self->options.max_models)
         return NULL; /* before the cost of a monitor */
+    *why_p = -EDQUOT;
+    if (self->options.ceiling && ceiling_refuses(self->options.ceiling, SHARD_MODEL_BYTES))
+        return NULL; /* and of its settings */
     const struct monitor_settings *settings;
     struct monitor *monitor = NULL;
     *why_p = self->ports.settings(self->ports.argument, id, &settings);

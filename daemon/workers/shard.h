@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/base/ceiling.h"
 #include "daemon/base/clock.h"
 #include "daemon/base/frame.h"
 #include "daemon/base/inbox.h"
@@ -21,6 +22,11 @@
 #include "lib/monitor/monitor.h"
 #include "lib/retrain/notice.h"
 #include "lib/siphash.h"
+
+/* Bytes that a model takes beside its monitor, at most: itself and its id, its place in the index, the streams that are
+ * followed for it, its name among those whose settings a reload works out, and what is shown of its last values. */
+#define SHARD_MODEL_BYTES 2048
+uint64_t shard_model_bytes(const struct monitor_settings *settings);
 
 struct shard_options {
     uint32_t number, shards; /* which one of how many */
@@ -31,6 +37,7 @@ struct shard_options {
     uint32_t max_models;      /* of all shards together */
     int64_t keep_ns;          /* how long a model that says nothing is kept; 0: for ever */
     atomic_uint *model_count; /* of all shards together; outlives them */
+    struct ceiling *ceiling;  /* of the memory of all shards' models; outlives them; NULL: there is no bound */
     struct keyring *keyring;  /* with CURVE: who may speak of what; NULL: everybody of everything */
 };
 
@@ -85,8 +92,8 @@ struct slice;
 void shard_slice_whole(struct shard *self, struct slice *slice);
 
 /* Takes a model back that was written down, before the shard runs. Moments of the clock then are shift_ns behind. 0;
- * -EEXIST: it is there already; -ESTALE: not heard of for keep_ns; -ENOSPC: too many models; -EPROTO: no such
- * record; -EINVAL; -ENOMEM. */
+ * -EEXIST: it is there already; -ESTALE: not heard of for keep_ns; -ENOSPC, -EDQUOT: too many models, or too much memory
+ * for them; -EPROTO: no such record; -EINVAL; -ENOMEM. */
 int shard_restore(struct shard *self, uint64_t hash, const struct model_id *id, const void *bytes, size_t size,
                   int64_t shift_ns, struct now now);
 

@@ -60,6 +60,8 @@ static void reject_model(struct shard *self, struct frame *frame, int why, struc
 {
     if (why == -ENOSPC)
         reject(self, frame, DROP_TOO_MANY_MODELS, 1, "metrics.max_models are known already", now);
+    else if (why == -EDQUOT)
+        reject(self, frame, DROP_TOO_MANY_MODELS, 1, "the memory that models may take is used up", now);
     else
         self->no_memory++;
 }

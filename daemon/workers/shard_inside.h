@@ -52,6 +52,7 @@ struct shard {
     bool stopping;
 
     struct metric_decoder *decoder;
+    struct allowance allowance; /* of its monitors: the ceiling's */
     struct models *models;
     struct ledger *ledger;
     struct rejects rejects;
@@ -97,6 +98,10 @@ struct model *shard_model(struct shard *self, uint64_t hash, const struct model_
 /* The same for one that is not there, with its monitor, which it owns from then on. */
 struct model *shard_add(struct shard *self, uint64_t hash, const struct model_id *id, struct monitor *monitor,
                         int64_t now_ns, int *why_p);
+
+/* What a model has taken of the ceiling; gives it back. */
+int64_t shard_bytes_of(const struct model *model);
+void shard_give_back(struct shard *self, const struct model *model);
 
 /* shard_update.c: what the keeper of requests says of a model. */
 void shard_update(struct shard *self, const struct retrain_update *update, struct now now);

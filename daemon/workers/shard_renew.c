@@ -25,9 +25,12 @@ static bool renew_model(struct shard *self, struct model *model)
     if (self->ports.settings(self->ports.argument, &model->id, &settings) < 0)
         return false;
     bool same = monitor_settings_same(before, settings);
+    const int64_t had = shard_bytes_of(model);
     int rc = monitor_change(&model->monitor, settings);
     if (rc < 0)
         return false;
+    if (self->options.ceiling) /* who changes the settings means it */
+        ceiling_count(self->options.ceiling, shard_bytes_of(model) - had);
     if (monitor_metric_count(model->monitor) < metrics) /* rows began anew: tracks stand in their order */
         recorder_clear(&model->recorder);
     if (!same)

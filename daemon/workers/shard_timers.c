@@ -79,6 +79,7 @@ static bool may_go(const struct shard *self, const struct model *model, struct n
 
 static void forget(struct shard *self)
 {
+    shard_give_back(self, models_at(self->models, self->round_at));
     models_remove(self->models, self->round_at);
     atomic_fetch_sub_explicit(self->options.model_count, 1, memory_order_relaxed);
     self->forgotten++;

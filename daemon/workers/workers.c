@@ -46,6 +46,7 @@ int workers_new(struct workers **self_p, const struct workers_options *options, 
                                       .max_message_bytes = options->max_message_bytes,
                                       .max_future_s = options->max_future_s,
                                       .max_models = options->max_models,
+                                      .ceiling = options->ceiling,
                                       .keyring = options->keyring,
                                       .keep_ns = options->keep_ns,
                                       .model_count = &self->model_count};

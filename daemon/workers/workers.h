@@ -20,8 +20,9 @@ struct workers_options {
     uint64_t max_message_bytes;
     double max_future_s;
     uint32_t max_models;
-    struct keyring *keyring; /* as shard_options */
-    int64_t keep_ns; /* as in shard.h */
+    struct ceiling *ceiling; /* these as in shard.h */
+    struct keyring *keyring;
+    int64_t keep_ns;
 };
 
 struct workers;

@@ -114,8 +114,13 @@ int monitor_place_new(struct monitor *self, struct text name, uint32_t *row_p)
     if (!judged && self->metrics.count + self->kpis_unseen >= MONITOR_METRICS_MAX)
         return 0;
     const struct metric_keep keep = monitor_keep_of(settings, name);
-    if (metric_table_put(&self->metrics, name, &keep) != 0)
+    const int64_t bytes = (int64_t)monitor_row_bytes(&keep);
+    if (!allowance_take(self->allowance, bytes))
+        return 0;
+    if (metric_table_put(&self->metrics, name, &keep) != 0) {
+        allowance_take(self->allowance, -bytes);
         return -ENOMEM;
+    }
     *row_p = self->metrics.count - 1;
     self->kpis_unseen -= judged;
     return 0;

@@ -21,6 +21,7 @@
 
 #include <stdint.h>
 
+#include "lib/monitor/allowance.h"
 #include "lib/monitor/rule.h"
 #include "lib/stats/window.h"
 #include "lib/wire/metric_message.h"
@@ -110,6 +111,22 @@ struct monitor;
 
 /* Returns 0, -ENOMEM, or -EINVAL where a setting is out of its range; on failure *self_p is NULL. */
 int monitor_new(struct monitor **self_p, const struct monitor_settings *settings);
+
+/* From now on `allowance` (which outlives the monitor; NULL: nobody) is asked for what is taken beyond what monitor_bytes()
+ * says now. Refused, a new metric is left out of the event and counted in monitor_metrics_left_out(); a first histogram or
+ * categories are refused to the rule; events of the first weight other than 1, and of more categories than before, are
+ * not taken: -ENOMEM. */
+void monitor_allow(struct monitor *self, const struct allowance *allowance);
+
+/* Bytes that a monitor has, or comes to without asking: an upper end, which changes with settings and with what is asked
+ * for, and with nothing else. Of these settings before any metric is seen; of one with `metrics` of them, those that are
+ * judged first; and of one rule. */
+uint64_t monitor_bytes(const struct monitor *self);
+uint64_t monitor_least_bytes(const struct monitor_settings *settings);
+uint64_t drift_rule_bytes(const struct drift_rule *rule);
+
+/* Of one metric that is, or is not, judged, with its weights: the most that it can be. */
+uint64_t monitor_metric_most_bytes(uint32_t window, bool judged);
 
 /* Takes over other settings, which must outlive the monitor from then on. What they do not touch stays as it is: windows of
  * the same length, how an unchanged KPI stands, rules that are the same, episode and back-off. The count of failures

@@ -23,17 +23,45 @@ struct placing {
 
 static_assert(MONITOR_METRICS_MAX <= 64, "one bit of placing.carried for each row");
 
-/* Room for what the first event shows, at once. */
+/* Room for what the first event shows, at once; where so much is not allowed each has to ask for its own. */
 static int expect(struct monitor *self, const struct metric_event *event)
 {
     uint32_t metrics = 0, timed = 0;
+    int64_t bytes = 0;
     for (uint32_t i = 0; i < event->metric_count && metrics < MONITOR_METRICS_MAX; i++) {
         if (event->metrics[i].kind != METRIC_NUMBER)
             continue;
+        const struct metric_keep keep = monitor_keep_of(self->settings, event->metrics[i].name);
         metrics++;
-        timed += monitor_kpi_of(self->settings, event->metrics[i].name) != NO_KPI;
+        timed += keep.timed;
+        bytes += (int64_t)monitor_row_bytes(&keep);
     }
+    if (!allowance_take(self->allowance, bytes))
+        return 0;
+    allowance_take(self->allowance, -bytes); /* it is asked for again, row by row */
     return metrics ? metric_table_expect(&self->metrics, metrics, timed, self->settings->window) : 0;
+}
+
+static int reserve_weights(struct monitor *self, uint32_t row)
+{
+    if (window_weighted(&self->metrics.slots[row].window))
+        return 0;
+    const struct metric_keep keep = monitor_keep_of(self->settings, text_of(metric_table_name(&self->metrics, row)));
+    const int64_t bytes = (int64_t)monitor_weight_bytes(&keep);
+    if (!allowance_take(self->allowance, bytes))
+        return -ENOMEM;
+    if (metric_table_reserve_weights(&self->metrics, row) == 0)
+        return 0;
+    allowance_take(self->allowance, -bytes);
+    return -ENOMEM;
+}
+
+/* Takes back the rows from `rows` on. */
+static void cut(struct monitor *self, uint32_t rows)
+{
+    const uint64_t before = monitor_bytes(self);
+    metric_table_cut(&self->metrics, rows);
+    allowance_take(self->allowance, (int64_t)monitor_bytes(self) - (int64_t)before);
 }
 
 /* Finds a row for each number of the event; histograms and categories have none: no rule asks for them. */
@@ -54,7 +82,7 @@ static int place(struct monitor *self, const struct metric_event *event, struct 
             out->left_out++;
             continue;
         }
-        if (event->n != 1 && metric_table_reserve_weights(&self->metrics, row) != 0)
+        if (event->n != 1 && reserve_weights(self, row) != 0)
             return -ENOMEM;
         out->row[i] = row;
         out->carried |= UINT64_C(1) << row;
@@ -70,7 +98,7 @@ static int prepare(struct monitor *self, const struct metric_event *event)
     if (!self->trigger && settings->kpi_count && self->failures >= settings->consecutive_failures - 1 &&
         !(self->trigger = calloc(1, sizeof *self->trigger)))
         return -ENOMEM;
-    return settings->rule_count && rule_set_prepare(&self->rules, event) != 0 ? -ENOMEM : 0;
+    return settings->rule_count && rule_set_prepare(&self->rules, event, self->allowance) != 0 ? -ENOMEM : 0;
 }
 
 /* The values of any event into their windows, and first the memory that these need. */
@@ -81,7 +109,7 @@ static int take_any(struct monitor *self, const struct metric_event *event, doub
     placing.carried = 0;
     placing.left_out = 0;
     if (place(self, event, &placing) != 0) {
-        metric_table_cut(&self->metrics, rows);
+        cut(self, rows);
         self->kpis_unseen = unseen;
         return -ENOMEM;
     }
@@ -241,7 +269,7 @@ static void judge_rules(struct monitor *self, const struct metric_event *event, 
         rule_set_pause(&self->rules);
         return;
     }
-    if (rule_set_take(&self->rules, event, now_ns, at_s, &alarm)) {
+    if (rule_set_take(&self->rules, event, self->allowance, now_ns, at_s, &alarm)) {
         trigger_rule(self, &alarm, now_ns, at_s);
         out->triggered = true;
     }

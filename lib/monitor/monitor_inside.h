@@ -36,6 +36,7 @@ struct monitor {
     bool wants_expected;  /* something watches EXPECTED_METRIC */
     struct rule_set rules;
     struct trigger *trigger;
+    const struct allowance *allowance; /* NULL: nobody has to be asked */
     struct kpi_state kpis[];
 };
 
@@ -45,6 +46,10 @@ uint32_t monitor_kpi_of(const struct monitor_settings *settings, struct text met
 /* What has to be kept of a metric: an order where some KPI asks for a statistic that needs one, times where it is
  * judged. */
 struct metric_keep monitor_keep_of(const struct monitor_settings *settings, struct text metric);
+
+/* monitor_bytes.c: of a metric, of its weights. */
+uint64_t monitor_row_bytes(const struct metric_keep *keep);
+uint64_t monitor_weight_bytes(const struct metric_keep *keep);
 
 /* Whether a KPI or a rule watches the accuracy that confidences let expect. */
 bool monitor_expected_wanted(const struct monitor_settings *settings);

@@ -33,7 +33,7 @@ void rule_set_close(struct rule_set *self)
     *self = (struct rule_set){0};
 }
 
-int rule_set_prepare(struct rule_set *self, const struct metric_event *event)
+int rule_set_prepare(struct rule_set *self, const struct metric_event *event, const struct allowance *allowance)
 {
     uint32_t most = self->room_count;
     for (uint32_t i = 0; self->count && i < event->metric_count; i++)
@@ -41,9 +41,14 @@ int rule_set_prepare(struct rule_set *self, const struct metric_event *event)
             most = event->metrics[i].categories.count;
     if (most == self->room_count)
         return 0;
-    struct detect_category *room = realloc(self->room, most * sizeof *room);
-    if (!room)
+    const int64_t more = (int64_t)((most - self->room_count) * sizeof *self->room);
+    if (!allowance_take(allowance, more))
         return -ENOMEM;
+    struct detect_category *room = realloc(self->room, most * sizeof *room);
+    if (!room) {
+        allowance_take(allowance, -more);
+        return -ENOMEM;
+    }
     self->room = room;
     self->room_count = most;
     return 0;
@@ -59,8 +64,33 @@ static void look_again(struct rule_set *self)
     self->blind = self->recovered = false;
 }
 
-bool rule_set_take(struct rule_set *self, const struct metric_event *event, int64_t now_ns, double at_s,
-                   struct rule_alarm *out)
+/* A histogram or categories: the first makes cells, which may be many. */
+static bool take_counts(struct rule_set *self, uint32_t i, const struct metric *metric,
+                        const struct allowance *allowance, int64_t now_ns, double at_s, struct detect_verdict *out)
+{
+    struct rule_state *state = self->states[i];
+    struct detect *detect = rule_state_detect(state);
+    const uint64_t cells = rule_cells_bytes(&self->rules[i], detect), before = detect_bytes(detect);
+    if (cells && !allowance_take(allowance, (int64_t)cells)) {
+        state->refused++;
+        return false;
+    }
+    const bool drift = rule_state_take(state, &self->rules[i], metric, self->room, now_ns, at_s, out);
+    if (cells && detect_bytes(detect) == before) /* it wants none of this kind */
+        allowance_take(allowance, -(int64_t)cells);
+    return drift;
+}
+
+static bool take_one(struct rule_set *self, uint32_t i, const struct metric *metric, const struct allowance *allowance,
+                     int64_t now_ns, double at_s, struct detect_verdict *out)
+{
+    if (metric->kind == METRIC_NUMBER)
+        return rule_state_take(self->states[i], &self->rules[i], metric, self->room, now_ns, at_s, out);
+    return take_counts(self, i, metric, allowance, now_ns, at_s, out);
+}
+
+bool rule_set_take(struct rule_set *self, const struct metric_event *event, const struct allowance *allowance,
+                   int64_t now_ns, double at_s, struct rule_alarm *out)
 {
     bool alarmed = false;
     if (self->blind)
@@ -74,7 +104,7 @@ bool rule_set_take(struct rule_set *self, const struct metric_event *event, int6
         struct detect_verdict verdict;
         if (!metric)
             continue;
-        if (rule_state_take(state, &self->rules[i], metric, self->room, now_ns, at_s, &verdict) && !alarmed) {
+        if (take_one(self, i, metric, allowance, now_ns, at_s, &verdict) && !alarmed) {
             alarmed = true;
             *out = (struct rule_alarm){i, verdict, rule_state_change_s(state, &verdict, at_s)};
         }

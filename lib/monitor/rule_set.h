@@ -9,6 +9,7 @@
 #ifndef DRIFT_LIB_MONITOR_RULE_SET_H
 #define DRIFT_LIB_MONITOR_RULE_SET_H
 
+#include "lib/monitor/allowance.h"
 #include "lib/monitor/rule_state.h"
 
 struct rule_set {
@@ -33,12 +34,15 @@ struct rule_alarm {
 int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_t count);
 void rule_set_close(struct rule_set *self);
 
-/* Takes the memory that rule_set_take() may need. */
-int rule_set_prepare(struct rule_set *self, const struct metric_event *event);
+/* Takes the memory that rule_set_take() may need. -ENOMEM also where it is not allowed. */
+int rule_set_prepare(struct rule_set *self, const struct metric_event *event, const struct allowance *allowance);
 
-/* Takes one event. True: *out has an alarm. */
-bool rule_set_take(struct rule_set *self, const struct metric_event *event, int64_t now_ns, double at_s,
-                   struct rule_alarm *out);
+/* Takes one event. True: *out has an alarm. A first histogram that is not allowed the memory for its cells is refused. */
+bool rule_set_take(struct rule_set *self, const struct metric_event *event, const struct allowance *allowance,
+                   int64_t now_ns, double at_s, struct rule_alarm *out);
+
+/* monitor_bytes.c: what the cells take that a first histogram or categories would make; 0: none are needed. */
+uint64_t rule_cells_bytes(const struct drift_rule *rule, const struct detect *detect);
 
 /* Saves the set, or loads what a set of the same or of other rules has saved into a new one: a rule goes on bit for bit
  * where one of the same metric, detector and parameters was saved, and is new elsewhere. For shift_ns see

@@ -27,6 +27,17 @@ RULES = """
 """
 
 
+WIDE, VALUES = 64, 256  # metrics of a model: as many as are kept; values of a window
+LONG = """
+budgets:
+  - models: "*"
+    window: 256
+    min_events: 1
+    kpis:
+      accuracy: {min: 0.1}
+"""
+
+
 class Memory(unittest.TestCase):
     def resident(self, daemon):
         with open(f"/proc/{daemon.process.pid}/statm") as file:
@@ -64,6 +75,81 @@ class Memory(unittest.TestCase):
 
     def test_detectors(self):
         self.check(KPIS + RULES)
+
+    def wide(self, metrics, values):
+        """A message of as many metrics, each with as many values."""
+        return json.dumps({"accuracy": [0.9] * values,
+                           **{f"m{i}": [i + n % 7 / 10 for n in range(values)] for i in range(metrics - 1)}}).encode()
+
+    def events_of(self, daemon, number):
+        return daemon.ask("model", model=f"shop/model-{number}/v1").get("events", 0)
+
+    def test_models_of_many_metrics(self):
+        """The ceiling is counted by models of five metrics. A flood of models with 64 and long windows does not pass it:
+        what is beyond is refused and counted, who is in goes on, and with more room others come in."""
+        flood, room = 1500, "max_models: 1500, queue: 100"
+        with Daemon(budgets=LONG, metrics_more=room) as daemon:
+            said = daemon.wait_log(lambda entry: entry["msg"].startswith("the memory that the configuration allows"))
+            self.assertLess(said["models_mb"], flood * said["model_of_64_metrics_kb"] / 1e3)
+            before = self.resident(daemon)
+            node = daemon.publisher()
+            payload = self.wide(WIDE, VALUES)
+            for number in range(flood):
+                node.send_multipart([b"metrics/shop/model-%d/v1" % number, payload])
+            status = daemon.wait_status(lambda status: status.get("events", 0) + status.get("dropped", {}).get(
+                "too_many_models", 0) == flood * VALUES, 300)
+            grown, memory = self.resident(daemon) - before, status["memory"]
+            known = sum(status["models"].values())
+            self.assertGreater(memory["refused"], 0)
+            self.assertLessEqual(memory["models"], memory["models_most"])
+            self.assertGreater(memory["models"], memory["models_most"] * 0.9)
+            self.assertLess(known, flood)
+            self.assertGreater(known, 10)
+            self.assertGreater(status["dropped"]["too_many_models"], 0)
+            if not line.sanitized():  # what was granted was taken, and hardly more
+                self.assertLess(grown, memory["models_most"] + 32e6)
+                self.assertLess(grown, flood * VALUES * WIDE * 4 / 2)  # half of what the flood alone would fill
+                self.assertGreater(grown, memory["models_most"] * 0.4)
+                self.assertLess(self.resident(daemon) / 1e6, said["ceiling_mb"])
+            warning = daemon.wait_log(lambda entry: entry["msg"].startswith("memory is at its ceiling"))
+            self.assertEqual(warning["models"], known)
+
+            # Who is in goes on; a metric that is new is left out of its events.
+            heard = self.events_of(daemon, 0)
+            for _ in range(5):
+                node.send_multipart([b"metrics/shop/model-0/v1", self.wide(3, 1)])
+            daemon.wait_status(lambda _: self.events_of(daemon, 0) == heard + 5)
+            last = f"metrics/shop/model-{flood - 1}/v1".encode()
+            self.assertEqual(self.events_of(daemon, flood - 1), 0)
+
+            # With more room others come in.
+            with open(daemon.config) as file:
+                text = file.read()
+            daemon.write_config(text.replace(room, "max_models: 3000, queue: 100"))
+            self.assertTrue(daemon.ask("reload")["ok"])
+            node.send_multipart([last, self.wide(3, 1)])
+            daemon.wait_status(lambda _: self.events_of(daemon, flood - 1) == 1)
+            self.assertEqual(sum(entry["msg"].startswith("memory is at its ceiling") for entry in daemon.events), 1)
+
+    def test_metrics_of_known_models(self):
+        """Models are made small, and then grow: by metrics that come later, and by weights."""
+        with Daemon(budgets=LONG, metrics_more="max_models: 200, queue: 100") as daemon:
+            node = daemon.publisher()
+            for number in range(200):
+                node.send_multipart([b"metrics/shop/model-%d/v1" % number, b'{"accuracy": 0.9}'])
+            daemon.wait_status(lambda status: status.get("events", 0) == 200)
+            payload = self.wide(WIDE, 1)
+            for number in range(200):
+                node.send_multipart([b"metrics/shop/model-%d/v1" % number, payload])
+            status = daemon.wait_status(lambda status: status.get("events", 0) == 400)
+            memory = status["memory"]
+            self.assertGreater(memory["refused"], 0)
+            self.assertLessEqual(memory["models"], memory["models_most"])
+            self.assertNotIn("too_many_models", status["dropped"])  # no model was refused, and no event
+            self.assertEqual(len(daemon.ask("model", model="shop/model-0/v1")["metrics"]), WIDE)
+            self.assertEqual(len(daemon.ask("model", model="shop/model-199/v1")["metrics"]), 1)
+            self.assertEqual(self.events_of(daemon, 199), 2)
+            daemon.wait_log(lambda entry: entry["msg"].startswith("memory is at its ceiling"))
 
     def test_more_than_the_machine_has(self):
         with Daemon(metrics_more="max_models: 10000000", budgets=KPIS.replace("128", "1000000")) as daemon:

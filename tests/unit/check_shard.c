@@ -487,6 +487,50 @@ START_TEST(models_are_bounded)
 }
 END_TEST
 
+/* What a model asked for goes back with it, to the byte; who is in goes on, with the metrics that it has. */
+START_TEST(memory_is_bounded)
+{
+    struct ceiling ceiling;
+    struct workers_options options = options_of(0);
+    workers_destroy(&workers);
+    const int64_t least = (int64_t)(shard_model_bytes(&judged) + monitor_least_bytes(&judged));
+    const int64_t metric = (int64_t)monitor_metric_most_bytes(judged.window, true);
+    ceiling_init(&ceiling, 3 * least + 4 * metric);
+    options.ceiling = &ceiling;
+    options.keep_ns = 100 * S;
+    ck_assert_int_eq(workers_new(&workers, &options, &ports), 0);
+    ck_assert_int_eq(workers_start(workers), 0);
+    for (int i = 0; i < 4; i++) {
+        char model[32];
+        snprintf(model, sizeof model, "p/n/v%d", i);
+        send_metrics(model, "{\"accuracy\":0.9}");
+    }
+    ck_assert_uint_eq(workers_models(workers), 3);
+    ck_assert_int_eq(figure("dropped", "too_many_models"), 1);
+    ck_assert_uint_ge(ceiling_refused(&ceiling), 1);
+    for (int i = 0; i < 40; i++) {
+        char payload[64];
+        snprintf(payload, sizeof payload, "{\"accuracy\":0.9,\"extra_%d\":1}", i);
+        send_metrics("p/n/v0", payload);
+    }
+    ck_assert_int_le(ceiling_used(&ceiling), ceiling_most(&ceiling));
+    ck_assert_int_eq(figure(NULL, "events"), 43); /* each was taken, with less of it */
+    pass(60 * S);
+    send_metrics("p/n/v0", good);
+    pass(60 * S);
+    pass(S);
+    ck_assert_uint_eq(workers_models(workers), 1);
+    send_metrics("p/n/v3", "{\"accuracy\":0.9}"); /* there is room again */
+    ck_assert_uint_eq(workers_models(workers), 2);
+    pass(200 * S);
+    pass(S);
+    ck_assert_uint_eq(workers_models(workers), 0);
+    ck_assert_int_eq(ceiling_used(&ceiling), 0);
+    workers_destroy(&workers); /* before the ceiling */
+    begin(0);
+}
+END_TEST
+
 /* --- sequences --- */
 
 START_TEST(gaps_are_counted_and_told)
@@ -617,6 +661,7 @@ int main(void)
     tcase_add_test(tcase, a_model_that_never_came_back);
     tcase_add_test(tcase, every_drop_has_its_reason);
     tcase_add_test(tcase, models_are_bounded);
+    tcase_add_test(tcase, memory_is_bounded);
     tcase_add_test(tcase, gaps_are_counted_and_told);
     tcase_add_test(tcase, models_as_the_operator_sees_them);
     tcase_add_test(tcase, the_rate_is_that_of_the_last_seconds);
