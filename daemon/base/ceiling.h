@@ -1,8 +1,8 @@
 /* ceiling.h - the bound of the memory that models may take.
  *
- * Whoever keeps models asks before it takes memory that peers cause, and gives it back when a model goes. What was granted
- * counts from then on, whether it is used yet or not, so that no flood is faster than the count. Beside that the engine
- * measures the whole process, and closes the ceiling while it stands at its limit: nothing is granted then.
+ * Whoever keeps models asks before it takes memory that peers cause, and gives it back when a model goes. What was
+ * granted counts from then on, whether it is used yet or not, so that no flood is faster than the count. Beside that
+ * the engine measures the whole process, and closes the ceiling while it stands at its limit: nothing is granted then.
  *
  * Threads: any, at the same time; ceiling_init() before. Memory: a plain value. Failure: none.
  */

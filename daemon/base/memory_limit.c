@@ -61,7 +61,8 @@ static int64_t limit_of_line(char *line, const char *root)
     path[strcspn(path, "\n")] = '\0';
     if (controllers[1] == '\0')
         return limit_at(root, path);
-    if (strcmp(controllers + 1, "memory") != 0 || snprintf(memory, sizeof memory, "%s/memory", root) >= (int)sizeof memory)
+    if (strcmp(controllers + 1, "memory") != 0 ||
+        snprintf(memory, sizeof memory, "%s/memory", root) >= (int)sizeof memory)
         return MEMORY_NO_LIMIT;
     return limit_at(memory, path);
 }

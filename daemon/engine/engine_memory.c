@@ -1,12 +1,13 @@
 /* How much memory the configuration allows at most: told at the start, and kept.
  *
- * What a model takes is counted before it is taken (daemon/base/ceiling.h), by its shape (monitor_bytes()), and so are the
- * metrics that it gets later: models may take what max_models of the usual shape would. Once a second the whole process is
- * measured as well: while it stands at the ceiling, or near a lower limit of its control group, nothing new is made either.
+ * What a model takes is counted before it is taken (daemon/base/ceiling.h), by its shape (monitor_bytes()), and so are
+ * the metrics that it gets later: models may take what max_models of the usual shape would. Once a second the whole
+ * process is measured as well: while it stands at the ceiling, or near a lower limit of its control group, nothing new
+ * is made either.
  *
- * The measure is what the allocator has given out. It is taken from its own books without a system call, counts windows that
- * are not filled yet, and falls as soon as something is freed, which the resident set does not. What waits in libzmq's
- * queues is in it: memory that peers fill is memory that models cannot have. */
+ * The measure is what the allocator has given out. It is taken from its own books without a system call, counts windows
+ * that are not filled yet, and falls as soon as something is freed, which the resident set does not. What waits in
+ * libzmq's queues is in it: memory that peers fill is memory that models cannot have. */
 #include <malloc.h>
 #include <string.h>
 
@@ -87,8 +88,8 @@ static void work_out(struct engine *self)
     memory->model_most = model_bytes(&widest, MONITOR_METRICS_MAX);
     const double models = (double)memory->model * config->metrics.max_models,
                  requests = (double)REQUEST_BYTES * config->metrics.max_models;
-    const double fixed = (double)(PROGRAM_BYTES + STATIONS_BYTES + STORE_BYTES) +
-                         (double)shards * LEDGER_NODES_MAX * NODE_BYTES;
+    const double fixed =
+        (double)(PROGRAM_BYTES + STATIONS_BYTES + STORE_BYTES) + (double)shards * LEDGER_NODES_MAX * NODE_BYTES;
     memory->all = models + requests + fixed;
     memory->kept = (double)memory->limit - (double)memory->limit / 8; /* the rest is for what is not in the measure */
     double most = (memory->kept - fixed) * models / (models + requests);
@@ -158,16 +159,18 @@ static void tell(struct engine *self, uint64_t refused, int64_t now_ns)
         if (memory->full)
             return;
         memory->full = true;
-        log_warning("memory is at its ceiling: no more models and metrics are made, those that are known go on; raise "
-                    "metrics.max_models, which it is counted by, or MemoryMax where that is lower; or shorten windows, or "
-                    "state.keep",
-                    LOG_NUMBER("kept_mb", memory->kept / 1e6), LOG_NUMBER("in_use_mb", in_use),
-                    LOG_NUMBER("models_mb", models), LOG_NUMBER("models_most_mb", (double)ceiling_most(ceiling) / 1e6),
-                    LOG_NUMBER("models", workers_models(self->workers)));
+        log_warning(
+            "memory is at its ceiling: no more models and metrics are made, those that are known go on; raise "
+            "metrics.max_models, which it is counted by, or MemoryMax where that is lower; or shorten windows, or "
+            "state.keep",
+            LOG_NUMBER("kept_mb", memory->kept / 1e6), LOG_NUMBER("in_use_mb", in_use), LOG_NUMBER("models_mb", models),
+            LOG_NUMBER("models_most_mb", (double)ceiling_most(ceiling) / 1e6),
+            LOG_NUMBER("models", workers_models(self->workers)));
     } else if (memory->full && !ceiling_closed(ceiling) && now_ns - memory->refused_ns >= CALM_NS) {
         memory->full = false;
-        log_info("memory is below its ceiling: models and metrics are made again", LOG_NUMBER("refused", (double)refused),
-                 LOG_NUMBER("in_use_mb", in_use), LOG_NUMBER("models_mb", models));
+        log_info("memory is below its ceiling: models and metrics are made again",
+                 LOG_NUMBER("refused", (double)refused), LOG_NUMBER("in_use_mb", in_use),
+                 LOG_NUMBER("models_mb", models));
     }
 }
 
@@ -188,8 +191,8 @@ json_t *engine_memory_facts(struct engine *self)
 {
     const struct memory *memory = &self->memory;
     const struct ceiling *ceiling = &memory->ceiling;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "ceiling", (json_int_t)atomic_load(&memory->told_kept),
-                     "in_use", (json_int_t)atomic_load(&memory->in_use), "models_most", (json_int_t)ceiling_most(ceiling), "models",
-                     (json_int_t)ceiling_used(ceiling), "refused", (json_int_t)ceiling_refused(ceiling), "full",
-                     (int)atomic_load(&memory->full));
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "ceiling", (json_int_t)atomic_load(&memory->told_kept), "in_use",
+                     (json_int_t)atomic_load(&memory->in_use), "models_most", (json_int_t)ceiling_most(ceiling),
+                     "models", (json_int_t)ceiling_used(ceiling), "refused", (json_int_t)ceiling_refused(ceiling),
+                     "full", (int)atomic_load(&memory->full));
 }

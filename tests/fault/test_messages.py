@@ -14,7 +14,7 @@ import urllib.request
 
 import zmq
 
-from catalogue import FaultCase, line, peer, size, until_closed
+from catalogue import GREETING, FaultCase, line, peer, size, until_closed
 
 DRIFTC = os.path.join(line.BUILD, "driftc")
 NASTY = [b"a\nb", b"a\0b", b"a\x1b[31mb", b"\xff\xfe", b"a\r\nlevel=error msg=forged", b"\xc2\x9b31m", b"x" * 65536,
@@ -189,6 +189,46 @@ class Models(FaultCase):
         for _ in range(count):
             node.send_multipart([b"metrics/crowd/m1/v", line.event(accuracy=0.95)])
         self.daemon.wait_status(lambda status: status.get("events", 0) >= before + count)
+
+
+class Ceiling(FaultCase):
+    """What stands in libzmq's queues counts as well: while it brings the process to its ceiling no model is made."""
+
+    options = {"metrics_more": "max_models: 10"}
+
+    def closed(self, status):
+        memory = status["memory"]
+        return memory["in_use"] + (32 << 20) >= memory["ceiling"]
+
+    def speak_of(self, model, topic):
+        self.node.send_multipart([b"metrics/" + topic, line.event(accuracy=0.95)])
+        self.node.send_multipart([b"metrics/" + model, line.event(accuracy=0.95)])
+
+    def test_memory_at_its_ceiling(self):
+        if line.sanitized():
+            self.skipTest("a sanitizer's memory is not the allocator's")
+        self.flow(self.node)
+        ceiling = self.daemon.wait_status(lambda status: status["memory"]["in_use"])["memory"]["ceiling"]
+        self.assertLess(ceiling, 256 << 20)
+        connection = peer(self.daemon.endpoints["metrics"])
+        said = b""
+        while len(said) < len(GREETING) + 20:  # its greeting and more: the connection is ready
+            said += connection.recv(256)
+        connection.sendall(b"\x01\x08metrics/")
+        for _ in range(ceiling >> 20):
+            connection.sendall(b"\x03" + struct.pack(">Q", 1 << 20) + bytes(1 << 20))
+        self.daemon.wait_status(self.closed)
+        before = self.daemon.ask("status")
+        self.speak_of(b"shop/late/v1", b"shop/well/v1")
+        status = self.daemon.wait_status(lambda status: status["dropped"].get("too_many_models"))
+        self.assertEqual(status["events"], before["events"] + 1)  # who is in goes on
+        self.assertGreaterEqual(status["memory"]["refused"], 1)
+        self.daemon.wait_log(lambda entry: entry["msg"].startswith("memory is at its ceiling"))
+        connection.close()
+        self.daemon.wait_status(lambda status: not self.closed(status))
+        self.speak_of(b"shop/late/v1", b"shop/well/v1")
+        self.daemon.wait_status(lambda status: status["events"] == before["events"] + 3)
+        self.is_well(note=f"{ceiling >> 20} MiB of an endless message, and of models; ")
 
 
 if __name__ == "__main__":

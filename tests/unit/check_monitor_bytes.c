@@ -40,8 +40,13 @@ static struct monitor *monitor;
 /* Every detector looks at a metric called as itself. */
 static void enter(void)
 {
-    settings = (struct monitor_settings){.window = WINDOW, .min_events = 1000000, .consecutive_failures = 3,
-                                         .recover_after = 4, .kpis = kpis, .kpi_count = 3, .rules = rules};
+    settings = (struct monitor_settings){.window = WINDOW,
+                                         .min_events = 1000000,
+                                         .consecutive_failures = 3,
+                                         .recover_after = 4,
+                                         .kpis = kpis,
+                                         .kpi_count = 3,
+                                         .rules = rules};
     for (uint32_t i = 0; detect_name(i); i++) {
         struct drift_rule rule = {.detector = detect_name(i), .kpi = RULE_NO_KPI};
         snprintf(rule.metric, sizeof rule.metric, "%s", detect_name(i));
@@ -137,7 +142,8 @@ END_TEST
 
 START_TEST(what_is_refused_is_left_out)
 {
-    const struct metric first[] = {number("accuracy", 0.9)}, more[] = {number("accuracy", 0.8), number("brightness", 3)};
+    const struct metric first[] = {number("accuracy", 0.9)},
+                        more[] = {number("accuracy", 0.8), number("brightness", 3)};
     ck_assert_int_eq(send(first, 1, 1), 0);
     most = granted;
     ck_assert_int_eq(send(more, 2, 1), 0); /* the metric that is known goes on */
