@@ -73,10 +73,10 @@ static bool write_value(const struct schema_row *row, const void *record, char o
         int32_t word;
         struct alarm_budget alarms;
     } value;
-    const char *field = (const char *)record + row->offset;
-    size_t width = schema_width(row->type);
     if (row->offset == SCHEMA_NOWHERE || row->absent)
         return false;
+    const char *field = (const char *)record + row->offset;
+    size_t width = schema_width(row->type);
     if (row->type == SCHEMA_CHOICE) {
         snprintf(out, VALUE_MAX, "%s", field);
         return true;
