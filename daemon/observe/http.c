@@ -35,7 +35,7 @@ static void connection_changed(void *argument, struct MHD_Connection *connection
     bool begins = code == MHD_CONNECTION_NOTIFY_STARTED;
     struct http_slot *slot = slot_of(self, begins ? NULL : connection);
     if (slot)
-        *slot = (struct http_slot){.connection = begins ? connection : NULL, .since_ns = clock_now().steady_ns};
+        *slot = (struct http_slot){.connection = begins ? connection : NULL, .since_ns = self->now_ns};
     if (begins)
         atomic_fetch_add_explicit(&self->connections, 1, memory_order_relaxed);
     else
@@ -141,20 +141,26 @@ static int pause_ms(const struct http *self)
     return HEART_TURN_MAX_MS;
 }
 
+bool http_turn(struct http *self, struct now now)
+{
+    if (!take_letters(self))
+        return false;
+    self->now_ns = now.steady_ns;
+    self->wall_s = now.wall_s;
+    look_at_models(self);
+    if (answers_give_up(self->answers, self->now_ns))
+        wake_all(self);
+    end_slow_requests(self);
+    MHD_run(self->daemon);
+    return true;
+}
+
 static void *run(void *argument)
 {
     struct http *self = argument;
     int events = MHD_get_daemon_info(self->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
-    while (take_letters(self)) {
+    while (http_turn(self, clock_now())) {
         heart_beat(&self->heart);
-        struct now now = clock_now();
-        self->now_ns = now.steady_ns;
-        self->wall_s = now.wall_s;
-        look_at_models(self);
-        if (answers_give_up(self->answers, self->now_ns))
-            wake_all(self);
-        end_slow_requests(self);
-        MHD_run(self->daemon);
         struct pollfd pollers[] = {{.fd = events, .events = POLLIN}, {.fd = inbox_fd(self->inbox), .events = POLLIN}};
         poll(pollers, 2, pause_ms(self));
     }
@@ -191,7 +197,7 @@ const char *http_address(const struct http *self)
     return self->address;
 }
 
-int http_start(struct http *self, struct inbox *control)
+int http_prepare(struct http *self, struct inbox *control)
 {
     int rc = answers_new(&self->answers, control, self->inbox);
     if (rc == 0)
@@ -208,6 +214,14 @@ int http_start(struct http *self, struct inbox *control)
     if (!self->daemon)
         return -ENOMEM;
     self->socket = -1; /* the daemon's from now on */
+    return 0;
+}
+
+int http_start(struct http *self, struct inbox *control)
+{
+    int rc = http_prepare(self, control);
+    if (rc < 0)
+        return rc;
     int error = pthread_create(&self->thread, NULL, run, self);
     if (error)
         return -error;

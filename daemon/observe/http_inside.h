@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/observe/answers.h"
 #include "daemon/observe/history.h"
 #include "daemon/observe/http.h"
@@ -59,6 +60,12 @@ enum MHD_Result http_serve(void *argument, struct MHD_Connection *connection, co
                            const char *version, const char *upload, size_t *upload_bytes, void **exchange_p);
 void http_served(void *argument, struct MHD_Connection *connection, void **exchange_p,
                  enum MHD_RequestTerminationCode code);
+
+/* http.c: all of http_start() but the thread. */
+int http_prepare(struct http *self, struct inbox *control);
+
+/* http.c: a turn of the thread, which takes letters and answers what is there; it never waits. False: it is to stop. */
+bool http_turn(struct http *self, struct now now);
 
 /* http.c: the request is looked at again when there is an answer to any question. */
 void http_wait(struct http *self, struct http_exchange *exchange);
