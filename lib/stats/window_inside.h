@@ -26,8 +26,8 @@ struct watch {
     bool on;         /* it is kept */
 };
 
-/* What only some windows have. The order runs by value, then by weight, so that the pair that leaves can be found again;
- * weights stand beside the ring, without a stride, and behind them those of the order. */
+/* What only some windows have. The order runs by value, then by weight, so that the pair that leaves can be found
+ * again; weights stand beside the ring, without a stride, and behind them those of the order. */
 struct window_more {
     struct watch watch;
     float *weights;         /* NULL while all are 1 */
@@ -39,18 +39,18 @@ struct window_more {
 /* One cache line, and the ring elsewhere.
  *
  * Cost of window_add_plain(): about 25 instructions and two cache lines, this one and the place in the ring, which
- * neighbours share; a sum 15 more, a watch 15 and a line. window_add(): 20 more; an order two searches and a move. The sum is a double for as long as that
- * holds it exactly, which for values of one kind is always (24 bits each, and 29 to spare); what is lost in an addition is
- * known exactly (Knuth, TAOCP 2, 4.2.2, theorem B), and the first loss makes it a register wide enough for all. */
+ * neighbours share; a sum 15 more, a watch 15 and a line. window_add(): 20 more; an order two searches and a move. The
+ * sum is a double for as long as that holds it exactly, which for values of one kind is always (24 bits each, and 29 to
+ * spare); the first addition that loses something makes it a register wide enough for all. */
 struct window {
     float *values;            /* the ring's first place */
     struct window_more *more; /* NULL: nothing of it */
     double sum, ewma;
-    uint64_t total;           /* values ever taken */
+    uint64_t total;            /* values ever taken */
     uint32_t capacity, stride; /* of the ring: places, and floats from one to the next */
-    uint32_t next;            /* the place of the next value; once the ring is full, that of the oldest */
-    bool sums, averages;      /* what is kept besides the values */
-    bool exact;               /* `sum` is the sum; otherwise it is in `wide`, or nowhere: added up when it is asked for */
+    uint32_t next;             /* the place of the next value; once the ring is full, that of the oldest */
+    bool sums, averages;       /* what is kept besides the values */
+    bool exact; /* `sum` is the sum; otherwise it is in `wide`, or nowhere: added up when it is asked for */
 };
 
 static inline uint32_t window_held(const struct window *self)
@@ -94,6 +94,9 @@ static inline double window_blur(double limit)
 
 static inline void window_watch(struct watch *watch, double x, uint64_t w, double out, uint64_t out_weight)
 {
+    const double low = x < out ? x : out, high = x < out ? out : x;
+    if (!(low < watch->below || high > watch->above)) /* mostly */
+        return;
     watch->below_weight += (x < watch->below ? w : 0) - (out < watch->below ? out_weight : 0);
     watch->above_weight += (x > watch->above ? w : 0) - (out > watch->above ? out_weight : 0);
 }
@@ -112,13 +115,13 @@ static inline double window_rate(const struct window *self)
     return 2.0 / (self->capacity + 1.0);
 }
 
-/* Adds a term (of at most 48 bits, so a double) to a sum; false when that loses something. */
+/* Adds a term (of at most 48 bits, so a double) to a sum; false when that loses something. The greater of the two taken
+ * from what they make leaves a double (Dekker 1971), which is the other if nothing was lost: so both are looked at. */
 static inline bool window_add_exactly(double *sum, double term)
 {
-    const double whole = *sum + term, part = whole - *sum;
-    const double lost = (*sum - (whole - part)) + (term - part);
+    const double before = *sum, whole = before + term;
     *sum = whole;
-    return lost == 0.0;
+    return whole - before == term && whole - term == before;
 }
 
 /* window.c: for a sum that does not, or not any more, stand in a double. */
@@ -161,6 +164,8 @@ static inline void window_add_plain(struct window *self, float x, double rate)
 static inline int window_watch_side(const struct window *self)
 {
     const struct watch *watch = &self->more->watch;
+    if ((watch->below_weight | watch->above_weight) == 0)
+        return 0;
     const uint64_t weight = window_weight(self), needed = weight * watch->percent; /* in hundredths: below 2^63 */
     if (watch->below_weight > 0 && watch->below_weight * 100 >= needed)
         return -1;
@@ -173,7 +178,9 @@ static inline bool window_within(const struct window *self, enum window_stat sta
 {
     if (stat == WINDOW_MEAN && self->sums && self->exact && !window_weighted(self)) {
         const double observed = self->sum / (double)window_held(self);
-        return !(observed < min - window_blur(min)) && !(observed > max + window_blur(max)); /* false for NAN */
+        if (!(observed < min) && !(observed > max)) /* false for NAN */
+            return true;
+        return !(observed < min - window_blur(min)) && !(observed > max + window_blur(max));
     }
     const struct watch *watch = self->more && self->more->watch.on ? &self->more->watch : NULL;
     return watch && watch->stat == stat && memcmp(&watch->min, &min, sizeof min) == 0 &&

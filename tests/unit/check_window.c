@@ -250,6 +250,28 @@ static const struct {
     {{1e300, 1e300, 1e300, 1e300}, 1e38, false, true}, /* saturates at FLT_MAX */
 };
 
+/* Against the error of an addition itself (Knuth, TAOCP 2, 4.2.2, theorem B), whichever of the two is the greater. */
+START_TEST(an_addition_knows_whether_it_lost_something)
+{
+    int lost_some = 0, lost_of_the_greater = 0;
+    state = 5;
+    for (int i = 0; i < 100000; i++) {
+        const double before = ldexp((double)draw(1u << 30) + draw(1u << 22) * 0x1p-22, (int)draw(80) - 40);
+        const double term = (draw(2) ? 1 : -1) * (double)(float)ldexp((double)draw(1u << 24), (int)draw(80) - 40);
+        const double whole = before + term, part = whole - before;
+        const bool exact = (before - (whole - part)) + (term - part) == 0;
+        double sum = before;
+        ck_assert_int_eq(window_add_exactly(&sum, term), exact);
+        ck_assert_double_eq(sum, whole);
+        lost_some += !exact;
+        lost_of_the_greater += !exact && part == term; /* what one look alone does not see */
+    }
+    ck_assert_int_gt(lost_some, 1000);
+    ck_assert_int_lt(lost_some, 99000);
+    ck_assert_int_gt(lost_of_the_greater, 1000);
+}
+END_TEST
+
 START_TEST(limits_are_met_in_single_precision)
 {
     struct window *window = window_of(4);
@@ -442,6 +464,7 @@ int main(void)
     tcase_add_test(tcase, agrees_with_the_definitions);
     tcase_add_test(tcase, mean_forgets_a_giant);
     tcase_add_test(tcase, mean_does_not_depend_on_the_past);
+    tcase_add_test(tcase, an_addition_knows_whether_it_lost_something);
     tcase_add_loop_test(tcase, limits_are_met_in_single_precision, 0, sizeof limits / sizeof limits[0]);
     tcase_add_test(tcase, a_limit_is_met_by_itself);
     tcase_add_test(tcase, an_empty_window_says_nothing);
