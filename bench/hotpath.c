@@ -142,6 +142,8 @@ static void lap(struct workers *workers, struct message *messages, uint64_t mode
             zmq_msg_init_size(&frame->topic, topic->topic_len);
             memcpy(zmq_msg_data(&frame->topic), topic->topic, topic->topic_len);
             zmq_msg_init_data(&frame->payload, message->payload, message->len, NULL, NULL);
+            frame->topic_len = topic->topic_len;
+            frame->payload_len = message->len;
             frame->kind = FRAME_METRICS;
             frame->parts = 2;
         }

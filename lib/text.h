@@ -20,6 +20,23 @@ static inline struct text text_of(const char *nul_terminated)
     return (struct text){.at = nul_terminated, .len = strlen(nul_terminated)};
 }
 
+/* As memcmp() == 0, of few bytes: without a call. */
+static inline bool text_same_few(const void *a, const void *b, size_t len)
+{
+    const unsigned char *left = (const unsigned char *)a, *right = (const unsigned char *)b;
+    size_t at = 0;
+    if (len >= 8) {
+        for (; at + 8 < len; at += 8) {
+            if (memcmp(left + at, right + at, 8) != 0)
+                return false;
+        }
+        return memcmp(left + len - 8, right + len - 8, 8) == 0;
+    }
+    while (at < len && left[at] == right[at])
+        at++;
+    return at == len;
+}
+
 static inline bool text_equal(struct text a, struct text b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);

@@ -42,6 +42,8 @@ void frame_close(struct frame *self)
 
 static void copy_facts(struct frame *to, const struct frame *from)
 {
+    to->topic_len = from->topic_len;
+    to->payload_len = from->payload_len;
     to->hash = from->hash;
     to->hashed = from->hashed;
     to->parts = from->parts;

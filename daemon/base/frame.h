@@ -21,9 +21,10 @@ enum frame_kind {
 };
 
 struct frame {
-    zmq_msg_t topic, payload; /* always initialised */
-    uint64_t hash;            /* of the topic's bytes behind its prefix, by the key that the shards share */
-    uint32_t parts;           /* as they came; 2 when all is well */
+    zmq_msg_t topic, payload;      /* always initialised */
+    size_t topic_len, payload_len; /* bytes, as zmq_msg_size() says */
+    uint64_t hash;                 /* of the topic's bytes behind its prefix, by the key that the shards share */
+    uint32_t parts;                /* as they came; 2 when all is well */
     enum frame_kind kind;
     bool hashed;   /* `hash` is there; else whoever needs it makes it */
     bool accounts; /* the shard that gets this copy answers for the message: its seq, and its drops as a whole */

@@ -1,6 +1,7 @@
 #include "daemon/ingest/ingest.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,13 +120,12 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
 
 /* --- receiving --- */
 
-
 static enum frame_kind kind_of(struct frame *frame)
 {
     if (frame->parts != 2)
         return FRAME_WRONG;
     const char *topic = zmq_msg_data(&frame->topic);
-    const size_t len = zmq_msg_size(&frame->topic);
+    const size_t len = frame->topic_len;
     if (len >= 8 && memcmp(topic, "metrics/", 8) == 0)
         return FRAME_METRICS;
     if (len >= 6 && memcmp(topic, "batch/", 6) == 0)
@@ -144,20 +144,31 @@ static int receive_part(void *handle, zmq_msg_t *part)
     return rc;
 }
 
+/* Bytes of a part: what zmq_msg_recv() says of it, which is an int. */
+static size_t bytes_of(zmq_msg_t *part, int received)
+{
+    return received < INT_MAX ? (size_t)received : zmq_msg_size(part);
+}
+
 /* One message; false when none waits. libzmq hands a message out whole: once there is a first part, the others are
  * here. What is more than two is received and let go, part by part, so it takes no memory of ours. */
 static bool receive(struct ingest *self, struct frame *frame)
 {
-    if (receive_part(self->handle, &frame->topic) < 0)
+    int received = receive_part(self->handle, &frame->topic);
+    if (received < 0)
         return false;
     frame->parts = 1;
+    frame->topic_len = bytes_of(&frame->topic, received);
     bool more = zmq_msg_more(&frame->topic);
-    if (more && receive_part(self->handle, &frame->payload) >= 0) {
+    received = more ? receive_part(self->handle, &frame->payload) : -1;
+    if (received >= 0) {
         frame->parts = 2;
+        frame->payload_len = bytes_of(&frame->payload, received);
         more = zmq_msg_more(&frame->payload);
     } else {
         zmq_msg_close(&frame->payload);
         zmq_msg_init(&frame->payload);
+        frame->payload_len = 0;
         more = false;
     }
     while (more) {
@@ -205,8 +216,8 @@ static void disconnect_all(struct ingest *self)
         zmq_disconnect(self->handle, self->connected[i]);
 }
 
-/* The endpoints are given up first, so that what can still come is what libzmq has received already. Of a bound endpoint
- * that stays to be read; a connected one takes it along, and is emptied before. */
+/* The endpoints are given up first, so that what can still come is what libzmq has received already. Of a bound
+ * endpoint that stays to be read; a connected one takes it along, and is emptied before. */
 static void drain(struct ingest *self)
 {
     int64_t until_ns = clock_now().steady_ns + DRAIN_MAX_NS;

@@ -26,15 +26,18 @@ struct ledger {
     struct siphash_key key;
     struct stream *streams;
     uint32_t size, used, streams_max; /* size: slots; at most 3/4 of them are used */
-    struct stream *before;            /* half as many slots: the table before it grew, of which the first `carried` have been */
-    uint32_t carried;                 /* carried over, and others where they were needed; NULL: all have been */
-    uint32_t hand;                    /* where the next sweep begins */
+    struct stream *before; /* half as many slots: the table before it grew, of which the first `carried` have been */
+    uint32_t carried;      /* carried over, and others where they were needed; NULL: all have been */
+    uint32_t hand;         /* where the next sweep begins */
     uint64_t not_followed;
 
     struct ledger_node *nodes;
     uint32_t *node_slots; /* open addressing: index + 1, or 0 */
     uint32_t node_count, node_room;
     uint32_t untold_hand;
+
+    int64_t now_ns; /* the last time that was told, and the same in seconds */
+    uint32_t now_s;
 };
 
 int ledger_new(struct ledger **self_p, const struct siphash_key *key, uint32_t streams_max)
@@ -53,6 +56,16 @@ int ledger_new(struct ledger **self_p, const struct siphash_key *key, uint32_t s
     }
     *self_p = self;
     return 0;
+}
+
+/* Many messages come at one time. */
+static inline uint32_t seconds(struct ledger *self, int64_t now_ns)
+{
+    if (self->now_ns != now_ns) {
+        self->now_ns = now_ns;
+        self->now_s = (uint32_t)(now_ns / S_NS);
+    }
+    return self->now_s;
 }
 
 static uint64_t stream_name(const struct ledger *self, uint64_t topic, struct text node, struct text boot)
@@ -208,7 +221,7 @@ static struct stream *stream_find(struct ledger *self, uint64_t topic, struct te
         *stream = (struct stream){.name = name, .node = account};
         self->used++;
     }
-    stream->seen_s = (uint32_t)(now_ns / S_NS);
+    stream->seen_s = seconds(self, now_ns);
     return stream;
 }
 
@@ -232,30 +245,15 @@ static uint64_t after(uint64_t seq)
     return seq == UINT64_MAX ? seq : seq + 1;
 }
 
-/* Of bytes that are mostly few. */
-static bool same_bytes(const char *a, const char *b, size_t bytes)
-{
-    uint64_t left, right;
-    if (bytes < sizeof left) {
-        size_t i = 0;
-        while (i < bytes && a[i] == b[i])
-            i++;
-        return i == bytes;
-    }
-    memcpy(&left, a + bytes - sizeof left, sizeof left);
-    memcpy(&right, b + bytes - sizeof right, sizeof right);
-    return left == right && memcmp(a, b, bytes - sizeof left) == 0;
-}
-
-static struct stream *stream_remembered(struct ledger *self, const struct ledger_memo *memo, struct text node,
-                                        struct text boot, int64_t now_ns)
+static inline struct stream *stream_remembered(struct ledger *self, const struct ledger_memo *memo, struct text node,
+                                               struct text boot, int64_t now_ns)
 {
     if (memo->stream == 0 || memo->node_len != node.len || memo->boot_len != boot.len ||
-        self->streams[memo->slot].name != memo->stream || !same_bytes(memo->bytes, node.at, node.len) ||
-        !same_bytes(memo->bytes + node.len, boot.at, boot.len))
+        self->streams[memo->slot].name != memo->stream || !text_same_few(memo->bytes, node.at, node.len) ||
+        !text_same_few(memo->bytes + node.len, boot.at, boot.len))
         return NULL;
     struct stream *stream = &self->streams[memo->slot];
-    stream->seen_s = (uint32_t)(now_ns / S_NS);
+    stream->seen_s = seconds(self, now_ns);
     return stream;
 }
 
@@ -274,27 +272,17 @@ static void remember(const struct ledger *self, struct ledger_memo *memo, const 
         memcpy(memo->bytes + node.len, boot.at, boot.len);
 }
 
-uint64_t ledger_message(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node, struct text boot,
-                        uint64_t seq, int64_t now_ns)
+/* A message of a stream that was heard of before. */
+static inline uint64_t follow(struct ledger *self, struct stream *stream, bool has_boot, uint64_t seq)
 {
-    bool fresh = false;
-    struct stream *stream = memo ? stream_remembered(self, memo, node, boot, now_ns) : NULL;
-    if (!stream) {
-        stream = stream_find(self, topic, node, boot, now_ns, &fresh);
-        if (!stream)
-            return 0;
-        if (memo)
-            remember(self, memo, stream, node, boot);
-    }
     struct ledger_node *account = &self->nodes[stream->node];
-    account->messages++;
     uint64_t lost = 0;
-    if (fresh) {
-        count(&account->before_joining, counted(seq));
-    } else if (seq >= stream->next) {
+    account->messages++;
+    if (seq >= stream->next) {
         lost = counted(seq - stream->next);
-        count(&account->lost, lost);
-    } else if (boot.len == 0) {
+        if (lost)
+            count(&account->lost, lost);
+    } else if (!has_boot) {
         account->restarts++;
         count(&account->before_joining, counted(seq));
     } else {
@@ -303,6 +291,33 @@ uint64_t ledger_message(struct ledger *self, struct ledger_memo *memo, uint64_t 
     }
     stream->next = after(seq);
     return lost;
+}
+
+/* A message of a stream that has to be looked for. */
+static uint64_t message_of_any(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node,
+                               struct text boot, uint64_t seq, int64_t now_ns)
+{
+    bool fresh;
+    struct stream *stream = stream_find(self, topic, node, boot, now_ns, &fresh);
+    if (!stream)
+        return 0;
+    if (memo)
+        remember(self, memo, stream, node, boot);
+    if (!fresh)
+        return follow(self, stream, boot.len > 0, seq);
+    struct ledger_node *account = &self->nodes[stream->node];
+    account->messages++;
+    count(&account->before_joining, counted(seq));
+    stream->next = after(seq);
+    return 0;
+}
+
+uint64_t ledger_message(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node,
+                        struct text boot, uint64_t seq, int64_t now_ns)
+{
+    struct stream *stream = memo ? stream_remembered(self, memo, node, boot, now_ns) : NULL;
+    return stream ? follow(self, stream, boot.len > 0, seq)
+                  : message_of_any(self, memo, topic, node, boot, seq, now_ns);
 }
 
 void ledger_prefetch(const struct ledger *self, const struct ledger_memo *memo)

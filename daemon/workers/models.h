@@ -2,12 +2,12 @@
  *
  * An index of 8-byte slots (a tag and a place) with open addressing, hashed with a secret key since ids come from the
  * network; the models stand elsewhere and never move. When it grows, what it holds is carried over a little with each
- * model that is added, so that no turn waits for it. Before it stands a table of guesses: where the last model was whose
- * id has the same sum, which costs a tenth of the keyed hash. A guess is looked at byte for byte; who makes sums that meet
- * only has his own messages hashed.
+ * model that is added, so that no turn waits for it. Before it stands a table of guesses: where the last model was
+ * whose id has the same sum, which costs a tenth of the keyed hash. A guess is looked at byte for byte; who makes sums
+ * that meet only has his own messages hashed.
  *
- * Cost: a guess that holds, 50 instructions and the model's line; else a keyed hash (150) and a slot more. Growing: four
- * slots for each model that is added.
+ * Cost: a guess that holds, 50 instructions and the model's line; else a keyed hash (150) and a slot more. Growing:
+ * four slots for each model that is added.
  *
  * Threads: one. Memory: grows with the models, some 35 bytes each. Failure: -ENOMEM; nothing has changed then.
  */
@@ -53,9 +53,9 @@ struct models;
 
 int models_new(struct models **self_p);
 
-/* Where a model called `id` was, if it was looked for before. models_guess() asks the processor to have that at hand soon;
- * models_guessed() what it says, and asks for the model; models_known() whether it is the one, or NULL; models_learn() lets
- * a guess say where the model is that was found without it. */
+/* Where a model called `id` was, if it was looked for before. models_guess() asks the processor to have that at hand
+ * soon; models_guessed() what it says, and asks for the model; models_known() whether it is the one, or NULL;
+ * models_learn() lets a guess say where the model is that was found without it. */
 uint32_t models_guess(const struct models *self, struct text id);
 struct model *models_guessed(const struct models *self, uint32_t guess);
 static inline struct model *models_known(struct model *guessed, struct text id);
@@ -78,7 +78,8 @@ void models_destroy(struct models **self_p);
 
 static inline struct model *models_known(struct model *guessed, struct text id)
 {
-    return guessed && text_equal(guessed->id.whole, id) ? guessed : NULL;
+    return guessed && guessed->id.whole.len == id.len && text_same_few(guessed->id.whole.at, id.at, id.len) ? guessed
+                                                                                                            : NULL;
 }
 
 /* Whether the recorder is needed: a window that is as long keeps the same values. */

@@ -10,26 +10,30 @@
 /* The streams of batch/<node> must not meet those of metrics/<model>. */
 #define BATCH_STREAM UINT64_C(0x9e3779b97f4a7c15)
 
-/* --- one event --- */
+/* --- events --- */
 
 /* Each event goes past those who observe its model, in this order; the monitor's verdict is for those behind it. They
  * are asked first whether they have anything to do: mostly only the monitor has. */
-static void take_event(struct shard *self, struct model *model, const struct metric_event *event, struct now now)
+static void take_events(struct shard *self, struct model *model, const struct metric_event *events, uint32_t count,
+                        struct now now)
 {
-    struct verdict verdict;
+    const bool records = model_records(model), taped = self->tape.session != 0;
     model->heard = model->changed = true;
     model->heard_ns = now.steady_ns;
     if (model->silent_told) /* it is back, and serves again once it has shown enough */
         model->silent_told = model->serving_told = model->replaced = false;
-    self->events++;
-    if (monitor_add(model->monitor, event, now.steady_ns, now.wall_s, &verdict) < 0)
-        self->no_memory++;
-    if (model_records(model))
-        recorder_add(&model->recorder, model->monitor, event);
-    if (!model->serving_told || verdict_tells(&verdict))
-        herald_verdict(self, model, &verdict, now);
-    if (self->tape.session)
-        tape_event(self, model, event, now);
+    self->events += count;
+    for (const struct metric_event *event = events; event < events + count; event++) {
+        struct verdict verdict;
+        if (monitor_add(model->monitor, event, now.steady_ns, now.wall_s, &verdict) < 0)
+            self->no_memory++;
+        if (records)
+            recorder_add(&model->recorder, model->monitor, event);
+        if (!model->serving_told || verdict_tells(&verdict))
+            herald_verdict(self, model, &verdict, now);
+        if (taped)
+            tape_event(self, model, event, now);
+    }
 }
 
 /* --- one message --- */
@@ -55,15 +59,15 @@ static void reject_all(struct shard *self, struct frame *frame, const uint32_t d
     }
 }
 
-/* An event whose model cannot be made. */
-static void reject_model(struct shard *self, struct frame *frame, int why, struct now now)
+/* Events whose model cannot be made. */
+static void reject_model(struct shard *self, struct frame *frame, uint32_t events, int why, struct now now)
 {
     if (why == -ENOSPC)
-        reject(self, frame, DROP_TOO_MANY_MODELS, 1, "metrics.max_models are known already", now);
+        reject(self, frame, DROP_TOO_MANY_MODELS, events, "metrics.max_models are known already", now);
     else if (why == -EDQUOT)
-        reject(self, frame, DROP_TOO_MANY_MODELS, 1, "the memory that models may take is used up", now);
+        reject(self, frame, DROP_TOO_MANY_MODELS, events, "the memory that models may take is used up", now);
     else
-        self->no_memory++;
+        self->no_memory += events;
 }
 
 /* Whether the sender of the message at hand may speak of a project. */
@@ -124,15 +128,51 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
         return;
     }
     account(self, frame, message, frame->hash, model ? &model->sender : NULL, now);
-    for (uint32_t i = 0; i < message->event_count; i++) {
-        int why = 0;
-        if (!model)
-            model = shard_model(self, frame->hash, id, now.steady_ns, &why);
-        if (model)
-            take_event(self, model, &message->events[i], now);
-        else
-            reject_model(self, frame, why, now);
+    if (message->event_count == 0)
+        return;
+    int why = 0;
+    if (!model)
+        model = shard_model(self, frame->hash, id, now.steady_ns, &why);
+    if (model)
+        take_events(self, model, message->events, message->event_count, now);
+    else
+        reject_model(self, frame, message->event_count, why, now);
+}
+
+/* How many events from the `first` on, in a row, are of one model. */
+static uint32_t run_of(const struct metric_message *message, uint32_t first)
+{
+    const struct text id = message->events[first].model.whole;
+    uint32_t end = first + 1;
+    while (end < message->event_count && text_equal(message->events[end].model.whole, id))
+        end++;
+    return end - first;
+}
+
+/* Events of one model in a batch of many models'. */
+static void take_run(struct shard *self, struct frame *frame, const struct metric_event *events, uint32_t count,
+                     struct now now)
+{
+    const struct model_id *id = &events->model;
+    const uint32_t guess = models_guess(self->models, id->whole);
+    struct model *model = models_known(models_guessed(self->models, guess), id->whole);
+    const uint64_t hash = model ? model->hash : siphash13(&self->options.key, id->whole.at, id->whole.len);
+    if (shard_owner(hash, self->options.shards) != self->options.number)
+        return;
+    if (!may(self, id->project)) {
+        reject(self, frame, DROP_UNAUTHORIZED, count, not_this_project, now);
+        return;
     }
+    int why = 0;
+    if (!model) {
+        model = shard_model(self, hash, id, now.steady_ns, &why);
+        if (model)
+            models_learn(self->models, guess, model);
+    }
+    if (model)
+        take_events(self, model, events, count, now);
+    else
+        reject_model(self, frame, count, why, now);
 }
 
 /* Every shard gets the message and takes the events of its own models. */
@@ -151,21 +191,9 @@ static void take_batch(struct shard *self, struct frame *frame, struct now now)
         return;
     }
     account(self, frame, message, frame->hash ^ BATCH_STREAM, NULL, now);
-    for (uint32_t i = 0; i < message->event_count; i++) {
-        const struct model_id *id = &message->events[i].model;
-        uint64_t hash = siphash13(&self->options.key, id->whole.at, id->whole.len);
-        if (shard_owner(hash, self->options.shards) != self->options.number)
-            continue;
-        if (!may(self, id->project)) {
-            reject(self, frame, DROP_UNAUTHORIZED, 1, not_this_project, now);
-            continue;
-        }
-        int why = 0;
-        struct model *model = shard_model(self, hash, id, now.steady_ns, &why);
-        if (model)
-            take_event(self, model, &message->events[i], now);
-        else
-            reject_model(self, frame, why, now);
+    for (uint32_t i = 0, run; i < message->event_count; i += run) {
+        run = run_of(message, i);
+        take_run(self, frame, &message->events[i], run, now);
     }
 }
 
@@ -254,7 +282,7 @@ struct passing {
 
 static void begin_frame(struct shard *self, struct frame *frame, struct passing *out)
 {
-    out->payload = text_of_message(&frame->payload);
+    out->payload = (struct text){zmq_msg_data(&frame->payload), frame->payload_len};
     out->about = (struct text){0};
     out->guess = 0;
     out->model = NULL;

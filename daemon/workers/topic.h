@@ -15,7 +15,7 @@ static inline struct text topic_about(struct frame *frame)
                                      [FRAME_BATCH] = sizeof "batch/" - 1,
                                      [FRAME_BEACON] = sizeof "beacon/" - 1};
     const size_t skipped = frame->kind == FRAME_WRONG ? 0 : prefix[frame->kind];
-    return (struct text){(const char *)zmq_msg_data(&frame->topic) + skipped, zmq_msg_size(&frame->topic) - skipped};
+    return (struct text){(const char *)zmq_msg_data(&frame->topic) + skipped, frame->topic_len - skipped};
 }
 
 #endif

@@ -82,14 +82,6 @@ static inline bool shape_ends(const struct shape *self, const unsigned char *at,
     return __builtin_expect(end - at < self->reach, 0);
 }
 
-static inline bool shape_few(const unsigned char *a, const unsigned char *b, size_t len)
-{
-    size_t i = 0;
-    while (i < len && a[i] == b[i])
-        i++;
-    return i == len;
-}
-
 /* Of more than 16 bytes, whether those behind them are the same. */
 static inline bool shape_rest(const unsigned char *a, const unsigned char *b, size_t len)
 {
@@ -104,7 +96,7 @@ static inline bool shape_here(const struct shape *self, const struct shape_membe
     if (shape_ends(self, at, end)) {
         const size_t left = (size_t)(end - at);
         if (left < 16 || left < len)
-            return left >= len && shape_few(at, self->bytes + member->at, len);
+            return left >= len && text_same_few(at, self->bytes + member->at, len);
     }
     uint64_t word[2];
     memcpy(word, at, sizeof word);

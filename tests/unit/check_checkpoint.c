@@ -122,6 +122,8 @@ static void send_event(struct part *part, const char *model, double accuracy)
     zmq_msg_close(&frame.payload);
     zmq_msg_init_size(&frame.payload, (size_t)length);
     memcpy(zmq_msg_data(&frame.payload), payload, (size_t)length);
+    frame.topic_len = strlen(model) + 8;
+    frame.payload_len = (size_t)length;
     frame.kind = FRAME_METRICS;
     frame.parts = 2;
     workers_take(part->workers, &frame, 1, clock_now());

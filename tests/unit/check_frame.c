@@ -15,6 +15,8 @@ static void fill(struct frame *frame, unsigned number)
     zmq_msg_close(&frame->payload);
     zmq_msg_init_size(&frame->payload, sizeof number);
     memcpy(zmq_msg_data(&frame->payload), &number, sizeof number);
+    frame->topic_len = 100;
+    frame->payload_len = sizeof number;
     frame->hash = number * 3ull;
     frame->parts = 2;
     frame->kind = FRAME_METRICS;
@@ -28,6 +30,8 @@ static unsigned number_of(struct frame *frame)
     memcpy(&number, zmq_msg_data(&frame->payload), sizeof number);
     ck_assert_uint_eq(frame->hash, number * 3ull);
     ck_assert_uint_eq(zmq_msg_size(&frame->topic), 100);
+    ck_assert_uint_eq(frame->topic_len, 100);
+    ck_assert_uint_eq(frame->payload_len, sizeof number);
     return number;
 }
 

@@ -158,6 +158,8 @@ static void send_bytes(enum frame_kind kind, uint32_t parts, const char *topic, 
     frame_init(&frame);
     fill(&frame.topic, topic, strlen(topic));
     fill(&frame.payload, payload, len);
+    frame.topic_len = strlen(topic);
+    frame.payload_len = len;
     frame.kind = kind;
     frame.parts = parts;
     workers_take(workers, &frame, 1, now);

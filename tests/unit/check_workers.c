@@ -79,6 +79,8 @@ static void put(enum frame_kind kind, const char *topic, const char *payload)
     memcpy(zmq_msg_data(&frame.topic), topic, strlen(topic));
     zmq_msg_init_size(&frame.payload, strlen(payload));
     memcpy(zmq_msg_data(&frame.payload), payload, strlen(payload));
+    frame.topic_len = strlen(topic);
+    frame.payload_len = strlen(payload);
     frame.kind = kind;
     frame.parts = 2;
     workers_take(workers, &frame, 1, now);
