@@ -14,7 +14,7 @@ DEPS_BUILD := gcc libc6-dev make pkg-config libczmq-dev libzmq3-dev libyaml-dev 
 DEPS_CHECK := check man-db python3 python3-zmq python3-msgpack python3-numpy python3-scipy python3-sklearn
 DEPS_DEMO  := python3 python3-zmq python3-numpy python3-scipy python3-sklearn dataset-fashion-mnist
 DEPS_DEB   := build-essential debhelper dpkg-dev
-DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang libclang-rt-14-dev
+DEPS_HOUSE := clang-tidy cppcheck valgrind gcovr binutils clang llvm libclang-rt-14-dev
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Wvla
 ifdef CI
@@ -56,7 +56,7 @@ TEST_BIN   := $(TEST_SRC:%.c=$(BUILD)/%)
 
 quiet = $(if $(filter 1,$(V)),,@printf '  %-6s %s\n' $(1) $(2);)
 
-.PHONY: page drill all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-decisions bench-detection fuzz fault soak system install uninstall deb deb-check clean test-bins check-run demo-run
+.PHONY: page drill all help deps deps-build check demo asan tsan valgrind lint floors pure coverage bench bench-gate bench-decisions bench-detection fuzz fuzz-coverage fault soak system install uninstall deb deb-check clean test-bins check-run demo-run
 
 all: $(BUILD)/driftd $(BUILD)/driftc $(BUILD)/libdrift.a $(BUILD)/libdrift.so
 
@@ -77,6 +77,7 @@ help:
 #>   make floors      no file includes what its floor may not
 #>   make pure        the pure core links memory, string and math only
 #>   make fuzz        what reads bytes from outside, and the configuration, against libFuzzer, briefly
+#>   make fuzz-coverage  what of lib/wire and lib/config the inputs of the fuzzers reach
 #>   make fault       kill -9, dead trainers, restarts: nothing is lost
 #>   make soak        10^7 events at full speed under reloads and dying trainers: nothing grows, nothing is lost
 #>   make system      unit and packages under a real systemd: upgrade, crash, hang, boot (root; else skipped)
@@ -209,6 +210,13 @@ fuzz:
 	@tests/house/deps.sh $(sort $(DEPS_BUILD) clang libclang-rt-14-dev)
 	@$(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j2) $(FUZZERS:%=$(BUILD)/fuzz/%)
 	@printf '%s\n' $(FUZZERS) | BUILD=$(BUILD) FUZZ_S=$(FUZZ_S) xargs -P 2 -n 1 tests/fuzz/run.sh
+
+# Built once more, so that clang counts.
+fuzz-coverage:
+	@tests/house/deps.sh $(sort $(DEPS_BUILD) clang llvm libclang-rt-14-dev)
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz/coverage FUZZ_FLAGS='-std=c11 -O1 -g -fprofile-instr-generate -fcoverage-mapping' \
+	  $(FUZZERS:%=$(BUILD)/fuzz/coverage/fuzz/%)
+	@BUILD=$(BUILD) tests/fuzz/coverage.sh $(FUZZERS)
 
 # Short: each failpoint ROUNDS times, the power cut in a short run. By hand: `make fault ROUNDS=200 POWER=500 FLOOD=10000`.
 FAULT_BIN := $(patsubst %.c,$(BUILD)/fault/%,$(wildcard tests/fault/check_*.c))

@@ -52,14 +52,27 @@ static void look_at_key(void *argument, const char *key, const char *value, cons
     config_place_of(config, key, &again);
 }
 
-static void ask(struct config *config, bool tell)
+/* What holds for a model with rules takes thresholds that keep their promise, which cost some thousand times what
+ * reading does: of such inputs one in 256 is asked, by the sum of its bytes. */
+static bool is_asked(struct text yaml)
+{
+    unsigned sum = 0;
+    if (!memmem(yaml.at, yaml.len, "detector", 8) && !memmem(yaml.at, yaml.len, "evidence", 8))
+        return true;
+    for (size_t i = 0; i < yaml.len; i++)
+        sum += (unsigned char)yaml.at[i];
+    return sum % 256 == 0;
+}
+
+static void ask(struct config *config, bool settle, bool tell)
 {
     static const char *const ids[] = {"visutility/object-detector/v1", "a/b/c", "a/\xc3\xa9/1"};
     for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
         struct model_id model;
         const struct monitor_settings *settings = NULL;
         struct config_place place;
-        if (model_id_parse(&model, text_of(ids[i])) != 0 || config_settings_for(config, &model, &settings) != 0)
+        if (model_id_parse(&model, text_of(ids[i])) != 0 ||
+            (settle && config_settings_for(config, &model, &settings) != 0))
             abort();
         for (uint32_t k = 0; settings && k < settings->kpi_count; k++)
             if (settings->kpis[k].metric[0] == '\0')
@@ -148,7 +161,7 @@ static void read_config(uint8_t how, struct text yaml)
     if ((result == 0) != (lines == 0) || (result == 0) != (config != NULL))
         abort();
     if (config)
-        ask(config, (how & (TELL | PRINT)) == TELL);
+        ask(config, is_asked(yaml), (how & (TELL | PRINT)) == TELL);
     /* Without an environment a value may be unknown: nothing stands for it. */
     if (config && !options.no_env && (how & (TELL | PRINT)) == PRINT)
         print_and_reread(config, &options);

@@ -45,7 +45,7 @@ static void look_at(struct feedback *said)
         promise(json_is_object(metrics) && strlen(said->metrics_json) <= FEEDBACK_METRICS_MAX);
         json_decref(metrics);
     }
-    (void)feedback_metric(said, "accuracy");
+    promise(feedback_metric_fits(said, "accuracy") || isnan(feedback_metric(said, "accuracy")));
     promise_reply(feedback_granted(said->say, 1000000000, true));
     promise_reply(feedback_refused("bad_message", said->request));
 }

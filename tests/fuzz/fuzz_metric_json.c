@@ -1,6 +1,5 @@
-/* fuzz_metric_json.c - the decoder of metric messages and beacons against any bytes that are taken for JSON.
- *
- *   clang -fsanitize=fuzzer,address -I. -D_GNU_SOURCE tests/fuzz/fuzz_metric_json.c lib/…/…c -lm …
+/* fuzz_metric_json.c - the decoder of metric messages and beacons against any bytes that are taken for JSON, and what is no
+ * payload against the reader of topics.
  */
 #include "lib/wire/json_reader.h"
 #include "tests/fuzz/fuzz_main.h"
@@ -14,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         PROMISE(metric_decoder_new(&decoder, &options) == 0);
     }
     if (size > 0 && !json_begins(data[0])) {
+        promise_topic((struct text){(const char *)data, size});
         return 0; /* the other format's */
     }
     promise_payload(decoder, (struct text){(const char *)data, size});

@@ -1,6 +1,4 @@
 /* fuzz_metric_msgpack.c - the decoder of metric messages and beacons against any bytes that are taken for MessagePack.
- *
- *   clang -fsanitize=fuzzer,address -I. -D_GNU_SOURCE tests/fuzz/fuzz_metric_msgpack.c lib/…/…c -lm …
  */
 #include "lib/wire/msgpack_reader.h"
 #include "tests/fuzz/fuzz_main.h"

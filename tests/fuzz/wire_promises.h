@@ -145,6 +145,38 @@ static inline void promise_same(struct metric_decoder *decoder, const struct mod
     }
 }
 
+/* The payload taken for a topic. */
+static inline void promise_topic(struct text topic)
+{
+    struct model_id model, again;
+    struct text node = text_of("");
+    switch (metric_topic_parse(topic, &model, &node)) {
+    case TOPIC_METRICS:
+        PROMISE(model_id_parse(&again, model.whole) == 0 && model.whole.len < topic.len);
+        break;
+    case TOPIC_BATCH:
+    case TOPIC_BEACON:
+        PROMISE(node.len >= 1 && node.len <= METRIC_NODE_MAX && utf8_valid(node));
+        break;
+    case TOPIC_INVALID:
+        break;
+    }
+}
+
+/* The same payload as a line of a recording, which says itself when it came and under which topic. */
+static inline void promise_recorded(struct text payload, double now_s)
+{
+    static struct metric_decoder *decoder;
+    const struct metric_message *message;
+    if (decoder == NULL) {
+        struct metric_options options = {.max_future_s = 300, .secret = {1, 2}, .recorded = true};
+        PROMISE(metric_decoder_new(&decoder, &options) == 0);
+    }
+    PROMISE(metric_decode(decoder, NULL, payload, now_s, &message) == 0);
+    promise_message(message, payload.len, now_s + 300);
+    PROMISE(message->taken.len <= payload.len && utf8_valid(message->taken));
+}
+
 /* Decodes a payload in each of the three ways, and checks all promises. */
 static inline void promise_payload(struct metric_decoder *decoder, struct text payload)
 {
@@ -164,6 +196,7 @@ static inline void promise_payload(struct metric_decoder *decoder, struct text p
     PROMISE(beacon_decode(decoder, payload, &beacon) == 0);
     promise_beacon(beacon);
     PROMISE(beacon->dropped[DROP_SYNTAX] == syntax);
+    promise_recorded(payload, now_s);
 }
 
 #endif
