@@ -3,7 +3,7 @@
 #include "bench/decisions.h"
 #include "lib/monitor/monitor.h"
 
-#define MODELS 48
+#define MODELS 200
 #define STEP_NS INT64_C(200000000)
 #define WALL_S 1.76e9
 
@@ -15,7 +15,7 @@ static const struct kpi_budget kpis[] = {
     {.metric = "latency_ms", .min = NAN, .max = 1e9, .over = WINDOW_P95},
     {.metric = "accuracy", .min = 0.6, .max = NAN, .over = WINDOW_MEAN, .test = KPI_EVIDENCE, .range = {0, 1}},
 };
-static struct drift_rule rules[MONITOR_RULES_MAX];
+static struct drift_rule rules[MONITOR_RULES_MAX], few[MONITOR_RULES_MAX];
 static struct detect_params steps[MONITOR_RULES_MAX * RULE_STEPS_MAX];
 static struct monitor_settings settings = {.window = 16,
                                            .min_events = 4,
@@ -26,6 +26,7 @@ static struct monitor_settings settings = {.window = 16,
                                            .kpi_count = sizeof kpis / sizeof *kpis,
                                            .rules = rules,
                                            .alarms = {.every_s = 864000}};
+static struct monitor_settings calm; /* the same with few rules, none of them easily alarmed */
 
 static void settings_make(void)
 {
@@ -45,6 +46,20 @@ static void settings_make(void)
     settings.rule_count = count;
     if (drift_rules_promise(rules, 3, &settings.alarms, 0, steps) != 0) /* evidence, cusum, ewma follow the rate */
         stop("drift_rules_promise");
+    calm = settings;
+    calm.rules = few;
+    calm.rule_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        static const char *const names_of_few[] = {"evidence", "cusum", "ewma", "page_hinkley", "adwin", "shewhart"};
+        for (uint32_t name = 0; name < sizeof names_of_few / sizeof *names_of_few; name++)
+            if (strcmp(rules[i].detector, names_of_few[name]) == 0)
+                few[calm.rule_count++] = rules[i];
+    }
+}
+
+static const struct monitor_settings *settings_of(uint32_t model)
+{
+    return model % 4 == 0 ? &settings : &calm;
 }
 
 /* What others tell a monitor, also one that was just loaded. */
@@ -62,12 +77,14 @@ static void print_trigger(uint32_t model, uint32_t i, const struct trigger *t)
            t->size_lower, t->size_upper, t->n);
 }
 
-static void hash_monitor(uint64_t *hash, const struct monitor *monitor, const struct verdict *verdict, int64_t now_ns)
+/* How the rules stand only now and then: whoever looks at them may bring them to do what they had put off. */
+static void hash_monitor(uint64_t *hash, const struct monitor *monitor, const struct verdict *verdict, int64_t now_ns,
+                         bool rules_too)
 {
     hash_u64(hash, (uint64_t)verdict->evaluation << 4 | (uint64_t)verdict->violation_began << 3 |
                        (uint64_t)verdict->triggered << 2 | (uint64_t)verdict->recovered << 1);
     hash_u64(hash, (uint64_t)monitor_state(monitor, now_ns) << 32 | monitor_failures(monitor));
-    for (uint32_t i = 0; i < monitor_rule_count(monitor); i++) {
+    for (uint32_t i = 0; rules_too && i < monitor_rule_count(monitor); i++) {
         struct monitor_rule rule;
         monitor_rule_at(monitor, i, &rule);
         hash_f64(hash, rule.statistic);
@@ -109,7 +126,11 @@ static int add_event(struct monitor *monitor, struct stream streams[METRICS], ui
         metrics[count].categories.at = categories;
         metrics[count++].categories.count = 2;
     }
-    const struct metric_event event = {.timestamp_s = model % 2 ? (double)NAN : WALL_S + i * 0.2,
+    uint64_t shape = HASH_FIRST;
+    for (uint32_t m = 0; m < count; m++)
+        hash_u64(&shape, metrics[m].key);
+    const struct metric_event event = {.shape = model % 3 == 1 ? 0 : shape,
+                                       .timestamp_s = model % 2 ? (double)NAN : WALL_S + i * 0.2,
                                        .n = model % 4 == 3 && i % 3 == 0 ? i % 50 + 1 : 1,
                                        .metrics = metrics,
                                        .metric_count = count};
@@ -125,10 +146,11 @@ static void *saved_monitor(const struct monitor *monitor, size_t *size_p)
     return bytes;
 }
 
-static void again_monitor(struct monitor **monitor, void *bytes, size_t size, uint32_t i, int64_t triggered_ns)
+static void again_monitor(struct monitor **monitor, uint32_t model, void *bytes, size_t size, uint32_t i,
+                          int64_t triggered_ns)
 {
     monitor_destroy(monitor);
-    if (monitor_load(monitor, &settings, bytes, size, 0) != 0)
+    if (monitor_load(monitor, settings_of(model), bytes, size, 0) != 0)
         stop("monitor_load");
     tell(*monitor, i, triggered_ns);
     free(bytes);
@@ -140,7 +162,7 @@ static void run_monitor(uint32_t model, uint32_t restarts, bool first_run, uint6
     struct monitor *monitor;
     int64_t triggered_ns = 0;
     size_t size;
-    if (monitor_new(&monitor, &settings) != 0)
+    if (monitor_new(&monitor, settings_of(model)) != 0)
         stop("monitor_new");
     for (uint32_t m = 0; m < METRICS; m++)
         streams[m] = stream_seeded(11 + m, model);
@@ -151,7 +173,7 @@ static void run_monitor(uint32_t model, uint32_t restarts, bool first_run, uint6
             void *bytes = read_state(&size), *moment = read_state(&(size_t){0});
             memcpy(&triggered_ns, moment, sizeof triggered_ns);
             free(moment);
-            again_monitor(&monitor, bytes, size, i, triggered_ns);
+            again_monitor(&monitor, model, bytes, size, i, triggered_ns);
         } else if (i == HALF && keep && first_run) {
             void *bytes = saved_monitor(monitor, &size);
             write_state(bytes, size);
@@ -161,13 +183,13 @@ static void run_monitor(uint32_t model, uint32_t restarts, bool first_run, uint6
         tell(monitor, i, 0);
         if (restarts && i % restarts == restarts - 1) {
             void *bytes = saved_monitor(monitor, &size);
-            again_monitor(&monitor, bytes, size, i, triggered_ns);
+            again_monitor(&monitor, model, bytes, size, i, triggered_ns);
         }
         if (add_event(monitor, streams, model, i, !from || i >= HALF, &verdict) != 0)
             stop("monitor_add");
         if (from && i < HALF)
             continue;
-        hash_monitor(&hash[i >= HALF], monitor, &verdict, 1 + i * STEP_NS);
+        hash_monitor(&hash[i >= HALF], monitor, &verdict, 1 + i * STEP_NS, verdict.triggered || i % 37 == model % 37);
         if (verdict.triggered && first_run)
             print_trigger(model, i, monitor_trigger(monitor));
         if (verdict.triggered)

@@ -2,11 +2,11 @@
  *
  *   hotpath MODELS MESSAGES [json|msgpack] [ROWS] [budgets|detectors]
  *
- * Hands pre-encoded messages to the station of the workers as ingest does, in batches of FRAME_BATCH_MAX, on one shard and
- * without threads. Prints CPU nanoseconds a message, memory a model by the difference of the resident set, and the longest
- * turn of those that make the models and let the tables grow. Under
- * callgrind with --toggle-collect=workers_take the count is that of the hot path alone and the same from run to run:
- * bench/gate.py holds it against bench/gate.json.
+ * Hands pre-encoded messages to the station of the workers as ingest does, in batches of FRAME_BATCH_MAX, on one shard
+ * and without threads. Prints CPU nanoseconds a message, memory a model by the difference of the resident set, and the
+ * longest turn of those that make the models and let the tables grow. Under callgrind with
+ * --toggle-collect=workers_take the count is that of the hot path alone and the same from run to run: bench/gate.py
+ * holds it against bench/gate.json.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -15,9 +15,12 @@
 
 #include "bench/traffic.h"
 #include "daemon/workers/workers.h"
+#include "lib/detect/reference.h"
 
-#define LAP_SHIFT (16 * 37) /* each lap a model gets other values from the same one of 16 nodes; models: a multiple of 16 */
-#define LAPS_BEFORE 140   /* laps that make the models and fill their windows, before the clock runs; 2 for very many */
+#define LAP_SHIFT                                                                                                      \
+    (16 * 37)           /* each lap a model gets other values from the same one of 16 nodes; models: a multiple of 16 */
+#define LAPS_BEFORE 140 /* laps that make the models and fill their windows, before the clock runs; 2 for very many */
+#define LAPS_REFERENCE 520 /* that fill the detectors' references as well */
 
 static struct kpi_budget kpis[] = {
     {.metric = "accuracy", .min = 0.80, .max = NAN, .over = WINDOW_MEAN},
@@ -25,6 +28,7 @@ static struct kpi_budget kpis[] = {
     {.metric = "processed_fps", .min = 20, .max = NAN, .over = WINDOW_MEAN},
 };
 static struct drift_rule rules[4];
+static struct detect_params steps[4 * RULE_STEPS_MAX];
 static struct monitor_settings settings = {.window = 128,
                                            .min_events = 16,
                                            .consecutive_failures = 3,
@@ -45,14 +49,29 @@ static void add_rule(const char *metric, const char *detector)
     settings.rules = rules;
 }
 
+static void set(uint32_t rule, const char *name, double value)
+{
+    if (detect_params_set(&rules[rule].params, name, value, NULL))
+        abort();
+}
+
+/* With what the configuration gives charts unasked, and a promise of one false alarm in 30 days a model. */
 static void add_rules(void)
 {
+    static const struct alarm_budget alarms = {.every_s = 30 * 86400.0};
     add_rule("accuracy", "evidence");
-    detect_params_set(&rules[0].params, "budget", 0.8, NULL);
+    set(0, "budget", 0.8);
     add_rule("accuracy", "cusum");
+    set(1, "prewhiten", 1);
+    set(1, "robust", 1);
+    set(1, "log", REFERENCE_LOG_AUTO);
+    set(1, "direction", DETECT_DOWN);
     add_rule("latency_ms", "page_hinkley");
-    detect_params_set(&rules[2].params, "threshold", 1e6, NULL);
+    set(2, "threshold", 1e6);
     add_rule("processed_fps", "adwin");
+    if (drift_rules_promise(rules, settings.rule_count, &alarms, 0, steps) != 0)
+        abort();
+    settings.alarms = alarms;
 }
 
 static int settings_for(void *argument, const struct model_id *model, const struct monitor_settings **out)
@@ -163,7 +182,8 @@ int main(int argc, char **argv)
     uint64_t models = strtoull(argv[1], NULL, 10), want = strtoull(argv[2], NULL, 10);
     bool msgpack = argc > 3 && strcmp(argv[3], "msgpack") == 0;
     unsigned rows = argc > 4 ? (unsigned)atoi(argv[4]) : 1;
-    if (argc > 5 && strcmp(argv[5], "detectors") == 0)
+    const bool detectors = argc > 5 && strcmp(argv[5], "detectors") == 0;
+    if (detectors)
         add_rules();
     struct message *messages = encode(models, rows, msgpack);
     struct workers_options options = {.max_message_bytes = 1 << 20, .max_future_s = 300, .max_models = 4000000};
@@ -177,7 +197,8 @@ int main(int argc, char **argv)
         frame_init(&frames[i]);
     double before = resident_bytes();
     uint64_t seq = 0;
-    for (uint64_t before_laps = models > 100000 ? 2 : LAPS_BEFORE; seq < before_laps; seq++)
+    const uint64_t before_laps = models > 100000 ? 2 : detectors ? LAPS_REFERENCE : LAPS_BEFORE;
+    for (; seq < before_laps; seq++)
         lap(workers, messages, models, seq, msgpack, frames);
     double cpu = cpu_seconds();
     uint64_t laps = (want + models - 1) / models;
@@ -186,9 +207,10 @@ int main(int argc, char **argv)
     cpu = cpu_seconds() - cpu;
     struct workers_sums sums = workers_sums(workers);
     uint64_t events = seq * models * rows;
-    printf("{\"messages\": %llu, \"cpu_ns\": %.1f, \"bytes_a_model\": %.0f, \"longest_turn_us\": %.0f, \"told\": %llu}\n",
-           (unsigned long long)(laps * models), laps ? cpu * 1e9 / (double)(laps * models) : 0.0,
-           (resident_bytes() - before) / (double)models, longest_s * 1e6, (unsigned long long)told);
+    printf(
+        "{\"messages\": %llu, \"cpu_ns\": %.1f, \"bytes_a_model\": %.0f, \"longest_turn_us\": %.0f, \"told\": %llu}\n",
+        (unsigned long long)(laps * models), laps ? cpu * 1e9 / (double)(laps * models) : 0.0,
+        (resident_bytes() - before) / (double)models, longest_s * 1e6, (unsigned long long)told);
     if (sums.events != events || sums.dropped || sums.lost) {
         fprintf(stderr, "hotpath: %llu events of %llu, dropped %llu, lost %llu\n", (unsigned long long)sums.events,
                 (unsigned long long)events, (unsigned long long)sums.dropped, (unsigned long long)sums.lost);

@@ -255,6 +255,28 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
         look(self, index, out);
 }
 
+static void quiet(const void *state, uint32_t most, struct detect_quiet *out)
+{
+    const struct adwin *self = state;
+    const uint32_t left = self->clock - self->tick - 1;
+    out->values = self->width < ABSURD_FROM ? 0 : left < most ? left : most;
+    out->low = -USUAL;
+    out->high = USUAL;
+}
+
+/* None of them is looked at: all are usual, and the clock does not strike. */
+static void add_quiet(void *state, uint64_t index, const double *values, uint32_t count, struct detect_verdict *out)
+{
+    struct adwin *self = state;
+    (void)index, (void)out;
+    for (uint32_t i = 0; i < count; i++) {
+        if (self->waiting == self->waiting_most)
+            let_in(self);
+        self->value[self->waiting++] = values[i];
+    }
+    self->tick += count;
+}
+
 static void walk(void *state, struct codec *codec)
 {
     struct adwin *self = state;
@@ -307,6 +329,8 @@ const struct detector detector_adwin = {
     .hot = offsetof(struct adwin, total),
     .ring_at = offsetof(struct adwin, value),
     .ring_places = WAITING_MOST,
+    .quiet = quiet,
+    .add_quiet = add_quiet,
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

@@ -77,6 +77,19 @@ static void tell(const struct cusum *self, bool up, uint64_t index, struct detec
     reference_size(&self->reference, up ? mean : -mean, DETECT_NORMAL_95 / sqrt(length), out);
 }
 
+/* Both sums after one residual. */
+static inline void judge(struct cusum *self, uint64_t index, double z, struct detect_verdict *out)
+{
+    const double slack = self->reference.slack;
+    accumulate(&self->up, z * self->reference.scale[0] - slack, index);
+    accumulate(&self->down, -z * self->reference.scale[1] - slack, index);
+    const bool up = self->direction == DETECT_UP || (self->direction == DETECT_BOTH && self->up.sum >= self->down.sum);
+    out->statistic = up ? self->up.sum : self->down.sum;
+    out->threshold = self->reference.limit;
+    if (out->statistic > out->threshold)
+        tell(self, up, index, out);
+}
+
 static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
 {
     struct cusum *self = state;
@@ -92,14 +105,39 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     }
     if (self->fresh)
         begin(self, index);
-    double slack = self->reference.slack;
-    accumulate(&self->up, z * self->reference.scale[0] - slack, index);
-    accumulate(&self->down, -z * self->reference.scale[1] - slack, index);
-    bool up = self->direction == DETECT_UP || (self->direction == DETECT_BOTH && self->up.sum >= self->down.sum);
-    out->statistic = up ? self->up.sum : self->down.sum;
-    out->threshold = self->reference.limit;
-    if (out->statistic > out->threshold)
-        tell(self, up, index, out);
+    judge(self, index, z, out);
+}
+
+static void add_quiet(void *state, uint64_t index, const double *values, uint32_t count, struct detect_verdict *out)
+{
+    struct cusum *self = state;
+    const bool full = reference_full(&self->reference);
+    for (uint32_t i = 0; i < count; i++)
+        if (full)
+            judge(self, index + i, reference_residual(&self->reference, reference_seen(&self->reference, values[i])),
+                  out);
+        else
+            add(self, index + i, values[i], out);
+}
+
+/* The mean residual with which so many more leave a sum within the limit. */
+static double room(const struct cusum *self, double sum, double scale, uint32_t most)
+{
+    const double limit = self->reference.limit, left = limit - sum;
+    if (!isfinite(limit))
+        return INFINITY;
+    return left > 1e-6 * limit ? (self->reference.slack + left * (1 - 1e-9) / most) / scale : -1;
+}
+
+static void quiet(const void *state, uint32_t most, struct detect_quiet *out)
+{
+    const struct cusum *self = state;
+    const struct reference *reference = &self->reference;
+    const double rise = self->direction == DETECT_DOWN ? INFINITY : room(self, self->up.sum, reference->scale[0], most);
+    const double fall = self->direction == DETECT_UP ? INFINITY : room(self, self->down.sum, reference->scale[1], most);
+    reference_quiet(reference, fall, rise, most, out);
+    if (self->fresh && reference->judged > 0)
+        out->values = 0;
 }
 
 static void walk(void *state, struct codec *codec)
@@ -157,6 +195,8 @@ const struct detector detector_cusum = {
     .restart = restart,
     .add = add,
     .hot = offsetof(struct cusum, reference) + REFERENCE_HOT,
+    .quiet = quiet,
+    .add_quiet = add_quiet,
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

@@ -1,5 +1,6 @@
 #include "lib/detect/detect.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -174,6 +175,29 @@ struct detect_verdict detect_add(struct detect *self, double value)
     struct detect_verdict verdict;
     detect_take(self, value, &verdict);
     return verdict;
+}
+
+bool detect_quiet(const struct detect *self, uint32_t most, struct detect_quiet *out)
+{
+    *out = (struct detect_quiet){.values = most, .low = -DETECT_VALUE_MAX, .high = DETECT_VALUE_MAX};
+    if (!self->type->quiet)
+        return false;
+    if (self->last == DETECT_NONE)
+        self->type->quiet(self->state, most, out);
+    else
+        out->values = 0;
+    return true;
+}
+
+void detect_take_quiet(struct detect *self, const double *values, uint32_t count, struct detect_verdict *out)
+{
+    *out = verdict_of(self, DETECT_NONE);
+    for (uint32_t i = 0; i < count && !self->type->add_quiet; i++)
+        self->type->add(self->state, self->taken + i, values[i], out);
+    if (self->type->add_quiet)
+        self->type->add_quiet(self->state, self->taken, values, count, out);
+    out->n = self->taken += count;
+    assert(out->state == DETECT_NONE && out->changed_at == DETECT_UNKNOWN);
 }
 
 /* The common end of events that carry a distribution: `result` 1 means that there was nothing in it. */

@@ -12,6 +12,7 @@
 #ifndef DRIFT_LIB_DETECT_DETECT_H
 #define DRIFT_LIB_DETECT_DETECT_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -142,6 +143,29 @@ void detect_prefetch(const struct detect *self, const struct detect_params *para
  * After a drift the detector starts anew with the next value. */
 struct detect_verdict detect_add(struct detect *self, double value);
 void detect_take(struct detect *self, double value, struct detect_verdict *out); /* the same */
+
+/* What may come without a word, in logarithms if `logs`: as long as each value, less `phi` times the one before it
+ * (`previous` for the first), lies from `low` to `high`, `values` of them neither alarm nor warn. Whoever feeds the
+ * detector may keep them, then, and hand them over together. */
+struct detect_quiet {
+    uint32_t values; /* 0: not even the next one, as far as can be said in a few dozen instructions */
+    bool logs;
+    double phi, previous;
+    double low, high;
+};
+
+/* For so many values at most, as things stand. False: this kind of detector never knows. */
+bool detect_quiet(const struct detect *self, uint32_t most, struct detect_quiet *out);
+
+/* Takes values that came so: what detect_take() comes to one by one, with the verdict on the last. */
+void detect_take_quiet(struct detect *self, const double *values, uint32_t count, struct detect_verdict *out);
+
+/* A value in logarithms. What zero and less count as, and everything else is. */
+#define DETECT_LOG_LEAST 1e-12
+static inline double detect_log(double value)
+{
+    return log(fmax(value, DETECT_LOG_LEAST));
+}
 
 /* A category and how often it came. */
 struct detect_category {

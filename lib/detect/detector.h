@@ -40,6 +40,11 @@ struct detector {
     uint16_t hot, ring_at, ring_places;
 
     /* The rest may be NULL. */
+    /* For detect_quiet(), of a detector whose last value was worth no word. *out comes with nothing that is not quiet.
+     */
+    void (*quiet)(const void *state, uint32_t most, struct detect_quiet *out);
+    /* Takes values that came so, the first of them number `index`, as add() would; NULL: by add(). */
+    void (*add_quiet)(void *state, uint64_t index, const double *values, uint32_t count, struct detect_verdict *out);
     bool (*check)(const struct detect_params *params, struct detect_error *error); /* false: `error` says why */
     int (*promise)(struct detect_params *params, double events);
     void (*retune)(void *state, const struct detect_params *params);
@@ -51,7 +56,7 @@ struct detector {
                           struct detect_verdict *out);
     uint64_t (*clipped)(const void *state);
     bool (*moments)(const void *state, struct detect_moments *out); /* false: too few values */
-    size_t (*more_bytes)(const void *state); /* beside the state itself */
+    size_t (*more_bytes)(const void *state);                        /* beside the state itself */
     void (*release)(void *state);
 };
 
@@ -64,7 +69,8 @@ const struct detector *detector_at(uint32_t index);
 
 void detect_say(struct detect_error *error, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The nearest number from `least` to `most`; NAN becomes `most`. What fmax(least, fmin(value, most)) is, without a call. */
+/* The nearest number from `least` to `most`; NAN becomes `most`. What fmax(least, fmin(value, most)) is, without a
+ * call. */
 static inline double detect_within(double value, double least, double most)
 {
     double below = value < most ? value : most;

@@ -24,8 +24,8 @@ enum distance_scale {
 
 struct distance_kind {
     enum distance_scale scale;
-    /* No threshold of a permutation is below this: a reference whose events are all alike permutes to 0, and a distance that
-     * nobody would look at is no drift. */
+    /* No threshold of a permutation is below this: a reference whose events are all alike permutes to 0, and a distance
+     * that nobody would look at is no drift. */
     double least;
     /* One of the two; n1, n2 are the totals. Categories have no order, so only a distance of bins takes them. */
     double (*of_bins)(const struct binned *bins, double n1, double n2);

@@ -136,26 +136,66 @@ static void run_on(struct evidence *self, double gain, struct beginning now)
         self->run[k] = (self->run[k] > 1 ? self->run[k] : 1) * (1 + gain * part[k]);
 }
 
-static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
+/* Takes a value into sums and bets; the gain of a bet of 1. */
+static inline double learn(struct evidence *self, double value)
 {
-    struct evidence *self = state;
-    const struct beginning now = {self->sum, self->squares, self->n};
     const double x = bounded(self, value), gain = EVIDENCE_LARGEST_BET / self->budget * (x - self->budget);
-    double total = 0;
     for (int k = 0; k < BETS; k++)
         self->evidence[k] = (1 + gain * part[k]) * (self->evidence[k] + 1);
-    for (int k = 0; k < BETS; k++)
-        total += self->evidence[k];
     self->n++;
     self->sum += x;
     self->squares += x * x;
     self->along += x * self->previous;
     self->previous = x;
+    return gain;
+}
+
+static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
+{
+    struct evidence *self = state;
+    const struct beginning now = {self->sum, self->squares, self->n};
+    const double gain = learn(self, value);
+    double total = 0;
+    for (int k = 0; k < BETS; k++)
+        total += self->evidence[k];
     out->statistic = total / BETS;
     out->threshold = 1 / self->alpha;
     if (out->statistic >= out->threshold)
         tell(self, now, index, out);
     run_on(self, gain, now);
+}
+
+/* As add(), but that nobody asks what the evidence comes to before the last value. */
+static void add_quiet(void *state, uint64_t index, const double *values, uint32_t count, struct detect_verdict *out)
+{
+    struct evidence *self = state;
+    for (uint32_t i = 0; i + 1 < count; i++) {
+        const struct beginning now = {self->sum, self->squares, self->n};
+        const double gain = learn(self, values[i]);
+        run_on(self, gain, now);
+    }
+    add(state, index + count - 1, values[count - 1], out);
+}
+
+/* A gain of at most g makes at most (1 + g)^n (M + n) of M in n values. */
+static void quiet(const void *state, uint32_t most, struct detect_quiet *out)
+{
+    const struct evidence *self = state;
+    double total = 0;
+    for (int k = 0; k < BETS; k++)
+        total += self->evidence[k];
+    const double times = BETS / self->alpha / (total + (double)most * BETS) * (1 - 1e-6);
+    const double gain = exp2(log2(times) / most) * (1 - 1e-9) - 1;
+    const double x = self->budget * (1 + gain / EVIDENCE_LARGEST_BET), unit = self->high - self->low;
+    const double slop = 1e-15 * (fabs(self->low) + fabs(self->high));
+    if (!(gain > 0))
+        out->values = 0;
+    if (x >= 1)
+        return;
+    if (self->direction == DETECT_DOWN)
+        out->low = self->low + unit * (1 - x) + slop;
+    else
+        out->high = self->low + unit * x - slop;
 }
 
 static void walk(void *state, struct codec *codec)
@@ -215,6 +255,8 @@ const struct detector detector_evidence = {
     .restart = restart,
     .add = add,
     .hot = offsetof(struct evidence, beginning),
+    .quiet = quiet,
+    .add_quiet = add_quiet,
     .walk = walk,
     .check = check,
     .promise = promise,

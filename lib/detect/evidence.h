@@ -10,7 +10,8 @@
 
 /* Values until the evidence reaches 1 / alpha when values are independent, `mean` and `sd` theirs, both scaled to 0..1
  * with harm upwards, and the budget likewise: the evidence is taken to grow by each bet's mean logarithmic growth. An
- * `sd` of NAN: that of single answers, right or wrong, which is the largest there can be. INFINITY: it does not grow. */
+ * `sd` of NAN: that of single answers, right or wrong, which is the largest there can be. INFINITY: it does not grow.
+ */
 double evidence_delay(double budget, double alpha, double mean, double sd);
 
 #endif

@@ -89,6 +89,28 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     }
 }
 
+/* The residual which, were it to come so often, would take the average from where it is to its limit on one side. */
+static double room(const struct ewma *self, double average, double scale, uint32_t most)
+{
+    const double limit = self->reference.limit * self->settled / scale * (1 - 1e-9) - 1e-12 * fabs(average);
+    double kept = 1 - self->lambda;
+    for (uint32_t i = 1; i < most; i++)
+        kept *= 1 - self->lambda;
+    return average < limit ? (limit - kept * average) / (1 - kept) : -1;
+}
+
+static void quiet(const void *state, uint32_t most, struct detect_quiet *out)
+{
+    const struct ewma *self = state;
+    const struct reference *reference = &self->reference;
+    const double rise =
+        self->direction == DETECT_DOWN ? INFINITY : room(self, self->average, reference->scale[0], most);
+    const double fall = self->direction == DETECT_UP ? INFINITY : room(self, -self->average, reference->scale[1], most);
+    reference_quiet(reference, fall, rise, most, out);
+    if (self->fresh && reference->judged > 0)
+        out->values = 0;
+}
+
 static void walk(void *state, struct codec *codec)
 {
     struct ewma *self = state;
@@ -140,6 +162,7 @@ const struct detector detector_ewma = {
     .restart = restart,
     .add = add,
     .hot = offsetof(struct ewma, reference) + REFERENCE_HOT,
+    .quiet = quiet,
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

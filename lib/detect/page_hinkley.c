@@ -120,6 +120,33 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
         tell(self, rises ? &self->up_place : &self->down_place, index, out);
 }
 
+/* How wide the values, and with them the running mean, may spread so that no statistic reaches the threshold. A value
+ * adds at most the spread to a statistic, and what a sum below zero loses of itself. */
+static double spread(const struct page_hinkley *self, uint32_t most)
+{
+    const bool up = self->direction != DETECT_DOWN, down = self->direction != DETECT_UP;
+    const double statistic = fmax(up ? self->up.sum - self->up.least : 0, down ? self->down.sum - self->down.least : 0);
+    const double below = fmax(up ? -self->up.least : 0, down ? -self->down.least : 0);
+    const double lost = 1 - self->alpha, slop = 1e-12 * most * (fabs(self->mean) + fabs(below));
+    const double each = (self->threshold - statistic) * (1 - 1e-9) / most - slop;
+    return (each - lost * (fmax(0, below) + most * self->delta)) / (1 + most * lost);
+}
+
+static void quiet(const void *state, uint32_t most, struct detect_quiet *out)
+{
+    const struct page_hinkley *self = state;
+    const bool begun = self->n > 0;
+    const double half = begun ? 0.5 * spread(self, most) : -1, low = self->mean - half, high = self->mean + half;
+    if (self->in_deviations) {
+        reference_quiet(&self->reference, begun ? -low : -1, begun ? high : -1, most, out);
+        return;
+    }
+    out->low = fmax(low, -DETECT_VALUE_MAX);
+    out->high = fmin(high, DETECT_VALUE_MAX);
+    if (!(half > 0))
+        out->values = 0;
+}
+
 static void walk(void *state, struct codec *codec)
 {
     struct page_hinkley *self = state;
@@ -161,6 +188,7 @@ const struct detector detector_page_hinkley = {
     .restart = restart,
     .add = add,
     .hot = offsetof(struct page_hinkley, up_place),
+    .quiet = quiet,
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

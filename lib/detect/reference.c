@@ -137,11 +137,6 @@ void reference_walk(struct reference *self, struct codec *codec)
 
 /* Taking values --------------------------------------------------------------------------------------------------- */
 
-static double transformed(const struct reference *self, double value)
-{
-    return self->logs ? reference_log(value) : value;
-}
-
 /* A value for the reference; true: it is as long as the next stage needs. */
 static bool collect(struct reference *self, double seen)
 {
@@ -163,18 +158,18 @@ static void next_stage(struct reference *self)
 enum reference_taken reference_take(struct reference *self, double value, double *residual)
 {
     bool judging = self->judged > 0;
-    double seen = transformed(self, value);
+    double seen = reference_seen(self, value);
     if (self->count < self->wanted && collect(self, seen)) {
         next_stage(self);
-        self->previous = transformed(self, value);
+        self->previous = reference_seen(self, value);
         return judging ? REFERENCE_RENEWED : REFERENCE_COLLECTED;
     }
     if (judging) {
-        *residual = (seen - self->phi * self->previous - self->centre) / self->sd;
-        *residual = detect_within(*residual, -self->cut, self->cut);
+        *residual = reference_residual(self, seen);
+        return REFERENCE_JUDGED;
     }
     self->previous = seen;
-    return judging ? REFERENCE_JUDGED : REFERENCE_COLLECTED;
+    return REFERENCE_COLLECTED;
 }
 
 void reference_size(const struct reference *self, double shift, double half, struct detect_verdict *out)

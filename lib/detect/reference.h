@@ -82,18 +82,34 @@ enum reference_taken {
 };
 enum reference_taken reference_take(struct reference *self, double value, double *residual);
 
+/* Whether nothing more is collected, and values are judged. */
+static inline bool reference_full(const struct reference *self)
+{
+    return self->count >= self->wanted && self->judged > 0;
+}
+
+static inline double reference_seen(const struct reference *self, double value)
+{
+    return self->logs ? detect_log(value) : value;
+}
+
+/* How many deviations a value, transformed, is from what is normal, where the reference is full. */
+static inline double reference_residual(struct reference *self, double seen)
+{
+    const double z = (seen - self->phi * self->previous - self->centre) / self->sd;
+    self->previous = seen;
+    return detect_within(z, -self->cut, self->cut);
+}
+
 /* Between the two files: makes the stage that `count` values are enough for out of the buffer. */
 void reference_fit(struct reference *self);
 
 /* Chooses anew among the allowances of the stage in force: by the values, as long as they are kept. */
 void reference_choose(struct reference *self);
 
-/* What zero and less count as in logarithms, and everything else is. */
-#define REFERENCE_LOG_LEAST 1e-12
-static inline double reference_log(double value)
-{
-    return log(fmax(value, REFERENCE_LOG_LEAST));
-}
+/* Fills what may come without a word (detect_quiet()) where residuals may be from -fall to +rise deviations; INFINITY:
+ * any at all, below 0: none. */
+void reference_quiet(const struct reference *self, double fall, double rise, uint32_t most, struct detect_quiet *out);
 
 /* What a mean residual of `shift` +- `half` means for the metric itself. */
 void reference_size(const struct reference *self, double shift, double half, struct detect_verdict *out);

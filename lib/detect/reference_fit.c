@@ -167,7 +167,7 @@ static void skews(const struct reference *self, const struct bulk *bulk, double 
         for (uint32_t i = 0; i < self->count; i++) {
             double value = clip(value_at(self, i), bulk), x[2];
             x[0] = self->logs ? exp(value) : value;
-            x[1] = self->logs ? value : reference_log(value);
+            x[1] = self->logs ? value : detect_log(value);
             for (int k = 0; k < 2; k++) {
                 double apart = x[k] - mean[k];
                 if (pass == 1) {
@@ -198,7 +198,7 @@ static bool wants_logs(const struct reference *self, const struct bulk *bulk)
 static void take_logs(struct reference *self, bool logs)
 {
     for (uint32_t i = 0; i < self->count; i++)
-        self->buffer[i] = logs ? reference_log(self->buffer[i]) : exp(self->buffer[i]);
+        self->buffer[i] = logs ? detect_log(self->buffer[i]) : exp(self->buffer[i]);
     self->logs = logs;
 }
 

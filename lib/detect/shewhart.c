@@ -51,6 +51,14 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     }
 }
 
+static void quiet(const void *state, uint32_t most, struct detect_quiet *out)
+{
+    const struct shewhart *self = state;
+    const double most_sd = self->reference.limit * (1 - 1e-9);
+    reference_quiet(&self->reference, self->direction == DETECT_UP ? INFINITY : most_sd,
+                    self->direction == DETECT_DOWN ? INFINITY : most_sd, most, out);
+}
+
 static void walk(void *state, struct codec *codec)
 {
     struct shewhart *self = state;
@@ -97,6 +105,7 @@ const struct detector detector_shewhart = {
     .restart = restart,
     .add = add,
     .hot = offsetof(struct shewhart, reference) + REFERENCE_HOT,
+    .quiet = quiet,
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

@@ -1,9 +1,9 @@
 /* metric_table.h - the metrics of one model: a name, a window of values and their times for each.
  *
  * Made for a handful of metrics that come in the same order again and again: a search begins where the last one should
- * have led to, so that it mostly is one comparison of keys. All values that come together, and the times from the values
- * before to them, stand side by side in one ring: an event of five metrics touches one or two lines of it, a line of each
- * window.
+ * have led to, so that it mostly is one comparison of keys. All values that come together, and the times from the
+ * values before to them, stand side by side in one ring: an event of five metrics touches one or two lines of it, a
+ * line of each window.
  *
  * Threads: a table belongs to one thread. Memory: metric_table_put() and metric_table_reserve_weights() take it;
  * metric_table_add() cannot fail. Names are the table's, until the next metric_table_put().
@@ -36,29 +36,28 @@ struct metric_row {
 struct metric_table {
     struct metric_slot *slots;
     struct metric_row *rows;
-    float *ring; /* as many places as a window has values, each with `stride` floats */
-    char *names; /* one behind the other, each with its NUL */
+    float *ring;          /* as many places as a window has values, each with `stride` floats */
+    char *names;          /* one behind the other, each with its NUL */
     uint32_t count, room; /* METRIC_TABLE_MAX at most */
     uint32_t names_bytes;
     uint32_t columns, stride; /* used; and there */
     uint64_t timed;           /* a bit for each row */
-    uint64_t shape;           /* events of this shape (struct metric_event) have the first rows' metrics, in their order, and
-                                 all these are plain; 0: not known */
+    uint64_t shape; /* events of this shape (struct metric_event) have the first rows' metrics, in their order, and
+                       all these are plain; 0: not known */
 };
 
 /* What is kept of a metric. */
 struct metric_keep {
-    uint32_t values; /* capacity of its window */
+    uint32_t values;       /* capacity of its window */
     struct window_use use; /* what is asked of it after each */
-    bool timed;      /* for metric_table_start_s() */
+    bool timed;            /* for metric_table_start_s() */
 };
 
 /* The row of a name, looked for from row `first` on and around; METRIC_TABLE_NONE when there is none. */
 uint32_t metric_table_find(const struct metric_table *self, struct text name, uint32_t first);
 
 /* The same for a name with a key (struct metric); 0: it has none. */
-static inline uint32_t metric_table_find_key(struct metric_table *self, uint64_t key, struct text name,
-                                             uint32_t first)
+static inline uint32_t metric_table_find_key(struct metric_table *self, uint64_t key, struct text name, uint32_t first)
 {
     if (first < self->count && key && self->rows[first].key == key)
         return first;
@@ -71,32 +70,33 @@ static inline uint32_t metric_table_find_key(struct metric_table *self, uint64_t
 /* Makes room at once for so many metrics that will be put, some of them timed. Returns 0 or -ENOMEM. */
 int metric_table_expect(struct metric_table *self, uint32_t metrics, uint32_t timed, uint32_t values);
 
-/* Adds a row for a new name at the end; all rows keep the same number of values. Returns 0 or -ENOMEM: nothing has changed
- * then. Windows move. */
+/* Adds a row for a new name at the end; all rows keep the same number of values. Returns 0 or -ENOMEM: nothing has
+ * changed then. Windows move. */
 int metric_table_put(struct metric_table *self, struct text name, const struct metric_keep *keep);
 
 /* Takes the newest rows away again, down to `count`. */
 void metric_table_cut(struct metric_table *self, uint32_t count);
 
-/* Puts a row of another table at the end of one that keeps other things: with its values, where it keeps as many of them,
- * else empty. Times that were not kept are not known. Returns 0 or -ENOMEM: nothing has changed then. */
-int metric_table_copy(const struct metric_table *from, uint32_t index, struct metric_table *to, const struct metric_keep *keep);
+/* Puts a row of another table at the end of one that keeps other things: with its values, where it keeps as many of
+ * them, else empty. Times that were not kept are not known. Returns 0 or -ENOMEM: nothing has changed then. */
+int metric_table_copy(const struct metric_table *from, uint32_t index, struct metric_table *to,
+                      const struct metric_keep *keep);
 
 /* See window_reserve_weights(). */
 int metric_table_reserve_weights(struct metric_table *self, uint32_t row);
 
-/* Begin to load what an event will touch: the rows, and once they are there the places in the ring that are next. A model
- * whose turn it is has mostly left the cache. */
+/* Begin to load what an event will touch: the rows, and once they are there the places in the ring that are next. A
+ * model whose turn it is has mostly left the cache. */
 void metric_table_prefetch(const struct metric_table *self);
 void metric_table_prefetch_places(const struct metric_table *self);
 
 /* Adds a value that was measured at `at_s`, seconds since the epoch. */
 void metric_table_add(struct metric_table *self, uint32_t row, double value, uint64_t weight, double at_s);
 
-/* The same for all metrics of an event of weight 1, where each is a number with a key that a row of its own, behind that of
- * the one before, has as well, and no window has weights or an order: true, with a bit for each row in *carried (there are
- * 64 rows at most). False: something is otherwise, and nothing was taken. Cost: about 70 instructions a metric where the
- * last event was of the same shape, else 20 more. */
+/* The same for all metrics of an event of weight 1, where each is a number with a key that a row of its own, behind
+ * that of the one before, has as well, and no window has weights or an order: true, with a bit for each row in *carried
+ * (there are 64 rows at most). False: something is otherwise, and nothing was taken. Cost: about 70 instructions a
+ * metric where the last event was of the same shape, else 20 more. */
 bool metric_table_take(struct metric_table *self, const struct metric_event *event, double at_s, uint64_t *carried);
 
 const char *metric_table_name(const struct metric_table *self, uint32_t row);

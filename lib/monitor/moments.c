@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#define ALL_LEVELS 3 /* that moments_add_all() does together */
+#define ALL_STEP (UINT64_C(1) << ALL_LEVELS)
 #define FAR_STEP 4 /* levels are made so many at a time */
 
 static uint32_t levels_of(const struct moments *self)
@@ -27,10 +29,10 @@ static bool add_level(struct moments *self)
     return true;
 }
 
-/* The levels above the first, for every other value. */
-static void add_above(struct moments *self, uint64_t index, double at_s)
+/* The levels from `level` on. */
+static void add_above(struct moments *self, uint32_t level, uint64_t index, double at_s)
 {
-    for (uint32_t level = 1; level < MOMENTS_LEVELS && index % (UINT64_C(1) << level) == 0; level++) {
+    for (; level < MOMENTS_LEVELS && index % (UINT64_C(1) << level) == 0; level++) {
         if (level >= MOMENTS_NEAR && level == levels_of(self) && (index != UINT64_C(1) << level || !add_level(self)))
             break;
         level_at(self, level)[(index >> level) % MOMENTS_EACH] = at_s;
@@ -45,7 +47,31 @@ void moments_add(struct moments *self, double at_s)
     self->near[0][index % MOMENTS_EACH] = at_s;
     self->last_s = at_s;
     if (index % 2 == 0)
-        add_above(self, index, at_s);
+        add_above(self, 1, index, at_s);
+}
+
+/* Level by level, and of each only what will be left of them; levels that are reached once in a while one by one. */
+void moments_add_all(struct moments *self, const double *at_s, uint32_t count)
+{
+    const uint64_t first = self->count;
+    if (first == 0 || count == 0) {
+        for (uint32_t i = 0; i < count; i++)
+            moments_add(self, at_s[i]);
+        return;
+    }
+    const uint64_t end = first + count;
+    self->count = end;
+    self->last_s = at_s[count - 1];
+    for (uint32_t level = 0; level < ALL_LEVELS; level++) {
+        uint64_t at = (first + (UINT64_C(1) << level) - 1) >> level; /* of those that the level keeps */
+        const uint64_t past = (end - 1) >> level;
+        if (at + MOMENTS_EACH <= past)
+            at = past + 1 - MOMENTS_EACH;
+        for (; at <= past; at++)
+            self->near[level][at % MOMENTS_EACH] = at_s[(at << level) - first];
+    }
+    for (uint64_t at = (first + ALL_STEP - 1) / ALL_STEP * ALL_STEP; at < end; at += ALL_STEP)
+        add_above(self, ALL_LEVELS, at, at_s[at - first]);
 }
 
 double moments_get(const struct moments *self, uint64_t index)

@@ -33,6 +33,9 @@ struct moments {
 
 void moments_add(struct moments *self, double at_s);
 
+/* The same for several, one after the other. */
+void moments_add_all(struct moments *self, const double *at_s, uint32_t count);
+
 /* When value `index`, from 0, came. There is one at least, and index is one of them (else the newest answers). */
 double moments_get(const struct moments *self, uint64_t index);
 

@@ -102,8 +102,7 @@ static struct window_use use_of(const struct monitor_settings *settings, struct 
 
 struct metric_keep monitor_keep_of(const struct monitor_settings *settings, struct text metric)
 {
-    return (struct metric_keep){settings->window, use_of(settings, metric),
-                                monitor_kpi_of(settings, metric) != NO_KPI};
+    return (struct metric_keep){settings->window, use_of(settings, metric), monitor_kpi_of(settings, metric) != NO_KPI};
 }
 
 int monitor_place_new(struct monitor *self, struct text name, uint32_t *row_p)
@@ -184,7 +183,8 @@ enum model_state monitor_state(const struct monitor *self, int64_t now_ns)
         return MODEL_DRIFTING;
     if (self->violated)
         return MODEL_FAILING;
-    return self->judged || (self->events && settings->kpi_count + settings->rule_count == 0) ? MODEL_HEALTHY : MODEL_WARMING;
+    return self->judged || (self->events && settings->kpi_count + settings->rule_count == 0) ? MODEL_HEALTHY
+                                                                                             : MODEL_WARMING;
 }
 
 uint32_t monitor_failures(const struct monitor *self)
@@ -237,11 +237,18 @@ uint32_t monitor_rule_count(const struct monitor *self)
     return self->rules.count;
 }
 
-void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_rule *out)
+/* A rule that has taken what waited for it. That is no change that a value could notice, hence the cast. */
+static const struct rule_state *settled(const struct monitor *self, uint32_t index)
 {
     assert(index < self->rules.count);
+    rule_set_settle((struct rule_set *)(uintptr_t)&self->rules);
+    return self->rules.states[index];
+}
+
+void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_rule *out)
+{
     const struct drift_rule *rule = &self->settings->rules[index];
-    const struct rule_state *state = self->rules.states[index];
+    const struct rule_state *state = settled(self, index);
     *out = (struct monitor_rule){
         .detector = rule->detector,
         .statistic = state->statistic,
@@ -261,8 +268,7 @@ void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_
 
 const struct detect *monitor_rule_detect(const struct monitor *self, uint32_t index)
 {
-    assert(index < self->rules.count);
-    return rule_state_detect(self->rules.states[index]);
+    return rule_state_detect(settled(self, index));
 }
 
 const struct monitor_settings *monitor_settings_of(const struct monitor *self)

@@ -38,7 +38,7 @@ uint64_t drift_rule_bytes(const struct drift_rule *rule)
 {
     const struct detect_params *params = params_of(rule);
     return sizeof(struct rule_state) + detect_room(params) + MOMENTS_LEVELS * sizeof(moments_level) +
-           growth_bytes(params) + sizeof(struct rule_state *) + 6 * BLOCK;
+           growth_bytes(params) + sizeof(struct rule_state *) + RULE_BATCH_BYTES + 6 * BLOCK;
 }
 
 uint64_t rule_cells_bytes(const struct drift_rule *rule, const struct detect *detect)

@@ -32,8 +32,8 @@ struct monitor {
     uint32_t failures;    /* evaluations in a row; a trigger begins them anew */
     uint32_t healthy;     /* evaluations in a row */
     bool judged;
-    bool triggered;       /* `trigger` holds one: room alone is none */
-    bool wants_expected;  /* something watches EXPECTED_METRIC */
+    bool triggered;      /* `trigger` holds one: room alone is none */
+    bool wants_expected; /* something watches EXPECTED_METRIC */
     struct rule_set rules;
     struct trigger *trigger;
     const struct allowance *allowance; /* NULL: nobody has to be asked */

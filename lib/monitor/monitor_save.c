@@ -1,4 +1,5 @@
-/* How a monitor is saved and loaded: one walk for both ways, over what it knows and not over how that lies in memory. */
+/* How a monitor is saved and loaded: one walk for both ways, over what it knows and not over how that lies in memory.
+ */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -14,9 +15,9 @@ struct saved {
     int64_t last_trigger_ns;
     uint32_t episode_kpi; /* of the KPIs that were saved */
     bool episode_open;
-    bool same_windows;    /* in length, and in when they are judged */
-    uint32_t kpis;        /* that were saved, */
-    uint32_t kpis_found;  /* and that there are still */
+    bool same_windows;                 /* in length, and in when they are judged */
+    uint32_t kpis;                     /* that were saved, */
+    uint32_t kpis_found;               /* and that there are still */
     uint32_t kpi[MONITOR_METRICS_MAX]; /* where one is now, or NO_KPI */
 };
 

@@ -40,7 +40,7 @@ static double events_for(const struct alarm_budget *alarms, double rate, double 
 
 /* Room for a promise that the step below has made already: many budgets end in the same bound. */
 static int promise_step(const struct drift_rule *rule, double events, const struct detect_params *below,
-                         struct detect_params *out)
+                        struct detect_params *out)
 {
     if (below && below->promise == events) {
         *out = *below;
@@ -51,7 +51,7 @@ static int promise_step(const struct drift_rule *rule, double events, const stru
 }
 
 static int promise(struct drift_rule *rule, const struct alarm_budget *alarms, double rate, double rules,
-                    struct detect_params *steps)
+                   struct detect_params *steps)
 {
     const bool one = rate > 0 || alarms->every_s <= 0;
     const uint32_t count = one ? 1 : RULE_STEPS_MAX;
@@ -68,8 +68,8 @@ static int promise(struct drift_rule *rule, const struct alarm_budget *alarms, d
     return 0;
 }
 
-int drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct alarm_budget *alarms,
-                         double event_rate, struct detect_params *steps)
+int drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct alarm_budget *alarms, double event_rate,
+                        struct detect_params *steps)
 {
     double promising = 0;
     int error = 0;

@@ -1,7 +1,7 @@
 /* rule.h - one drift rule: which detector watches which metric, and how often it may be wrong.
  *
- * A model's budget of false alarms is shared out evenly over those of its rules that can promise a rate. The budget is a
- * time, a number of events, or both (the stricter counts); a time becomes events through the rate at which the metric
+ * A model's budget of false alarms is shared out evenly over those of its rules that can promise a rate. The budget is
+ * a time, a number of events, or both (the stricter counts); a time becomes events through the rate at which the metric
  * comes. Where that rate is not known beforehand a threshold is worked out for each of RULE_STEPS_MAX rates, a decade
  * apart, and a monitor takes the one for the next rate above what it measures: with settings that a hundred thousand
  * models share, none of them solves an integral equation. What is promised is kept; up to a decade of it is given away.
@@ -25,9 +25,9 @@ struct alarm_budget {
 
 struct drift_rule {
     char metric[METRIC_NAME_MAX + 1];
-    const char *detector; /* of detect_name() */
+    const char *detector;        /* of detect_name() */
     struct detect_params params; /* as they were given, before any promise */
-    uint32_t kpi;         /* whose `test: evidence` it is, or RULE_NO_KPI */
+    uint32_t kpi;                /* whose `test: evidence` it is, or RULE_NO_KPI */
 
     /* Filled by drift_rules_promise(). */
     const struct detect_params *steps; /* for rule_step_rate(), rising; one where the rate makes no difference */
@@ -47,10 +47,10 @@ bool rule_promises(const struct drift_rule *rule);
 bool rule_of_errors(const struct drift_rule *rule);
 
 /* Sets the promises of a model's rules. event_rate: values a second of each rule's metric; 0: not known. `steps` has
- * room for count * RULE_STEPS_MAX and must outlive the rules. Up to half a second for each chart: once for each distinct
- * setting. A rule that cannot keep to its share with its parameters promises nothing. Returns 0 or -ENOMEM. */
-int drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct alarm_budget *alarms,
-                         double event_rate, struct detect_params *steps);
+ * room for count * RULE_STEPS_MAX and must outlive the rules. Up to half a second for each chart: once for each
+ * distinct setting. A rule that cannot keep to its share with its parameters promises nothing. Returns 0 or -ENOMEM. */
+int drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct alarm_budget *alarms, double event_rate,
+                        struct detect_params *steps);
 
 /* "latency_ms cusum up": metric, detector, and where a change does harm. */
 void drift_rule_text(const struct drift_rule *rule, char out[RULE_TEXT_MAX]);

@@ -10,7 +10,7 @@
 #define DRIFT_LIB_MONITOR_RULE_SET_H
 
 #include "lib/monitor/allowance.h"
-#include "lib/monitor/rule_state.h"
+#include "lib/monitor/rule_batch.h"
 
 struct rule_set {
     const struct drift_rule *rules;
@@ -22,6 +22,7 @@ struct rule_set {
     bool judged;
     struct detect_category *room;
     uint32_t room_count;
+    struct rule_batch batch;
 };
 
 /* What the first rule says that found a drift. */
@@ -51,6 +52,9 @@ void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
 
 /* Lets an event go by. */
 void rule_set_skip(struct rule_set *self, bool recovered);
+
+/* Brings the rules to the latest event: before anybody looks at one of them. */
+void rule_set_settle(struct rule_set *self);
 
 /* Asks the memory for what event number `index` will touch: step 0 for where it is, 1 for itself. */
 void rule_set_prefetch(const struct rule_set *self, unsigned step, uint64_t index);

@@ -58,23 +58,6 @@ void rule_state_prefetch(const struct rule_state *self, const struct drift_rule 
     detect_prefetch(rule_state_detect(self), &rule->params, index);
 }
 
-const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
-                                     const struct metric_event *event)
-{
-    uint32_t at = self->guess < event->metric_count ? self->guess : 0;
-    if (at < event->metric_count && self->key && event->metrics[at].key == self->key)
-        return &event->metrics[at];
-    for (uint32_t tried = 0; tried < event->metric_count; tried++) {
-        if (text_is(event->metrics[at].name, rule->metric)) {
-            self->guess = at;
-            self->key = event->metrics[at].key;
-            return &event->metrics[at];
-        }
-        at = at + 1 == event->metric_count ? 0 : at + 1;
-    }
-    return NULL;
-}
-
 /* Counts one value; true when a measurement is complete. */
 static bool measure(struct rule_state *self, int64_t now_ns)
 {
@@ -151,6 +134,46 @@ bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, con
         self->threshold = out->threshold;
     }
     return out->state == DETECT_DRIFT;
+}
+
+/* Values of which none ends a measurement: until the first so many less one; later until RATE_VALUES may be there and
+ * their time has passed. */
+static uint32_t unmeasured(const struct rule_state *self, uint32_t most, int64_t *until_ns)
+{
+    if (self->counted == 0)
+        return 0;
+    if (self->rate <= 0) {
+        const uint64_t left = self->counted + 1 < RATE_FIRST ? RATE_FIRST - self->counted - 1 : 0;
+        return left < most ? (uint32_t)left : most;
+    }
+    if (self->counted + most >= RATE_VALUES && __builtin_add_overflow(self->counted_since_ns, RATE_LEAST_NS, until_ns))
+        *until_ns = INT64_MAX;
+    return most;
+}
+
+bool rule_state_quiet(const struct rule_state *self, const struct drift_rule *rule, uint32_t most,
+                      struct detect_quiet *out, int64_t *until_ns)
+{
+    *until_ns = INT64_MAX;
+    if (!detect_quiet(rule_state_detect(self), most, out))
+        return false;
+    const uint32_t uncounted = rule->step_count < 2 ? most : unmeasured(self, most, until_ns);
+    out->values = out->values < uncounted ? out->values : uncounted;
+    return true;
+}
+
+void rule_state_take_quiet(struct rule_state *self, const struct drift_rule *rule, const double *values,
+                           const double *at_s, uint32_t count)
+{
+    struct detect_verdict verdict;
+    if (rule->step_count >= 2)
+        self->counted += count;
+    detect_take_quiet(rule_state_detect(self), values, count, &verdict);
+    moments_add_all(&self->moments, at_s, count);
+    if (isfinite(verdict.statistic)) {
+        self->statistic = verdict.statistic;
+        self->threshold = verdict.threshold;
+    }
 }
 
 void rule_state_restart(struct rule_state *self)

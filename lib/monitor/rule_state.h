@@ -13,12 +13,10 @@
 #include "lib/monitor/rule.h"
 
 struct rule_state {
-    uint64_t key;     /* where an event had the metric the last time: under which key (struct metric); 0: none, */
-    uint32_t guess;   /* and which of its metrics it was */
-    uint16_t step;    /* of the promise */
-    bool errors;      /* the detector takes errors, the metric tells what is right */
-    double rate;      /* values a second, measured; 0: not yet */
-    uint64_t counted; /* of the measurement under way */
+    uint16_t step;               /* of the promise */
+    bool errors;                 /* the detector takes errors, the metric tells what is right */
+    double rate;                 /* values a second, measured; 0: not yet */
+    uint64_t counted;            /* of the measurement under way */
     double statistic, threshold; /* the latest; NAN: it does not judge yet */
     struct moments moments;      /* of the values that the detector has taken since it began */
     uint64_t refused;            /* values of a kind that the detector does not take, or that it had no memory for */
@@ -35,13 +33,17 @@ void rule_state_destroy(struct rule_state **self_p);
 /* Asks the memory for what value number `index` will touch: of a rule that took all so far, the next. */
 void rule_state_prefetch(const struct rule_state *self, const struct drift_rule *rule, uint64_t index);
 
-/* Where an event carries the rule's metric; NULL: it does not. */
-const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
-                                     const struct metric_event *event);
-
 /* Takes a metric; `room` holds its categories if it has some. True: *out is a drift. */
 bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, const struct metric *metric,
                      struct detect_category *room, int64_t now_ns, double at_s, struct detect_verdict *out);
+
+/* What may come without a word, for so many values at most, and until when. False: its kind of detector never knows. */
+bool rule_state_quiet(const struct rule_state *self, const struct drift_rule *rule, uint32_t most,
+                      struct detect_quiet *out, int64_t *until_ns);
+
+/* Takes numbers that kept to it, errors where the detector takes these. */
+void rule_state_take_quiet(struct rule_state *self, const struct drift_rule *rule, const double *values,
+                           const double *at_s, uint32_t count);
 
 /* Saves the state, or loads it into one that is new, which then goes on bit for bit. A state of other parameters, or
  * any for NULL, is passed over: false. For shift_ns see codec_moment(). */
