@@ -97,21 +97,50 @@ static double power_of_two(int exponent_)
     return out;
 }
 
-/* mantissa / divisor to the nearest double, ties to even: one exact division of integers, both scaled so that their
- * highest bit is set; the quotient then has 63 or 64 bits, and the remainder says whether it is more than that. */
-static double divide(uint64_t mantissa, uint64_t divisor)
+/* 10^places, shifted `up` so that its highest bit is set; and floor((2^128 - 1) / divisor) - 2^64. */
+const struct json_power json_powers[JSON_PLACES_MAX + 1] = {
+    {UINT64_C(0x8000000000000000), UINT64_C(0xffffffffffffffff), 63},
+    {UINT64_C(0xa000000000000000), UINT64_C(0x9999999999999999), 60},
+    {UINT64_C(0xc800000000000000), UINT64_C(0x47ae147ae147ae14), 57},
+    {UINT64_C(0xfa00000000000000), UINT64_C(0x0624dd2f1a9fbe76), 54},
+    {UINT64_C(0x9c40000000000000), UINT64_C(0xa36e2eb1c432ca57), 50},
+    {UINT64_C(0xc350000000000000), UINT64_C(0x4f8b588e368f0846), 47},
+    {UINT64_C(0xf424000000000000), UINT64_C(0x0c6f7a0b5ed8d36b), 44},
+    {UINT64_C(0x9896800000000000), UINT64_C(0xad7f29abcaf48578), 40},
+    {UINT64_C(0xbebc200000000000), UINT64_C(0x5798ee2308c39df9), 37},
+    {UINT64_C(0xee6b280000000000), UINT64_C(0x12e0be826d694b2e), 34},
+    {UINT64_C(0x9502f90000000000), UINT64_C(0xb7cdfd9d7bdbab7d), 30},
+    {UINT64_C(0xba43b74000000000), UINT64_C(0x5fd7fe17964955fd), 27},
+    {UINT64_C(0xe8d4a51000000000), UINT64_C(0x19799812dea11197), 24},
+    {UINT64_C(0x9184e72a00000000), UINT64_C(0xc25c268497681c26), 20},
+    {UINT64_C(0xb5e620f480000000), UINT64_C(0x6849b86a12b9b01e), 17},
+    {UINT64_C(0xe35fa931a0000000), UINT64_C(0x203af9ee756159b2), 14},
+    {UINT64_C(0x8e1bc9bf04000000), UINT64_C(0xcd2b297d889bc2b6), 10},
+    {UINT64_C(0xb1a2bc2ec5000000), UINT64_C(0x70ef54646d496892), 7},
+    {UINT64_C(0xde0b6b3a76400000), UINT64_C(0x2725dd1d243aba0e), 4},
+    {UINT64_C(0x8ac7230489e80000), UINT64_C(0xd83c94fb6d2ac34a), 0},
+};
+
+/* mantissa / 10^places to the nearest double, ties to even: one exact division of integers, both scaled so that their
+ * highest bit is set, by the reciprocal (Moller and Granlund 2011, algorithm 4). The quotient has 63 or 64 bits, far
+ * more than a double holds; of what is behind them it only matters whether it is 0, which the lowest bit can tell. */
+static double divide(uint64_t mantissa, unsigned places)
 {
-    int up = __builtin_clzll(mantissa), divisor_up = __builtin_clzll(divisor);
-    uint128 scaled = (uint128)(mantissa << up) << 63;
-    divisor <<= divisor_up;
-    uint64_t quotient = (uint64_t)(scaled / divisor);
-    bool more = (uint64_t)(scaled - (uint128)quotient * divisor) != 0;
-    int drop = 11 - __builtin_clzll(quotient);
-    uint64_t half = UINT64_C(1) << (drop - 1), cut = quotient & (2 * half - 1), top = quotient >> drop;
-    if (cut > half || (cut == half && (more || (top & 1) != 0))) {
-        top++;
+    const struct json_power *power = &json_powers[places];
+    const int up = __builtin_clzll(mantissa);
+    const uint64_t high = mantissa << up >> 1, low = mantissa << up << 63;
+    const uint128 product = (uint128)power->reciprocal * high + ((uint128)high << 64 | low);
+    uint64_t quotient = (uint64_t)(product >> 64) + 1, rest = low - quotient * power->divisor;
+    if (rest > (uint64_t)product) {
+        quotient--;
+        rest += power->divisor;
     }
-    return (double)top * power_of_two(drop - 63 + divisor_up - up);
+    if (rest >= power->divisor) {
+        quotient++;
+        rest -= power->divisor;
+    }
+    const uint64_t rounded = quotient >> 1 | (quotient & 1) | (rest != 0);
+    return (double)(int64_t)rounded * power_of_two(power->up - up - 62);
 }
 
 double json_fraction(uint64_t mantissa, unsigned places)
@@ -121,11 +150,11 @@ double json_fraction(uint64_t mantissa, unsigned places)
     if (mantissa <= EXACT_MAX) { /* both are doubles, so one operation rounds once (Clinger 1990) */
         return (double)mantissa / tens[places];
     }
-    return places == 0 ? (double)mantissa : divide(mantissa, (uint64_t)tens[places]);
+    return places == 0 ? (double)mantissa : divide(mantissa, places);
 }
 
-/* For numbers that are long or far from 1, and not 0: strtod() on digits and an exponent, without a point, which is a comma in
- * some locales. Digits beyond LONG_DIGITS matter only by not being 0. */
+/* For numbers that are long or far from 1, and not 0: strtod() on digits and an exponent, without a point, which is a
+ * comma in some locales. Digits beyond LONG_DIGITS matter only by not being 0. */
 static double slow(const struct decimal *decimal)
 {
     char copy[LONG_DIGITS + 32];
@@ -167,7 +196,7 @@ static double read_double(const struct decimal *decimal)
         return decimal->exponent < 0 ? mantissa / tens[-decimal->exponent] : mantissa * tens[decimal->exponent];
     }
     if (decimal->exponent < 0 && decimal->exponent >= -DIGITS_MAX) {
-        return divide(decimal->mantissa, (uint64_t)tens[-decimal->exponent]);
+        return divide(decimal->mantissa, (unsigned)-decimal->exponent);
     }
     return decimal->exponent == 0 ? (double)decimal->mantissa : slow(decimal);
 }

@@ -11,7 +11,16 @@
  * and magnitude. Returns where it ends, or NULL when none begins there. */
 const unsigned char *json_number(const unsigned char *at, const unsigned char *end, struct wire_value *out);
 
-/* mantissa / 10^places to the nearest double, ties to even; at most 19 places. */
+#define JSON_PLACES_MAX 19
+
+/* For tests: what json_fraction() divides by. */
+struct json_power {
+    uint64_t divisor, reciprocal;
+    int up;
+};
+extern const struct json_power json_powers[JSON_PLACES_MAX + 1];
+
+/* mantissa / 10^places to the nearest double, ties to even; at most JSON_PLACES_MAX places. */
 double json_fraction(uint64_t mantissa, unsigned places);
 
 #endif

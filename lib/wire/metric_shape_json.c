@@ -7,8 +7,7 @@
 
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 #define HIGH_BITS UINT64_C(0x8080808080808080)
-#define DIGITS_MAX 19      /* of a mantissa that surely fits 64 bits */
-#define WHOLE_MAX 10000000 /* with eight digits more it is a double still */
+#define DIGITS_MAX 19 /* of a mantissa that surely fits 64 bits */
 
 /* By the point and the digits behind it. One without a digit makes what is in no range. */
 static const double tens_by_point[] = {(double)NAN, (double)NAN, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
@@ -43,24 +42,16 @@ static inline uint64_t no_digits(uint64_t eight)
     return ((eight + EACH_BYTE * 0x76) | eight) & HIGH_BITS;
 }
 
-/* A number with more than eight digits behind its point, at `at`: what programs write that print all of a double.
- * `whole` stands before it. */
-static const unsigned char *take_long(const unsigned char *first, const unsigned char *at, const unsigned char *end,
-                                      uint64_t whole, double *out)
+/* Whether a number begins with `whole` digits and a point, as eight bytes of it say that begin with as many digits. */
+static inline bool has_point(const unsigned char *at, uint64_t eight, size_t whole)
 {
-    const unsigned before = whole ? (unsigned)(at - first) - 1 : 0;
-    unsigned places = 0, count;
-    do {
-        const uint64_t eight = eight_at(at + places, end) ^ EACH_BYTE * '0', others = no_digits(eight);
-        count = others ? (unsigned)__builtin_ctzll(others) >> 3 : 8;
-        if (count)
-            whole = whole * tens_whole[count] + number_of(eight << (64 - 8 * count));
-        places += count;
-        if (places == 0 || before + places > DIGITS_MAX)
-            return fast_json_number(first, end, out);
-    } while (count == 8);
-    *out = json_fraction(whole, places);
-    return at + places;
+    return at[whole] == '.' && (whole == 1 || (whole > 1 && (eight & 0xff) != 0));
+}
+
+/* What stands before the first of `others`, the point, moves over it. */
+static inline uint64_t without_point(uint64_t eight, uint64_t others)
+{
+    return eight ^ ((eight ^ eight << 8) & (others ^ (others - 1)));
 }
 
 /* A number without a sign that has a point and ends within the eight bytes at *at_p: exact, since both factors are
@@ -74,13 +65,38 @@ static inline bool take_number(uint64_t eight, const unsigned char **at_p, doubl
     if (behind == 0)
         return false;
     const size_t whole = (size_t)__builtin_ctzll(others) / 8, bits = (size_t)__builtin_ctzll(behind) & ~(size_t)7;
-    if (at[whole] != '.' || (whole != 1 && (whole == 0 || (eight & 0xff) == 0)))
+    if (!has_point(at, eight, whole))
         return false;
-    /* What stands before the point moves over it. */
-    const uint64_t before = others ^ (others - 1), digits = eight ^ ((eight ^ eight << 8) & before);
-    *out = (double)(int64_t)number_of(digits << (-bits & 63)) / tens_by_point[bits / 8 - whole];
+    *out = (double)(int64_t)number_of(without_point(eight, others) << (-bits & 63)) / tens_by_point[bits / 8 - whole];
     *at_p = at + bits / 8;
     return true;
+}
+
+/* One whose point is among its first eight bytes, and more digits are behind them: what programs write that print all
+ * of a double. NULL: it is another. */
+static inline const unsigned char *take_long(const unsigned char *at, const unsigned char *end, double *out)
+{
+    uint64_t eight = eight_at(at, end) ^ EACH_BYTE * '0', others = no_digits(eight);
+    const size_t whole = others ? (size_t)__builtin_ctzll(others) / 8 : 0;
+    if ((others & (others - 1)) != 0 || !has_point(at, eight, whole))
+        return NULL;
+    uint64_t mantissa = number_of(without_point(eight, others));
+    size_t len = 8, count;
+    do {
+        eight = eight_at(at + len, end) ^ EACH_BYTE * '0';
+        others = no_digits(eight);
+        count = others ? (size_t)__builtin_ctzll(others) / 8 : 8;
+        if (count)
+            mantissa = mantissa * tens_whole[count] + number_of(eight << (64 - 8 * count));
+        len += count;
+        if (len > DIGITS_MAX + 1)
+            return NULL;
+    } while (count == 8);
+    const size_t places = len - whole - 1;
+    if (places == 0)
+        return NULL;
+    *out = json_fraction(mantissa, (unsigned)places);
+    return at + len;
 }
 
 /* An integer without a sign, of at most 15 digits; *digits: how many. */
@@ -136,23 +152,20 @@ static const unsigned char *behind_space(const unsigned char *at, const unsigned
 /* Any other number than those of take_number(). */
 static const unsigned char *other_number(const unsigned char *first, const unsigned char *end, double *out)
 {
-    first = behind_space(first, end);
-    if (take_number(eight_at(first, end), &first, out))
-        return first;
-    const unsigned char *at = first;
-    uint64_t whole = (uint64_t)*at++ - '0', digit;
-    if (whole > 9)
-        return fast_json_number(first, end, out);
-    while (whole && (digit = (uint64_t)*at - '0') <= 9) { /* a bracket ends it */
-        whole = whole * 10 + digit;
-        at++;
+    if (*first <= ' ') {
+        first = behind_space(first, end);
+        if (take_number(eight_at(first, end), &first, out))
+            return first;
     }
-    if (whole >= WHOLE_MAX)
+    const unsigned char *after = take_long(first, end, out);
+    if (after)
+        return after;
+    uint64_t whole;
+    size_t digits;
+    if (!take_integer(first, end, &whole, &digits) || first[digits] == '.')
         return fast_json_number(first, end, out);
-    if (*at == '.')
-        return take_long(first, at + 1, end, whole, out);
-    *out = (double)(int64_t)whole;
-    return at;
+    *out = (double)(int64_t)whole; /* of at most 15 digits */
+    return first + digits;
 }
 
 static inline const unsigned char *other_value(struct metric_decoder *self, struct fast_event *out,

@@ -212,6 +212,21 @@ START_TEST(integers_are_exact_to_64_bits)
 END_TEST
 
 /* At every number of places, among them mantissas around what a double holds and halves between two doubles. */
+/* (2^128 - 1) / divisor lies from 2^64 + reciprocal on, and below one more. */
+START_TEST(reciprocals_are_those_of_their_powers)
+{
+    __extension__ typedef unsigned __int128 wide;
+    uint64_t ten = 1;
+    for (int places = 0; places <= JSON_PLACES_MAX; places++, ten *= 10) {
+        const struct json_power *power = &json_powers[places];
+        ck_assert_uint_eq(power->divisor >> 63, 1);
+        ck_assert_uint_eq(power->divisor >> power->up, ten);
+        const wide rest = ~(wide)0 - (wide)power->reciprocal * power->divisor - ((wide)power->divisor << 64);
+        ck_assert(rest < power->divisor);
+    }
+}
+END_TEST
+
 START_TEST(fractions_are_read_as_strtod_reads_them)
 {
     uint64_t drawn = 3;
@@ -242,6 +257,7 @@ int main(void)
     tcase_add_test(tcase, ties_go_to_the_even_one);
     tcase_add_loop_test(tcase, edges_are_those_of_strtod, 0, sizeof edges / sizeof edges[0]);
     tcase_add_test(tcase, very_long_numbers_are_exact);
+    tcase_add_test(tcase, reciprocals_are_those_of_their_powers);
     tcase_add_test(tcase, fractions_are_read_as_strtod_reads_them);
     tcase_add_loop_test(tcase, the_grammar_is_that_of_json, 0, sizeof grammar / sizeof grammar[0]);
     tcase_add_loop_test(tcase, integers_are_exact_to_64_bits, 0, sizeof integers / sizeof integers[0]);
