@@ -16,6 +16,7 @@
 #include "lib/wire/metric_reader.h"
 #include "lib/wire/metric_rules.h"
 #include "lib/wire/metric_shape.h"
+#include "lib/wire/rfc3339.h"
 
 /* An event while its members are being read. Its metrics stand in free room of the arena, not taken yet. */
 struct event_draft {
@@ -83,6 +84,7 @@ struct metric_decoder {
     size_t topic_room;
     struct fast_event fast; /* the event that is being read, metric_fast.h */
     struct known_names known;
+    struct rfc3339_day day; /* of the last time that was text */
     struct shapes shapes;
     unsigned char *metrics_first; /* where the metrics of a message begin in their arena */
     bool untidy;                  /* there is something to clear away before the next message */

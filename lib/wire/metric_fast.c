@@ -1,6 +1,5 @@
 #include "lib/wire/metric_fast.h"
 
-#include "lib/wire/rfc3339.h"
 
 #define YEAR_10000_S 253402300800.0
 
@@ -24,7 +23,7 @@ bool fast_other_text(struct metric_decoder *self, struct fast_event *out, enum m
         out->boot = text;
         return text.len <= METRIC_NODE_MAX;
     case MEMBER_TIMESTAMP:
-        return rfc3339_parse(text, &seconds) == 0 && fast_time(out, seconds);
+        return rfc3339_parse_next(text, &self->day, &seconds) == 0 && fast_time(out, seconds);
     case MEMBER_MODEL:
         if (self->model == NULL)
             return model_id_parse(&out->event->model, text) == 0;

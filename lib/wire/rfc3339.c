@@ -1,7 +1,11 @@
+#include <endian.h>
 #include <errno.h>
-#include <stdint.h>
 
 #include "lib/wire/rfc3339.h"
+
+#define DATE_BYTES 10 /* "2026-11-23" */
+#define TIME_AT 11    /* "10:00:00" */
+#define TIME_END 19
 
 struct cursor {
     const char *at, *end;
@@ -66,17 +70,18 @@ static int month_length(int year, int month)
 
 static int nanoseconds(struct cursor *c)
 {
+    const char *at = c->at, *end = c->end;
     int value = 0, unit = 100000000;
-    if (c->at == c->end || *c->at != '.') {
+    if (at == end || *at != '.') {
         return 0;
     }
-    c->at++;
-    const char *first = c->at;
-    while (c->at < c->end && *c->at >= '0' && *c->at <= '9') {
-        value += (*c->at++ - '0') * unit;
+    const char *first = ++at;
+    for (; at < end && *at >= '0' && *at <= '9'; at++) {
+        value += (*at - '0') * unit;
         unit /= 10;
     }
-    if (c->at == first) {
+    c->at = at;
+    if (at == first) {
         c->bad = true;
     }
     return value;
@@ -100,7 +105,7 @@ static int offset(struct cursor *c)
     return sign == '-' ? -ahead : ahead;
 }
 
-int rfc3339_parse(struct text text, double *seconds_p)
+static int parse(struct text text, int64_t *day_p, double *seconds_p)
 {
     struct cursor c = {.at = text.at, .end = text.at + text.len};
     int year = number(&c, 4, 0, 9999);
@@ -122,10 +127,65 @@ int rfc3339_parse(struct text text, double *seconds_p)
     if (c.bad || c.at != c.end) {
         return -EINVAL;
     }
-    int64_t minutes = (days(year, month, day) * 24 + hour) * 60 + minute, whole = minutes * 60 + second - ahead;
+    *day_p = days(year, month, day);
+    int64_t minutes = (*day_p * 24 + hour) * 60 + minute, whole = minutes * 60 + second - ahead;
     if (second == 60 && whole % 86400 != 0) {
         return -EINVAL; /* leap seconds end a day of UTC */
     }
     *seconds_p = (double)whole + (double)nanos / 1e9;
     return 0;
+}
+
+/* Seconds of the day from "10:00:00"; -1: it is no such time, or a leap second. */
+static int64_t seconds_of(const char *at)
+{
+    uint64_t eight;
+    memcpy(&eight, at, sizeof eight);
+    /* Digits become 0 to 9 and colons 0; each pair of digits its number, in its first byte. */
+    eight = le64toh(eight) ^ UINT64_C(0x30303a30303a3030);
+    if ((((eight + UINT64_C(0x7676767676767676)) | eight) & UINT64_C(0x8080808080808080)) != 0 ||
+        (eight & UINT64_C(0x0000ff0000ff0000)) != 0) {
+        return -1;
+    }
+    eight = eight * 10 + (eight >> 8);
+    const int64_t hour = eight & 0xff, minute = eight >> 24 & 0xff, second = eight >> 48 & 0xff;
+    return hour < 24 && minute < 60 && second < 60 ? (hour * 60 + minute) * 60 + second : -1;
+}
+
+/* A time in UTC of the day that is known. */
+static bool parse_same_day(struct text text, const struct rfc3339_day *day, double *seconds_p)
+{
+    if (text.len <= TIME_END || memcmp(text.at, day->text, DATE_BYTES) != 0) {
+        return false;
+    }
+    const char between = text.at[DATE_BYTES];
+    const int64_t seconds = seconds_of(text.at + TIME_AT);
+    struct cursor c = {.at = text.at + TIME_END, .end = text.at + text.len};
+    const int nanos = nanoseconds(&c);
+    if (seconds < 0 || (between != 'T' && between != 't' && between != ' ') || c.bad || c.end - c.at != 1 ||
+        (*c.at != 'Z' && *c.at != 'z')) {
+        return false;
+    }
+    *seconds_p = (double)(day->number * 86400 + seconds) + (double)nanos / 1e9;
+    return true;
+}
+
+int rfc3339_parse_next(struct text text, struct rfc3339_day *day, double *seconds_p)
+{
+    int64_t number_of_day;
+    if (parse_same_day(text, day, seconds_p)) {
+        return 0;
+    }
+    if (parse(text, &number_of_day, seconds_p) != 0) {
+        return -EINVAL;
+    }
+    memcpy(day->text, text.at, DATE_BYTES);
+    day->number = number_of_day;
+    return 0;
+}
+
+int rfc3339_parse(struct text text, double *seconds_p)
+{
+    int64_t day;
+    return parse(text, &day, seconds_p);
 }

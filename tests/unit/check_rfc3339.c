@@ -73,6 +73,59 @@ START_TEST(every_truncation_is_refused)
 }
 END_TEST
 
+static int by_turns(const char *text, double *seconds_p)
+{
+    static struct rfc3339_day day;
+    char *copy = malloc(strlen(text) + 1);
+    memcpy(copy, text, strlen(text));
+    const int rc = rfc3339_parse_next((struct text){copy, strlen(text)}, &day, seconds_p);
+    free(copy);
+    return rc;
+}
+
+/* What the last day was changes nothing, and nor does what was refused in between. */
+START_TEST(a_known_day_changes_nothing)
+{
+    const size_t goods = sizeof good / sizeof good[0], bads = sizeof bad / sizeof bad[0];
+    for (size_t i = 0; i < goods; i++) {
+        double seconds = 1e300;
+        ck_assert_int_eq(by_turns("2026-11-23T00:00:00Z", &seconds), 0);
+        ck_assert(seconds == 1795392000);
+        ck_assert_int_eq(by_turns(bad[i % bads], &seconds), -EINVAL);
+        for (int times = 0; times < 2; times++) {
+            ck_assert_int_eq(by_turns(good[i].text, &seconds), 0);
+            ck_assert_msg(seconds == good[i].seconds, "%s: %.17g", good[i].text, seconds);
+        }
+    }
+    for (size_t i = 0; i < bads; i++) {
+        double seconds = 1e300;
+        ck_assert_int_eq(by_turns("2026-11-23T00:00:00Z", &(double){0}), 0);
+        ck_assert_msg(by_turns(bad[i], &seconds) == -EINVAL && seconds == 1e300, "%s", bad[i]);
+    }
+}
+END_TEST
+
+/* Each byte of a time, changed to each byte there is: read with a known day as without. */
+START_TEST(a_known_day_refuses_nothing_else)
+{
+    static const char *const times[] = {"2026-11-23T19:05:07.125Z", "2026-11-23T10:00:00Z"};
+    for (size_t t = 0; t < 2; t++) {
+        for (size_t at = 0; at < strlen(times[t]); at++) {
+            for (int byte = 1; byte < 256; byte++) {
+                char text[32];
+                double expected = 1e300, got = 1e300;
+                ck_assert_int_eq(by_turns(times[t], &got), 0);
+                strcpy(text, times[t]);
+                text[at] = (char)byte;
+                const int rc = rfc3339_parse(text_of(text), &expected);
+                got = 1e300;
+                ck_assert_msg(by_turns(text, &got) == rc && got == expected, "%s", text);
+            }
+        }
+    }
+}
+END_TEST
+
 /* Every day of 10,000 years against the calendar of the C library. */
 START_TEST(days_are_those_of_the_c_library)
 {
@@ -99,6 +152,8 @@ int main(void)
     tcase_add_loop_test(tcase, times_are_read, 0, sizeof good / sizeof good[0]);
     tcase_add_loop_test(tcase, what_is_no_time_is_refused, 0, sizeof bad / sizeof bad[0]);
     tcase_add_test(tcase, every_truncation_is_refused);
+    tcase_add_test(tcase, a_known_day_changes_nothing);
+    tcase_add_test(tcase, a_known_day_refuses_nothing_else);
     tcase_add_test(tcase, days_are_those_of_the_c_library);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
