@@ -1,4 +1,5 @@
 """The memory that the log says the configuration allows, against what the daemon takes when it is used up."""
+import contextlib
 import json
 import os
 import unittest
@@ -36,6 +37,52 @@ budgets:
     kpis:
       accuracy: {min: 0.1}
 """
+
+
+class Group:
+    """A control group with a limit of memory, of either version, where one can be made; else the test is skipped."""
+
+    def __init__(self, test, limit):
+        with open("/proc/self/cgroup") as file:
+            paths = {controllers: path for _, controllers, path in (row.strip().split(":", 2) for row in file)}
+        for root, path, name in (("/sys/fs/cgroup/memory", paths.get("memory"), "memory.limit_in_bytes"),
+                                 ("/sys/fs/cgroup", paths.get(""), "memory.max")):
+            self.folder = f"{root}/driftd-check-{os.getpid()}"
+            self.home = f"{root}{path}/cgroup.procs"
+            if path is None or not os.path.exists(self.home):
+                continue
+            try:
+                os.mkdir(self.folder)
+                self.write(f"{self.folder}/{name}", limit)
+                return
+            except OSError:
+                self.remove()
+        test.skipTest("no control group with a limit of memory can be made here")
+
+    def write(self, path, value):
+        with open(path, "w") as file:
+            file.write(str(value))
+
+    def remove(self):
+        try:
+            os.rmdir(self.folder)
+        except OSError:
+            pass
+
+    @contextlib.contextmanager
+    def inside(self):
+        """What is started within stays in the group."""
+        self.write(f"{self.folder}/cgroup.procs", os.getpid())
+        try:
+            yield
+        finally:
+            self.write(self.home, os.getpid())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.remove()
 
 
 class Memory(unittest.TestCase):
@@ -150,6 +197,31 @@ class Memory(unittest.TestCase):
             self.assertEqual(len(daemon.ask("model", model="shop/model-199/v1")["metrics"]), 1)
             self.assertEqual(self.events_of(daemon, 199), 2)
             daemon.wait_log(lambda entry: entry["msg"].startswith("memory is at its ceiling"))
+
+    def test_less_than_the_configuration_allows(self):
+        """In a control group that has less than the ceiling, less is made; the kernel kills nobody."""
+        if line.sanitized():
+            self.skipTest("a sanitizer's own memory is more than the limit")
+        limit, flood = 256 << 20, 1500
+        with Group(self, limit) as group:
+            daemon = Daemon(budgets=LONG, metrics_more="max_models: 100000, queue: 100")
+            self.addCleanup(daemon.clean)
+            with group.inside():
+                daemon.start()
+            said = daemon.wait_log(lambda entry: "would not fit into the memory that this process may have" in entry["msg"])
+            self.assertAlmostEqual(said["limit_mb"], limit / 1e6, places=1)
+            self.assertAlmostEqual(said["kept_mb"], limit * 7 / 8e6, places=1)
+            self.assertGreater(said["ceiling_mb"], said["limit_mb"])
+            node, payload = daemon.publisher(), self.wide(WIDE, VALUES)
+            for number in range(flood):
+                node.send_multipart([b"metrics/shop/model-%d/v1" % number, payload])
+            status = daemon.wait_status(lambda status: status.get("events", 0) + status.get("dropped", {}).get(
+                "too_many_models", 0) == flood * VALUES, 300)
+            self.assertGreater(status["memory"]["refused"], 0)
+            self.assertLessEqual(status["memory"]["models"], status["memory"]["models_most"])
+            self.assertLess(self.resident(daemon), limit)
+            self.assertIsNone(daemon.process.poll())
+            daemon.clean()
 
     def test_more_than_the_machine_has(self):
         with Daemon(metrics_more="max_models: 10000000", budgets=KPIS.replace("128", "1000000")) as daemon:

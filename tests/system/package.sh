@@ -9,16 +9,9 @@ unit=driftd
 home=/root/driftd-package
 dropins=/run/systemd/system/$unit.service.d
 . tests/system/story.sh
+. tests/system/asking.sh
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 unset DRIFTC_SOCKET
-
-ours() { echo "$packages"/"$1"_[0-9]*.deb; }
-version() { dpkg-deb -f "$(ours driftd)" Version; }
-installed() { [ "$(dpkg-query -W -f '${db:Status-Abbrev}${Version}' driftd 2>/dev/null)" = "ii $1" ]; }
-quiet() { "$@" >"$home/output" 2>&1 || { cat "$home/output"; return 1; }; }
-printed() { grep -q "$1" "$home/output"; }
-in_force() { driftd --print-config >"$home/output" && printed "^$1 "; }
-status_is() { wanted=$1; shift; "$@" >"$home/output" 2>&1; [ $? -eq "$wanted" ]; }
 
 # The same files as a version before this one, which dpkg takes for an upgrade.
 make_older() {
@@ -27,22 +20,6 @@ make_older() {
         dpkg-deb --root-owner-group -b "$home/older" "$home/older.deb" >/dev/null
 }
 
-ids() { driftc --json requests | tr ',{' '\n\n' | sed -n 's/^"id":"\([0-9a-f]*\)"$/\1/p' | sort; }
-count_is() { [ "$(driftc --json requests --state "$1" | tr ',{' '\n\n' | grep -c '^"id"')" -eq "$2" ]; }
-same_ids() { ids >"$home/ids.now" && [ -s "$home/ids.now" ] && cmp -s "$home/ids" "$home/ids.now"; }
-knows_model() { driftc --json models "$1" | grep -q "\"$1\""; }
-events_of_are() { driftc --json model "$1" | tr ',{' '\n\n' | grep -qx "\"events\":$2"; }
-answers() { driftc status >/dev/null; }
-publish() { # MODEL [OPTION...]: ten healthy events
-    i=0
-    while [ $i -lt 10 ]; do
-        echo '{"accuracy": 0.97, "latency_ms": 20, "processed_fps": 30}'
-        i=$((i + 1))
-    done >"$home/events"
-    model=$1
-    shift
-    driftc --timeout 10 publish --model "$model" "$@" "$home/events" >"$home/output" 2>&1
-}
 trainer() { # runs beside this until it is told to go on
     (cd "$home" && setsid driftc trainer --once --name gpu-1 --exec 'until [ -e go ]; do sleep 0.1; done; echo {}' >trainer.log 2>&1) &
 }

@@ -45,11 +45,27 @@ boot_again() {
     fi
 }
 
+# What is needed of an upgrade from an older schema: $older, or why it is not to be had.
+older=$BUILD/deb-older
+if ! why_not=$(tests/system/older.sh "$older"); then
+    older=
+    why_not=${why_not:-"it could not be built"}
+fi
+
+from_older() { # RUNNER
+    if [ -n "$older" ]; then
+        story "$1" tests/system/schema.sh "$packages" "$older"
+    else
+        echo "      an upgrade from an older schema: skipped: $why_not"
+    fi
+}
+
 all_in_machine() {
     story in_machine tests/system/unit.sh
     story in_machine tests/system/package.sh "$packages" before
     boot_again
     story in_machine tests/system/package.sh "$packages" after
+    from_older in_machine
 }
 
 all_here() {
@@ -61,6 +77,7 @@ all_here() {
     story here tests/system/package.sh "$packages" before
     echo "      a boot: skipped: this machine is not to be rebooted"
     story here tests/system/package.sh "$packages" after
+    from_older here
 }
 
 why=$(machine_possible) && { machine_make "$PWD" && machine_up || why="systemd-nspawn boots no machine here"; }
