@@ -100,6 +100,7 @@ struct memory {
     atomic_llong in_use;       /* of the process, as last measured; */
     atomic_llong told_kept;    /* and `kept`, for other threads */
     int64_t looked_ns, refused_ns;
+    int64_t ask_ns; /* the allocator, no sooner */
     uint64_t refused; /* as last looked at */
     atomic_bool full; /* something was refused of late, and the log was told */
 };

@@ -107,7 +107,7 @@ static void write_line(struct page *page, const json_t *status)
           number(status, "no_memory"));
     const json_t *memory = json_object_get(status, "memory");
     plain(page, GAUGE, "driftd_memory_ceiling_bytes", "Memory that the process is kept to.", number(memory, "ceiling"));
-    plain(page, GAUGE, "driftd_memory_in_use_bytes", "Memory that the process has asked for, measured once a second.",
+    plain(page, GAUGE, "driftd_memory_in_use_bytes", "Memory that the process holds, measured once a second.",
           number(memory, "in_use"));
     plain(page, GAUGE, "driftd_memory_models_most_bytes", "Memory that models may take.", number(memory, "models_most"));
     plain(page, GAUGE, "driftd_memory_models_bytes", "Memory that was granted to models.", number(memory, "models"));
