@@ -155,7 +155,7 @@ static int64_t seconds_of(const char *at)
 /* A time in UTC of the day that is known. */
 static bool parse_same_day(struct text text, const struct rfc3339_day *day, double *seconds_p)
 {
-    if (text.len <= TIME_END || memcmp(text.at, day->text, DATE_BYTES) != 0) {
+    if (text.len <= TIME_END || day->text[0] == '\0' || memcmp(text.at, day->text, DATE_BYTES) != 0) {
         return false;
     }
     const char between = text.at[DATE_BYTES];

@@ -105,6 +105,17 @@ START_TEST(a_known_day_changes_nothing)
 }
 END_TEST
 
+/* MessagePack's texts may hold NULs, which is how an unknown day is written. */
+START_TEST(before_the_first_no_day_is_known)
+{
+    static const char nuls[] = "\0\0\0\0\0\0\0\0\0\0T10:00:00Z";
+    struct rfc3339_day day = {.number = 0};
+    double seconds = 1e300;
+    ck_assert_int_eq(rfc3339_parse_next((struct text){nuls, sizeof nuls - 1}, &day, &seconds), -EINVAL);
+    ck_assert(seconds == 1e300);
+}
+END_TEST
+
 /* Each byte of a time, changed to each byte there is: read with a known day as without. */
 START_TEST(a_known_day_refuses_nothing_else)
 {
@@ -153,6 +164,7 @@ int main(void)
     tcase_add_loop_test(tcase, what_is_no_time_is_refused, 0, sizeof bad / sizeof bad[0]);
     tcase_add_test(tcase, every_truncation_is_refused);
     tcase_add_test(tcase, a_known_day_changes_nothing);
+    tcase_add_test(tcase, before_the_first_no_day_is_known);
     tcase_add_test(tcase, a_known_day_refuses_nothing_else);
     tcase_add_test(tcase, days_are_those_of_the_c_library);
     suite_add_tcase(suite, tcase);
