@@ -5,8 +5,8 @@ Each figure is a ratio of two runs side by side (A-B-A-B), PAIRS pairs, the medi
 are noisy, and a single absolute time says little. A is a bare libzmq receive loop (bench/rawdrain.c) unless said, B is
 driftd with 10,000 models, five metrics, windows of 128, KPI budgets and four detectors on; both drink from the same publisher
 (bench/blast.c), which TCP holds back, so that nothing is dropped and the receiver is what is measured. A run in which an
-event is missing fails. The daemon's models have been at work before: windows and references are full. What does not depend on the machine's other work is the number of instructions: bench/gate.py. What CURVE takes is
-in bench/curve.py.
+event is missing fails. The daemon's models have been at work before: windows and references are full. What does not depend on the machine's other work is the number of instructions: bench/gate.py. What CURVE takes is in
+bench/curve.py, and traffic that comes one by one in bench/paced.py.
 
     PAIRS=9 MESSAGES=1000000 ONLY=json make bench
 """
@@ -20,6 +20,7 @@ import tempfile
 import time
 
 import curve
+import paced
 from daemon import BUILD, CONFIG, MANY, MODELS, Driftd, ask, blast, free_port, spread, wait_for, words
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -222,9 +223,7 @@ PARTS = {
     "json batch": lambda: compare("json, batches of 64", {"rows": 64, "messages": max(MESSAGES // 16, MODELS)}),
     "msgpack batch": lambda: compare("msgpack, batches of 64",
                                      {"form": "msgpack", "rows": 64, "messages": max(MESSAGES // 16, MODELS)}),
-    "paced": lambda: compare("paced, 200,000/s, 16 nodes",
-                             {"per_s": 200_000, "nodes": 16, "messages": 400_000, "models": 640},
-                             pairs=min(PAIRS, 5)),
+    "paced": lambda: paced.compare(PAIRS),
     "naive": lambda: compare("json, against naive czmq", {"messages": MESSAGES // 4}, naive, pairs=min(PAIRS, 5),
                              against="naive"),
     "python": lambda: compare("json, against Python", {"messages": MESSAGES // 20}, python_line, pairs=min(PAIRS, 5),
