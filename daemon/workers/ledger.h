@@ -8,7 +8,7 @@
  * Streams and nodes are bounded. Beyond the bound new streams are not followed, and new nodes share one account,
  * without a name; both are counted. A stream that was silent for an hour is forgotten.
  *
- * Cost of a message: 75 instructions and a line of the streams for the sender that the memo knows, 250 for another.
+ * Cost of a message: 115 instructions and a line of the streams for the sender that the memo knows, 250 for another.
  *
  * Threads: one. Memory: grows up to the bounds. Failure: where memory is short a stream is not followed, and counted.
  */

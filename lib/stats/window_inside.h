@@ -38,8 +38,8 @@ struct window_more {
 
 /* One cache line, and the ring elsewhere.
  *
- * Cost of window_add_plain(): about 25 instructions and two cache lines, this one and the place in the ring, which
- * neighbours share; a sum 15 more, a watch 15 and a line. window_add(): 20 more; an order two searches and a move. The
+ * Cost of window_add_plain(): about 40 instructions and two cache lines, this one and the place in the ring, which
+ * neighbours share; a sum 25 more, a watch 12 and a line. window_add(): 20 more; an order two searches and a move. The
  * sum is a double for as long as that holds it exactly, which for values of one kind is always (24 bits each, and 29 to
  * spare); the first addition that loses something makes it a register wide enough for all. */
 struct window {
