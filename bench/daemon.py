@@ -112,6 +112,14 @@ class Driftd:
         pathlib.Path(self.folder.name, "state").mkdir()
         self.control = f"ipc://{self.folder.name}/control"
         self.daemon = subprocess.Popen([BUILD / "driftd", "--config", config])
+        try:
+            self.warm()
+        except BaseException:
+            self.close()
+            raise
+
+    def warm(self):
+        load = self.load
         while not pathlib.Path(self.folder.name, "control").exists():
             time.sleep(0.02)
             assert self.daemon.poll() is None, "driftd did not start"
