@@ -26,7 +26,7 @@ enum { KEY_ROLE = 'r', KEY_PROJECT = 'p', KEY_FILE = 'o', KEY_SERVER = 's' };
 
 static const struct argp_option options[] = {
     {"role", KEY_ROLE, "ROLE", 0, "node, trainer or observer (node)", 0},
-    {"project", KEY_PROJECT, "PROJECT", 0, "A project that a node may speak of; may be given again (all of them)", 0},
+    {"project", KEY_PROJECT, "PROJECT", 0, "A project that the key is for; may be given again (all of them)", 0},
     {"file", KEY_FILE, "FILE", 0, "Where the certificate is written (NAME.secret)", 0},
     {"server", KEY_SERVER, NULL, 0, "For the daemon itself: security.server_key", 0},
     {0},
@@ -121,6 +121,10 @@ static void show(const struct keygen *self, const struct common *common, const c
         return;
     }
     fprintf(stderr, "The secret key is in %s, mode 0600.\n", self->file);
+    if (self->project_count && strcmp(self->role, "node") != 0)
+        fprintf(stderr,
+                "Each of its projects needs endpoints of its own: projects.<project>.%s in the configuration.\n",
+                strcmp(self->role, "trainer") == 0 ? "jobs" : "events");
     if (self->server)
         fprintf(stderr, "What clients need, as --server-key:\n");
     else
@@ -138,9 +142,6 @@ int keygen_run(const struct command *self, struct common *common, int argc, char
     keygen.name = arguments.words[0];
     if (!is_name(keygen.name))
         say_and_end(EX_USAGE, "'%s' is no name for a key: 1 to 64 letters, digits, '-', '_' and '.'", keygen.name);
-    if (keygen.project_count && strcmp(keygen.role, "node") != 0)
-        say_and_end(EX_USAGE, "a key with the role %s cannot be limited to projects: jobs and events go to whoever is "
-                              "connected", keygen.role);
     snprintf(file, sizeof file, "%s.secret", keygen.name);
     keygen.file = keygen.file ? keygen.file : file;
     if (zmq_curve_keypair(public_key, secret) < 0)

@@ -124,6 +124,12 @@ static int bind_one(struct doors *self, zsock_t *socket, struct door *door, bool
     return rc;
 }
 
+void doors_name_of(struct doors_name *out, const char *project, const char *kind)
+{
+    snprintf(out->key, sizeof out->key, "projects.%s.%s", project, kind);
+    snprintf(out->domain, sizeof out->domain, "%s/%s", kind, project);
+}
+
 void doors_letter_back(struct doors_letter *letter)
 {
     while (inbox_put(letter->reply_to, (struct letter){.kind = LETTER_RENEWED}) < 0)

@@ -32,10 +32,25 @@ struct doors_wish {
     bool cut; /* bind anew what stays the same, too: whoever is connected has to come in again */
 };
 
+/* The same of a project's own socket; the name is borrowed. */
+struct doors_project {
+    const char *project;
+    struct doors_wish wish;
+};
+
+/* What such a socket is called: its key in the configuration, "projects.shop.jobs", and what ZAP hears, "jobs/shop". */
+#define DOORS_NAME_MAX 192
+struct doors_name {
+    char key[DOORS_NAME_MAX], domain[DOORS_NAME_MAX];
+};
+void doors_name_of(struct doors_name *out, const char *project, const char *kind);
+
 /* LETTER_DOORS: the wish of a reload, engine -> the owner of the socket, who writes into it what came of it and answers
  * with LETTER_RENEWED. It is the engine's, with all that it points to, and borrowed until then. */
 struct doors_letter {
     struct doors_wish wish;
+    const struct doors_project *own; /* sockets of single projects, in the order and number of the start */
+    uint32_t own_count;
     struct inbox *reply_to;
     int error; /* 0, or of doors_open(), with its sentence */
     char why[ENDPOINT_WHY_MAX];

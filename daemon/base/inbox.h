@@ -52,6 +52,7 @@ void question_drop(void *question);
 struct cloud_event {
     char *topic;
     char *json;
+    bool of_model; /* the topic is "<type>/<project>/<name>/<version>" */
 };
 void cloud_event_drop(void *cloud_event);
 

@@ -21,14 +21,19 @@ struct feedback_letter {
 
 struct job_doors; /* where peers come in, and what came of it; the port's */
 
+/* Jobs leave by outlets: the first is for all projects but those that have one of their own. */
 struct job_port {
     void *argument;
+    uint32_t outlets; /* how many there are */
+    uint32_t (*outlet)(void *argument, const char *project, size_t len); /* by which its jobs leave; NULL: one for all */
+    const char *(*project)(void *argument, uint32_t outlet); /* whose own it is; NULL for the first */
     int (*open)(void *argument);         /* in the thread that will use it; 0 or a negative error */
     const char *(*why)(void *argument);  /* after open() failed: one sentence */
-    bool (*ready)(void *argument);       /* a trainer is connected and can take a job; after a false, wait() ends when
-                                            there is one */
-    int (*send)(void *argument, const char *job, size_t bytes);   /* 0; -EAGAIN: nobody took it */
+    bool (*ready)(void *argument, uint32_t outlet); /* a trainer is connected there and can take a job; after a false,
+                                            wait() ends when there is one */
+    int (*send)(void *argument, uint32_t outlet, const char *job, size_t bytes); /* 0; -EAGAIN: nobody took it */
     bool (*take)(void *argument, struct feedback_letter *out);    /* the next message of a trainer */
+    bool (*may)(void *argument, void *sender, const char *project, size_t len); /* speak of it; NULL: everybody may */
     void (*reply)(void *argument, void *sender, const char *json, size_t bytes); /* exactly once for each taken */
     int (*wait)(void *argument, int inbox_fd, int64_t timeout_ns); /* until a message, a free trainer or the inbox */
     void (*renew)(void *argument, struct job_doors *doors); /* other ways in, or whoever is connected is cut off; what

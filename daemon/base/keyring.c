@@ -109,21 +109,32 @@ static void let_go(struct keyring_table *table)
         table_free(table);
 }
 
+static bool enters(const struct keyring_entry *entry, const struct keyring_socket *socket)
+{
+    return keyring_enters(entry, socket->role, socket->project, socket->project ? strlen(socket->project) : 0);
+}
+
+static void compare_tables(const struct keyring_table *before, const struct keyring_table *after,
+                           struct keyring_socket *sockets, uint32_t count)
+{
+    for (uint32_t s = 0; s < count; s++)
+        sockets[s].revoked = false;
+    for (uint32_t i = 0; count && i < before->count; i++) {
+        const struct keyring_entry *was = &before->at[i], *is = find(after, was->key);
+        for (uint32_t s = 0; s < count; s++)
+            sockets[s].revoked = sockets[s].revoked || (enters(was, &sockets[s]) && !enters(is, &sockets[s]));
+    }
+}
+
 int keyring_replace(struct keyring *self, const struct keyring_entry *entries, uint32_t count,
-                    bool revoked[KEYRING_ROLES])
+                    struct keyring_socket *sockets, uint32_t socket_count)
 {
     struct keyring_table *table = table_new(entries, count);
     if (!table)
         return -ENOMEM;
     pthread_mutex_lock(&self->mutex);
     struct keyring_table *before = self->table;
-    for (int i = 0; revoked && i < KEYRING_ROLES; i++)
-        revoked[i] = false;
-    for (uint32_t i = 0; revoked && i < before->count; i++) {
-        const struct keyring_entry *now = find(table, before->at[i].key);
-        if (!now || now->role != before->at[i].role)
-            revoked[before->at[i].role] = true;
-    }
+    compare_tables(before, table, sockets, socket_count);
     self->table = table;
     atomic_fetch_add(&self->generation, 1);
     let_go(before);
@@ -196,4 +207,11 @@ bool keyring_may(const struct keyring_entry *entry, enum keyring_role role, cons
             return true;
     }
     return false;
+}
+
+bool keyring_enters(const struct keyring_entry *entry, enum keyring_role role, const char *project, size_t len)
+{
+    if (project)
+        return keyring_may(entry, role, project, len);
+    return entry && entry->role == role && entry->project_count == 0;
 }

@@ -30,9 +30,16 @@ struct keyring;
 /* Holds no key. */
 int keyring_new(struct keyring **self_p);
 
-/* Puts another table in place. revoked[role] says whether a key that had this role has it no more; NULL: nobody asks. */
+/* A socket that cannot choose among its peers: a key may connect to it or not. */
+struct keyring_socket {
+    enum keyring_role role;
+    const char *project; /* NULL: it serves all of them */
+    bool revoked;        /* a key that might connect may do so no more */
+};
+
+/* Puts another table in place, and says of each socket whether it is revoked. */
 int keyring_replace(struct keyring *self, const struct keyring_entry *entries, uint32_t count,
-                    bool revoked[KEYRING_ROLES]);
+                    struct keyring_socket *sockets, uint32_t socket_count);
 
 uint32_t keyring_count(struct keyring *self);
 
@@ -53,5 +60,8 @@ const struct keyring_entry *keyring_find(struct keyring_reader *reader, const ch
 
 /* Whether the entry (NULL: nobody) may speak in this role of this project. */
 bool keyring_may(const struct keyring_entry *entry, enum keyring_role role, const char *project, size_t len);
+
+/* Whether it may connect to a socket that serves one project, or (NULL) all of them. */
+bool keyring_enters(const struct keyring_entry *entry, enum keyring_role role, const char *project, size_t len);
 
 #endif

@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/dispatch/sender.h"
+
 #define MESSAGE_BYTES_MAX (1024 * 1024) /* a frame of a trainer */
-#define FRAMES_MAX 16                   /* before and with the body; a message of more comes out empty */
 #define QUEUE_MAX 1000                  /* messages a trainer's connection holds */
 #define HANDSHAKE_MS 3000
 #define HEARTBEAT_MS 2000 /* on bound sockets only: who does not answer is found dead within 5 s */
@@ -15,29 +16,45 @@
 #define REFUSALS_A_TURN 64   /* what a key without a right sends is let go, a little at a time */
 #define JOB_LINGER_MS 1000   /* jobs, where nobody offers them again */
 
+struct outlet {
+    char *project; /* NULL: for all that have none of their own */
+    struct doors_name name;
+    struct doors *doors;
+    zsock_t *push;
+    void *handle;
+    bool wanted; /* ready() said no: wait() is to end when a trainer is free */
+};
+
 struct dispatch {
     struct job_doors wish; /* until open() */
-    struct doors *jobs, *feedback;
+    struct outlet *outlets;
+    uint32_t outlet_count;
+    struct doors *feedback;
     bool feedback_required;
     bool with_curve;
     struct keyring_reader keys;
-    zsock_t *push, *router;
-    void *push_handle, *router_handle;
-    bool wanted; /* ready() said no: wait() is to end when a trainer is free */
+    zsock_t *router;
+    void *router_handle;
+    zmq_pollitem_t *items; /* for wait(): the router, the inbox, the outlets */
     char why[ENDPOINT_WHY_MAX];
 };
 
-/* The frames that a reply goes behind. */
-struct sender {
-    zmq_msg_t frames[FRAMES_MAX];
-    uint32_t envelope; /* of these, the first are echoed */
-    uint32_t count;
-};
+static int outlet_init(struct outlet *self, const char *project)
+{
+    self->name = (struct doors_name){.key = "jobs.bind", .domain = "jobs"};
+    if (project)
+        doors_name_of(&self->name, project, "jobs");
+    self->project = project ? strdup(project) : NULL;
+    if (project && !self->project)
+        return -ENOMEM;
+    return doors_new(&self->doors, self->name.key, self->name.domain);
+}
 
 int dispatch_new(struct dispatch **self_p, const struct dispatch_options *options)
 {
     *self_p = NULL;
     struct dispatch *self = calloc(1, sizeof *self);
+    uint32_t count = 1 + options->doors.own_count;
     if (!self)
         return -ENOMEM;
     self->feedback_required = options->feedback_required;
@@ -45,7 +62,13 @@ int dispatch_new(struct dispatch **self_p, const struct dispatch_options *option
     self->wish = options->doors;
     if (options->keyring)
         keyring_open(&self->keys, options->keyring);
-    int rc = doors_new(&self->jobs, "jobs.bind", "jobs");
+    self->outlets = calloc(count, sizeof *self->outlets);
+    self->items = calloc(count + 2, sizeof *self->items);
+    int rc = self->outlets && self->items ? 0 : -ENOMEM;
+    while (rc == 0 && self->outlet_count < count) {
+        uint32_t i = self->outlet_count++;
+        rc = outlet_init(&self->outlets[i], i ? options->doors.own[i - 1].project : NULL);
+    }
     if (rc == 0)
         rc = doors_new(&self->feedback, "feedback.bind", "feedback");
     if (rc < 0)
@@ -64,45 +87,58 @@ static void set_heartbeat(zsock_t *socket)
 static void port_close(void *argument)
 {
     struct dispatch *self = argument;
-    if (self->push && self->router) {
-        doors_shut(self->jobs, self->push);
-        doors_shut(self->feedback, self->router);
+    for (uint32_t i = 0; self->outlets && i < self->outlet_count; i++) {
+        struct outlet *outlet = &self->outlets[i];
+        if (outlet->push)
+            doors_shut(outlet->doors, outlet->push);
+        zsock_destroy(&outlet->push);
     }
-    zsock_destroy(&self->push);
+    if (self->router)
+        doors_shut(self->feedback, self->router);
     zsock_destroy(&self->router);
+}
+
+static void renew_one(struct job_doors *all, struct doors *doors, zsock_t *socket, const struct doors_wish *wish)
+{
+    char why[ENDPOINT_WHY_MAX];
+    int rc = doors_open(doors, socket, wish, why);
+    if (rc == 0 || all->error < 0)
+        return;
+    all->error = rc;
+    memcpy(all->why, why, sizeof why);
 }
 
 static void port_renew(void *argument, struct job_doors *doors)
 {
     struct dispatch *self = argument;
-    char why[ENDPOINT_WHY_MAX];
-    doors->error = doors_open(self->jobs, self->push, &doors->jobs, doors->why);
-    int second = doors_open(self->feedback, self->router, &doors->feedback, why);
-    if (doors->error < 0 || second == 0)
-        return;
-    doors->error = second;
-    memcpy(doors->why, why, sizeof why);
+    doors->error = 0;
+    for (uint32_t i = 0; i < self->outlet_count && i <= doors->own_count; i++)
+        renew_one(doors, self->outlets[i].doors, self->outlets[i].push, i ? &doors->own[i - 1].wish : &doors->jobs);
+    renew_one(doors, self->feedback, self->router, &doors->feedback);
 }
 
-static int port_open(void *argument)
+static int open_outlet(struct dispatch *self, struct outlet *outlet)
 {
-    struct dispatch *self = argument;
-    self->push = zsock_new(ZMQ_PUSH);
-    self->router = zsock_new(ZMQ_ROUTER);
-    if (!self->push || !self->router) {
-        snprintf(self->why, sizeof self->why, "jobs.bind: a socket cannot be made: %s", zmq_strerror(zmq_errno()));
-        port_close(self);
+    outlet->push = zsock_new(ZMQ_PUSH);
+    if (!outlet->push)
         return -ENOMEM;
-    }
-    self->push_handle = zsock_resolve(self->push);
-    self->router_handle = zsock_resolve(self->router);
-    zsock_set_sndhwm(self->push, 1);
-    zsock_set_immediate(self->push, 1);
+    outlet->handle = zsock_resolve(outlet->push);
+    zsock_set_sndhwm(outlet->push, 1);
+    zsock_set_immediate(outlet->push, 1);
     /* A job that has not left when the daemon stops is OFFERED, and offered again after the next start: it need not
      * leave. Without feedback it counts as delivered already. */
-    zsock_set_linger(self->push, self->feedback_required ? 0 : JOB_LINGER_MS);
-    zsock_set_maxmsgsize(self->push, MESSAGE_BYTES_MAX);
-    set_heartbeat(self->push);
+    zsock_set_linger(outlet->push, self->feedback_required ? 0 : JOB_LINGER_MS);
+    zsock_set_maxmsgsize(outlet->push, MESSAGE_BYTES_MAX);
+    set_heartbeat(outlet->push);
+    return 0;
+}
+
+static int open_router(struct dispatch *self)
+{
+    self->router = zsock_new(ZMQ_ROUTER);
+    if (!self->router)
+        return -ENOMEM;
+    self->router_handle = zsock_resolve(self->router);
     zsock_set_router_mandatory(self->router, 1);
     /* A trainer that comes back under its identity is heard before its old connection is found dead. */
     zsock_set_router_handover(self->router, 1);
@@ -111,8 +147,22 @@ static int port_open(void *argument)
     zsock_set_maxmsgsize(self->router, MESSAGE_BYTES_MAX);
     zsock_set_linger(self->router, REPLY_LINGER_MS);
     set_heartbeat(self->router);
+    return 0;
+}
+
+static int port_open(void *argument)
+{
+    struct dispatch *self = argument;
+    int rc = open_router(self);
+    for (uint32_t i = 0; rc == 0 && i < self->outlet_count; i++)
+        rc = open_outlet(self, &self->outlets[i]);
+    if (rc < 0) {
+        snprintf(self->why, sizeof self->why, "jobs.bind: a socket cannot be made: %s", zmq_strerror(zmq_errno()));
+        port_close(self);
+        return rc;
+    }
     port_renew(self, &self->wish);
-    int rc = self->wish.error;
+    rc = self->wish.error;
     if (rc < 0) {
         memcpy(self->why, self->wish.why, sizeof self->why);
         port_close(self);
@@ -125,122 +175,73 @@ static const char *port_why(void *argument)
     return ((const struct dispatch *)argument)->why;
 }
 
+static uint32_t port_outlet(void *argument, const char *project, size_t len)
+{
+    const struct dispatch *self = argument;
+    for (uint32_t i = 1; i < self->outlet_count; i++) {
+        const char *own = self->outlets[i].project;
+        if (strlen(own) == len && memcmp(own, project, len) == 0)
+            return i;
+    }
+    return 0;
+}
+
+static const char *port_project(void *argument, uint32_t outlet)
+{
+    return ((const struct dispatch *)argument)->outlets[outlet].project;
+}
+
 /* Asked of the socket, not of its descriptor: that says only that something has happened. Asking also makes the socket
  * look at what has happened, which a send does but once in a millisecond. */
-static bool can_send(struct dispatch *self)
+static bool can_send(struct outlet *outlet)
 {
     int events = 0;
     size_t size = sizeof events;
-    return zmq_getsockopt(self->push_handle, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLOUT;
+    return zmq_getsockopt(outlet->handle, ZMQ_EVENTS, &events, &size) == 0 && events & ZMQ_POLLOUT;
 }
 
-static bool port_ready(void *argument)
+static bool port_ready(void *argument, uint32_t outlet)
 {
     struct dispatch *self = argument;
-    bool ready = can_send(self);
-    self->wanted = !ready;
+    bool ready = can_send(&self->outlets[outlet]);
+    self->outlets[outlet].wanted = !ready;
     return ready;
 }
 
-static int port_send(void *argument, const char *job, size_t bytes)
+static int port_send(void *argument, uint32_t outlet, const char *job, size_t bytes)
 {
     struct dispatch *self = argument;
-    if (!can_send(self))
+    if (!can_send(&self->outlets[outlet]))
         return -EAGAIN;
     for (;;) {
-        if (zmq_send(self->push_handle, job, bytes, ZMQ_DONTWAIT) >= 0)
+        if (zmq_send(self->outlets[outlet].handle, job, bytes, ZMQ_DONTWAIT) >= 0)
             return 0;
         if (zmq_errno() != EINTR)
             return -zmq_errno();
     }
 }
 
-static void sender_free(struct sender *sender)
+/* A connection outlives the revocation of its key: each message is asked for again. NULL: the key may not speak. */
+static const struct keyring_entry *key_of(struct dispatch *self, struct sender *sender)
 {
-    for (uint32_t i = 0; i < sender->count; i++)
-        zmq_msg_close(&sender->frames[i]);
-    free(sender);
+    return keyring_find(&self->keys, sender_key(sender));
 }
 
-/* Takes all frames of one message. What is beyond FRAMES_MAX is let go; *more_p says that there was such. -EAGAIN: there
- * is no message. */
-static int receive(struct dispatch *self, struct sender *sender, bool *more_p)
-{
-    bool more = true;
-    *more_p = false;
-    while (more) {
-        zmq_msg_t frame;
-        zmq_msg_init(&frame);
-        int rc;
-        while ((rc = zmq_msg_recv(&frame, self->router_handle, ZMQ_DONTWAIT)) < 0 && zmq_errno() == EINTR)
-            ;
-        if (rc < 0) {
-            zmq_msg_close(&frame);
-            return -EAGAIN;
-        }
-        more = zmq_msg_more(&frame);
-        if (sender->count < FRAMES_MAX) {
-            zmq_msg_init(&sender->frames[sender->count]);
-            zmq_msg_move(&sender->frames[sender->count++], &frame);
-        } else {
-            *more_p = true;
-        }
-        zmq_msg_close(&frame);
-    }
-    return 0;
-}
-
-/* The identity and every frame up to and including the first empty one; without an empty one, the identity alone. */
-static uint32_t envelope_of(struct sender *sender)
-{
-    for (uint32_t i = 1; i < sender->count; i++) {
-        if (zmq_msg_size(&sender->frames[i]) == 0)
-            return i + 1;
-    }
-    return 1;
-}
-
-/* A connection outlives the revocation of its key: each message is asked for again. */
 static bool is_trainer(struct dispatch *self, struct sender *sender)
 {
-    if (!self->with_curve)
-        return true;
-    const char *key = curve_sender(&sender->frames[sender->count - 1]);
-    return keyring_may(keyring_find(&self->keys, key), KEYRING_TRAINER, "", 0);
+    const struct keyring_entry *key = self->with_curve ? key_of(self, sender) : NULL;
+    return !self->with_curve || (key && key->role == KEYRING_TRAINER);
 }
 
-/* The sender of the next message, whoever it is; NULL: there is none. */
-static struct sender *take_any(struct dispatch *self, struct feedback_letter *out)
-{
-    struct sender *sender = calloc(1, sizeof *sender);
-    bool too_many;
-    if (!sender)
-        return NULL;
-    if (receive(self, sender, &too_many) < 0) {
-        sender_free(sender);
-        return NULL;
-    }
-    sender->envelope = envelope_of(sender);
-    *out = (struct feedback_letter){.json = "", .sender = sender};
-    if (!too_many && sender->count == sender->envelope + 1) {
-        zmq_msg_t *body = &sender->frames[sender->envelope];
-        out->json = zmq_msg_data(body);
-        out->bytes = zmq_msg_size(body);
-    }
-    return sender;
-}
-
-/* A trainer that has gone, or that reads nothing, loses its reply; it asks again when it is back. */
-static void port_reply(void *argument, void *token, const char *json, size_t bytes)
+static bool port_may(void *argument, void *sender, const char *project, size_t len)
 {
     struct dispatch *self = argument;
-    struct sender *sender = token;
-    bool good = true;
-    for (uint32_t i = 0; good && i < sender->envelope; i++)
-        good = zmq_msg_send(&sender->frames[i], self->router_handle, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
-    if (good)
-        zmq_send(self->router_handle, json, bytes, ZMQ_DONTWAIT);
-    sender_free(sender);
+    return !self->with_curve || keyring_may(key_of(self, sender), KEYRING_TRAINER, project, len);
+}
+
+static void port_reply(void *argument, void *token, const char *json, size_t bytes)
+{
+    sender_reply(token, ((struct dispatch *)argument)->router_handle, json, bytes);
 }
 
 static bool port_take(void *argument, struct feedback_letter *out)
@@ -249,7 +250,7 @@ static bool port_take(void *argument, struct feedback_letter *out)
                                   "\"message\":\"this key is not, or no longer, that of a trainer\"}";
     struct dispatch *self = argument;
     for (int i = 0; i < REFUSALS_A_TURN; i++) {
-        struct sender *sender = take_any(self, out);
+        struct sender *sender = sender_take(self->router_handle, out);
         if (!sender || is_trainer(self, sender))
             return sender != NULL;
         port_reply(self, sender, refusal, sizeof refusal - 1);
@@ -257,37 +258,52 @@ static bool port_take(void *argument, struct feedback_letter *out)
     return false;
 }
 
-/* PUSH is waited for also when nobody wants to send: what libzmq asks of this thread when trainers come and go is done in
- * between, and it would keep their memory and descriptors until then. It is never readable, so that does not end the wait. */
+/* A PUSH is waited for also when nobody wants to send: what libzmq asks of this thread when trainers come and go is
+ * done in between, and it would keep their memory and descriptors until then. It is never readable, so that does not
+ * end the wait. */
 static int port_wait(void *argument, int inbox_fd, int64_t timeout_ns)
 {
     struct dispatch *self = argument;
-    zmq_pollitem_t items[] = {{.socket = self->router_handle, .events = ZMQ_POLLIN},
-                              {.fd = inbox_fd, .events = ZMQ_POLLIN},
-                              {.socket = self->push_handle, .events = self->wanted ? ZMQ_POLLOUT : ZMQ_POLLIN}};
+    self->items[0] = (zmq_pollitem_t){.socket = self->router_handle, .events = ZMQ_POLLIN};
+    self->items[1] = (zmq_pollitem_t){.fd = inbox_fd, .events = ZMQ_POLLIN};
+    for (uint32_t i = 0; i < self->outlet_count; i++) {
+        struct outlet *outlet = &self->outlets[i];
+        self->items[2 + i] =
+            (zmq_pollitem_t){.socket = outlet->handle, .events = outlet->wanted ? ZMQ_POLLOUT : ZMQ_POLLIN};
+        outlet->wanted = false;
+    }
     int64_t ms = (timeout_ns + 999999) / 1000000;
-    int rc = zmq_poll(items, 3, ms > 3600000 ? 3600000 : (long)ms);
-    self->wanted = false;
+    int rc = zmq_poll(self->items, 2 + (int)self->outlet_count, ms > 3600000 ? 3600000 : (long)ms);
     return rc < 0 && zmq_errno() != EINTR ? -zmq_errno() : 0;
 }
 
 struct job_port dispatch_port(struct dispatch *self)
 {
     return (struct job_port){.argument = self,
+                             .outlets = self->outlet_count,
+                             .outlet = port_outlet,
+                             .project = port_project,
                              .open = port_open,
                              .why = port_why,
                              .ready = port_ready,
                              .send = port_send,
                              .take = port_take,
+                             .may = port_may,
                              .reply = port_reply,
                              .wait = port_wait,
                              .renew = port_renew,
                              .close = port_close};
 }
 
+bool dispatch_own_endpoint(struct dispatch *self, const char *project, uint32_t n, char out[ENDPOINT_MAX])
+{
+    uint32_t outlet = port_outlet(self, project, strlen(project));
+    return outlet && doors_endpoint(self->outlets[outlet].doors, n, out);
+}
+
 bool dispatch_jobs_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return doors_endpoint(self->jobs, n, out);
+    return doors_endpoint(self->outlets[0].doors, n, out);
 }
 
 bool dispatch_feedback_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX])
@@ -302,7 +318,12 @@ void dispatch_destroy(struct dispatch **self_p)
     if (!self)
         return;
     port_close(self);
-    doors_destroy(&self->jobs);
+    for (uint32_t i = 0; self->outlets && i < self->outlet_count; i++) {
+        doors_destroy(&self->outlets[i].doors);
+        free(self->outlets[i].project);
+    }
+    free(self->outlets);
+    free(self->items);
     doors_destroy(&self->feedback);
     keyring_close(&self->keys);
     free(self);

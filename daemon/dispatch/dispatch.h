@@ -1,8 +1,9 @@
-/* dispatch.h - how jobs leave and feedback comes in: a PUSH and a ROUTER socket behind the requests station's job port.
+/* dispatch.h - how jobs leave and feedback comes in: PUSH sockets and a ROUTER behind the requests station's job port.
  *
- * Jobs: a trainer's pipe holds one job (SNDHWM 1), and only trainers that are connected have a pipe. Feedback: whoever
- * sends gets one reply behind the same frames, up to and including the first empty one; a DEALER that sends none gets
- * none. A message that is not one frame behind these comes out empty, so that its sender is told.
+ * Jobs: the first PUSH is for all projects but those that have one of their own, an outlet each. A trainer's pipe holds
+ * one job (SNDHWM 1), and only trainers that are connected have a pipe. Feedback: whoever sends gets one reply behind
+ * the same frames, up to and including the first empty one; a DEALER that sends none gets none. A message that is not
+ * one frame behind these comes out empty, so that its sender is told.
  *
  * Threads: dispatch_new(), dispatch_destroy() by the engine; everything else by the thread that called the port's
  * open(), until its close(). Memory: options are borrowed until open(), the keyring until dispatch_destroy(). Failure:
@@ -20,6 +21,8 @@
  * offered again when its time is over. */
 struct job_doors {
     struct doors_wish jobs, feedback;
+    const struct doors_project *own; /* for the jobs of single projects, in the order and number of the start */
+    uint32_t own_count;
     int error; /* 0, or the first of doors_open(), with its sentence */
     char why[ENDPOINT_WHY_MAX];
 };
@@ -40,6 +43,7 @@ struct job_port dispatch_port(struct dispatch *self);
 /* After open(): the n-th endpoint as it is bound, with the port that stands for "*"; false: there is none. Any thread.
  */
 bool dispatch_jobs_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX]);
+bool dispatch_own_endpoint(struct dispatch *self, const char *project, uint32_t n, char out[ENDPOINT_MAX]);
 bool dispatch_feedback_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX]);
 
 /* After the requests station has stopped. */

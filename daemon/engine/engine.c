@@ -131,7 +131,7 @@ static int open_sockets(struct engine *self)
     char why[ENDPOINT_WHY_MAX] = "no memory to start with";
     const struct config *config = self->config;
     struct ingest_options ingest = engine_ingest_options(config);
-    struct doors_wish events = engine_events_doors(config, &self->keys);
+    struct doors_letter events = engine_events_doors(config, &self->keys, &self->own);
     ingest.doors = engine_metrics_doors(config, &self->keys);
     int rc = control_new(&self->control, config->control.at, config->control.count, why);
     if (rc == 0)
@@ -139,7 +139,7 @@ static int open_sockets(struct engine *self)
     if (rc == 0)
         rc = observe_new(&self->observe, &events, why);
     if (rc == 0) {
-        struct dispatch_options dispatch = {.doors = engine_job_doors(config, &self->keys),
+        struct dispatch_options dispatch = {.doors = engine_job_doors(config, &self->keys, &self->own),
                                             .feedback_required = config->jobs.feedback == CONFIG_FEEDBACK_REQUIRED,
                                             .keyring = self->keyring};
         rc = dispatch_new(&self->dispatch, &dispatch);
@@ -253,6 +253,7 @@ static void say_what_runs(const struct engine *self)
              LOG_NUMBER("monitors_restored", self->back.models), LOG_NUMBER("monitors_too_old", self->back.too_old),
              LOG_NUMBER("restore_ms", floor(self->back.seconds * 1e3 + 0.5)),
              LOG_NUMBER("workers", workers_threads(self->workers)));
+    engine_doors_say(self);
     engine_security_say(self);
     engine_memory_say(self);
     if (!self->config->has_budgets)

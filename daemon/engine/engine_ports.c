@@ -161,6 +161,32 @@ static json_t *security_facts(const struct engine *self)
                      (json_int_t)counts.malformed);
 }
 
+static json_t *own_endpoints(const struct engine *self, const char *project)
+{
+    char endpoint[ENDPOINT_MAX];
+    json_t *jobs = json_array(), *events = json_array();
+    for (uint32_t n = 0; dispatch_own_endpoint(self->dispatch, project, n, endpoint); n++)
+        json_array_append_new(jobs, json_string(endpoint));
+    for (uint32_t n = 0; observe_own_endpoint(self->observe, project, n, endpoint); n++)
+        json_array_append_new(events, json_string(endpoint));
+    return json_pack("{s:o, s:o}", "jobs", jobs, "events", events);
+}
+
+/* Of the projects that have endpoints of their own; nothing where none has. */
+static void add_own(struct engine *self, json_t *endpoints)
+{
+    json_t *all = json_object();
+    pthread_mutex_lock(&self->settings_mutex);
+    for (uint32_t i = 0; i < self->config->projects.count; i++) {
+        const char *project = self->config->projects.at[i].project;
+        json_object_set_new(all, project, own_endpoints(self, project));
+    }
+    pthread_mutex_unlock(&self->settings_mutex);
+    if (json_object_size(all) > 0)
+        json_object_set(endpoints, "projects", all);
+    json_decref(all);
+}
+
 static json_t *all_endpoints(const struct engine *self)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "metrics", list_endpoints(metrics_at, self->ingest), "jobs",
@@ -202,7 +228,9 @@ static void add_facts(void *argument, json_t *status)
     json_object_set_new(status, "log_lost", json_integer((json_int_t)log_lost()));
     if (self->http)
         json_object_set_new(status, "http", http_facts(self->http));
-    json_object_set_new(status, "endpoints", all_endpoints(self));
+    json_t *endpoints = all_endpoints(self);
+    add_own(self, endpoints);
+    json_object_set_new(status, "endpoints", endpoints);
     json_object_set_new(status, "security", security_facts(self));
     json_object_set_new(status, "checkpoint", checkpoint_json(self));
     json_object_set_new(status, "reload", engine_reload_status(self));

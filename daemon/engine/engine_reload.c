@@ -38,10 +38,10 @@ static void add_error(void *argument, const char *line)
 }
 
 /* What sockets, threads and files were made of. */
-static const char *const fixed[] = {"metrics.bind",     "metrics.connect", "metrics.queue", "jobs.bind",
-                                    "jobs.feedback",    "feedback.bind",   "events.bind",   "control.bind",
-                                    "http.listen",      "http.hosts",      "workers",       "state.dir",
-                                    "state.checkpoint", "log.format",      "security.curve"};
+static const char *const fixed[] = {"metrics.bind",     "metrics.connect", "metrics.queue",  "jobs.bind",
+                                    "jobs.feedback",    "feedback.bind",   "events.bind",    "control.bind",
+                                    "http.listen",      "http.hosts",      "workers",        "state.dir",
+                                    "state.checkpoint", "log.format",      "security.curve", "projects"};
 
 static void refuse(struct reload *reload, const char *key, const char *sentence)
 {
@@ -343,7 +343,7 @@ static bool tell_stations(struct engine *self)
     *renewal = (struct requests_renewal){.options = engine_requests_options(self, config, reload->projects),
                                          .doors = &reload->doors.jobs,
                                          .reply_to = self->inbox};
-    told = engine_doors_tell(self, reload->revoked);
+    told = engine_doors_tell(self, &reload->revoked);
     if (!told) {
         free(renewal);
         return false;
@@ -357,17 +357,19 @@ static bool tell_stations(struct engine *self)
 static void take_keys(struct engine *self)
 {
     struct reload *reload = &self->reload;
-    memset(reload->revoked, 0, sizeof reload->revoked);
+    reload->revoked.count = 0;
     if (json_array_size(reload->errors) > 0 ||
         engine_security_keys(&reload->doors.keys, reload->next, add_error, reload) < 0 || !self->keyring)
         return;
-    if (engine_security_replace(self, reload->next, add_error, reload, reload->revoked) < 0 &&
+    if (engine_security_replace(self, reload->next, add_error, reload, &reload->revoked) < 0 &&
         json_array_size(reload->errors) == 0)
         add_error(reload, "security.clients: the table stays as it was");
-    if (reload->revoked[KEYRING_TRAINER] || reload->revoked[KEYRING_OBSERVER])
-        log_info(
-            "keys of trainers or observers were taken away: their role's connections are cut, and whoever still may "
-            "comes back by himself");
+    bool cut = false;
+    for (uint32_t i = 0; i < reload->revoked.count; i++)
+        cut = cut || reload->revoked.at[i].revoked;
+    if (cut)
+        log_info("keys of trainers or observers were taken away: the connections of their sockets are cut, and whoever "
+                 "still may comes back by himself");
 }
 
 void engine_reload_built(struct engine *self)

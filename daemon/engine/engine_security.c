@@ -14,7 +14,18 @@ static const enum keyring_role roles[CONFIG_ROLES] = {[CONFIG_ROLE_NODE] = KEYRI
                                                       [CONFIG_ROLE_TRAINER] = KEYRING_TRAINER,
                                                       [CONFIG_ROLE_OBSERVER] = KEYRING_OBSERVER};
 
-static int put_in_place(struct engine *self, const struct config_clients *clients, bool revoked[KEYRING_ROLES])
+/* The sockets that a key may be cut off from. */
+static void begin_revoked(struct engine_revoked *self, const struct config *config)
+{
+    static const enum keyring_role cut[] = {KEYRING_TRAINER, KEYRING_OBSERVER};
+    *self = (struct engine_revoked){.count = 2 + 2 * config->projects.count};
+    for (uint32_t i = 0; i < self->count; i++) {
+        self->at[i].role = cut[i % 2];
+        self->at[i].project = i < 2 ? NULL : config->projects.at[i / 2 - 1].project;
+    }
+}
+
+static int put_in_place(struct engine *self, const struct config_clients *clients, struct engine_revoked *revoked)
 {
     struct keyring_entry *entries = calloc(clients->count + 1u, sizeof *entries);
     if (!entries)
@@ -27,7 +38,8 @@ static int put_in_place(struct engine *self, const struct config_clients *client
         entries[i].projects = client->projects;
         entries[i].project_count = client->project_count;
     }
-    int rc = keyring_replace(self->keyring, entries, clients->count, revoked);
+    int rc = keyring_replace(self->keyring, entries, clients->count, revoked ? revoked->at : NULL,
+                             revoked ? revoked->count : 0);
     free(entries);
     return rc;
 }
@@ -53,7 +65,7 @@ static int read_clients(struct config_clients **clients, const struct config *co
     *clients = NULL;
     if (rc < 0)
         tell(config, "security.clients", why, error, argument);
-    return rc < 0 ? rc : config_clients_load(clients, config->security.clients, error, argument);
+    return rc < 0 ? rc : config_clients_load(clients, config->security.clients, &config->projects, error, argument);
 }
 
 int engine_security_keys(struct engine_keys *out, const struct config *config, config_error_fn *error, void *argument)
@@ -73,12 +85,14 @@ int engine_security_keys(struct engine_keys *out, const struct config *config, c
 }
 
 int engine_security_replace(struct engine *self, const struct config *config, config_error_fn *error, void *argument,
-                            bool revoked[KEYRING_ROLES])
+                            struct engine_revoked *revoked)
 {
     struct config_clients *clients;
     int rc = read_clients(&clients, config, error, argument);
     if (rc < 0)
         return rc;
+    if (revoked)
+        begin_revoked(revoked, config);
     rc = put_in_place(self, clients, revoked);
     if (rc < 0)
         error(argument, "memory is short: the table of clients stays as it was");

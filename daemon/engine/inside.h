@@ -52,11 +52,24 @@ struct engine_keys {
     struct curve_server first, second; /* the second where there is an overlap */
 };
 
+/* Sockets of single projects. */
+struct engine_own {
+    struct doors_project jobs[CONFIG_PROJECTS_MAX], events[CONFIG_PROJECTS_MAX];
+};
+
 /* What a reload wants of the sockets, and what came of it. */
 struct engine_doors {
     struct engine_keys keys;
+    struct engine_own own;
     struct doors_letter metrics, events;
     struct job_doors jobs;
+};
+
+/* Whose sockets cannot choose among their peers: jobs and events of all projects, then of each that has its own. */
+#define ENGINE_REVOKED_MAX (2 + 2 * CONFIG_PROJECTS_MAX)
+struct engine_revoked {
+    struct keyring_socket at[ENGINE_REVOKED_MAX];
+    uint32_t count; /* 0: nobody was */
 };
 
 struct reload {
@@ -73,7 +86,7 @@ struct reload {
     struct requests_project *projects;
     bool in_force; /* what is wrong is no mistake of the configuration: it has been taken */
     struct engine_doors doors;
-    bool revoked[KEYRING_ROLES];
+    struct engine_revoked revoked;
     atomic_uint changed; /* models with other settings */
 
     bool again; /* somebody asked for another one meanwhile */
@@ -115,6 +128,7 @@ struct engine {
 
     struct keyring *keyring; /* NULL: there is no CURVE */
     struct engine_keys keys;
+    struct engine_own own; /* of the start; dispatch borrows it until its sockets are open */
     struct security *security;
     struct ingest *ingest;
     struct workers *workers;
@@ -164,19 +178,25 @@ void engine_security_close(struct engine *self);
 int engine_security_keys(struct engine_keys *out, const struct config *config, config_error_fn *error, void *argument);
 /* Reads the files of keys as a start would, and tells of all that is wrong with them. 0 or a negative error. */
 int engine_security_check(const struct config *config, config_error_fn *error, void *argument);
-/* Reads clients.yaml again and puts it in place. 0; negative after `error` was told of everything that is wrong: the table
- * that was stays. revoked[role]: a key of this role has gone, and connections that it has stay until they are cut. */
+/* Reads clients.yaml again and puts it in place. 0; negative after `error` was told of everything that is wrong: the
+ * table that was stays. `revoked`: from which sockets a key has gone, whose connections stay until they are cut; NULL:
+ * nobody asks. It borrows from `config`. */
 int engine_security_replace(struct engine *self, const struct config *config, config_error_fn *error, void *argument,
-                            bool revoked[KEYRING_ROLES]);
+                            struct engine_revoked *revoked);
 
-/* engine_doors.c: what the sockets are bound to. All that a wish points to is borrowed from `config` and `keys`. */
+/* engine_doors.c: what the sockets are bound to. All that a wish points to is borrowed from `config` and `keys`, and
+ * the wishes of single projects are put into `own`. */
 struct doors_wish engine_metrics_doors(const struct config *config, const struct engine_keys *keys);
-struct doors_wish engine_events_doors(const struct config *config, const struct engine_keys *keys);
-struct job_doors engine_job_doors(const struct config *config, const struct engine_keys *keys);
+struct doors_letter engine_events_doors(const struct config *config, const struct engine_keys *keys,
+                                        struct engine_own *own);
+struct job_doors engine_job_doors(const struct config *config, const struct engine_keys *keys, struct engine_own *own);
 /* Tells the owners of the sockets what a reload wants of them; the requests station hears of it with its renewal. */
-bool engine_doors_tell(struct engine *self, const bool revoked[KEYRING_ROLES]);
+bool engine_doors_tell(struct engine *self, const struct engine_revoked *revoked);
 /* After all have answered: what could not be bound, in sentences. */
 void engine_doors_told(struct engine *self, config_error_fn *error, void *argument);
+
+/* At the start: the endpoints of single projects, as they are bound. */
+void engine_doors_say(const struct engine *self);
 
 /* engine_memory.c: works out how much memory the configuration allows; tells the log; again after a reload. */
 void engine_memory_begin(struct engine *self);

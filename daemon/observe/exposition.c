@@ -260,6 +260,27 @@ static void write_models(struct page *page, const json_t *status, const json_t *
 
 /* --- requests, configuration, and what may have to be looked after --- */
 
+/* Of projects that have trainers of their own; no such family where none has. */
+static void write_project_requests(struct page *page, const json_t *projects)
+{
+    static const char *const reasons[] = {"retry", "limit", "trainer"};
+    const char *project;
+    const json_t *queue;
+    if (json_object_size(projects) == 0)
+        return;
+    family(page, GAUGE, "driftd_project_requests_waiting",
+           "Pending requests of a project with trainers of its own, by what they wait for.");
+    json_object_foreach ((json_t *)(uintptr_t)projects, project, queue) {
+        for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+            sample(page, LABELS({"project", project}, {"for", reasons[i]}), 2, number(queue, reasons[i]));
+    }
+    family(page, GAUGE, "driftd_project_trainer_wait_seconds",
+           "How long the request waits that waits longest for a trainer of its project's own.");
+    json_object_foreach ((json_t *)(uintptr_t)projects, project, queue) {
+        sample(page, LABELS({"project", project}), 1, number(queue, "trainer_wait_s"));
+    }
+}
+
 static void write_requests(struct page *page, const json_t *status)
 {
     static const char *const reasons[] = {"retry", "limit", "trainer"};
@@ -275,6 +296,7 @@ static void write_requests(struct page *page, const json_t *status)
     plain(page, GAUGE, "driftd_trainer_wait_seconds",
           "How long the request that waits longest for a trainer has waited; 0: none does.",
           number(queue, "trainer_wait_s"));
+    write_project_requests(page, json_object_get(queue, "projects"));
 }
 
 static void write_checkpoint(struct page *page, const json_t *checkpoint)

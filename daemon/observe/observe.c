@@ -14,39 +14,63 @@
 #define HEARTBEAT_TIMEOUT_MS 30000
 #define SUBSCRIPTION_MAX 4096 /* bytes; all that observers have to say */
 
-struct observe {
+struct outlet {
+    char *project; /* NULL: for all of them */
+    struct doors_name name;
+    struct doors *doors;
     zsock_t *socket;
     void *handle;
+};
+
+struct observe {
+    struct outlet *outlets; /* the first for all, then those of single projects */
+    uint32_t outlet_count;
+    zmq_pollitem_t *items; /* the inbox, the outlets */
     struct inbox *inbox;
-    struct doors *doors;
     pthread_t thread;
     bool started;
     struct heart heart;
     atomic_uint_fast64_t sent, dropped;
 };
 
-int observe_new(struct observe **self_p, const struct doors_wish *doors, char why[ENDPOINT_WHY_MAX])
+static int outlet_open(struct outlet *self, const char *project, const struct doors_wish *wish,
+                       char why[ENDPOINT_WHY_MAX])
 {
-    *self_p = NULL;
-    snprintf(why, ENDPOINT_WHY_MAX, "no memory or descriptor for the events socket");
-    struct observe *self = calloc(1, sizeof *self);
-    if (!self)
+    self->name = (struct doors_name){.key = "events.bind", .domain = "events"};
+    if (project)
+        doors_name_of(&self->name, project, "events");
+    self->project = project ? strdup(project) : NULL;
+    int rc = project && !self->project ? -ENOMEM : doors_new(&self->doors, self->name.key, self->name.domain);
+    self->socket = rc == 0 ? zsock_new(ZMQ_PUB) : NULL;
+    if (!self->socket)
         return -ENOMEM;
-    int rc = inbox_new(&self->inbox);
-    if (rc == 0)
-        rc = doors_new(&self->doors, "events.bind", "events");
-    if (rc < 0) {
-        observe_destroy(&self);
-        return rc;
-    }
-    self->socket = zsock_new(ZMQ_PUB);
     self->handle = zsock_resolve(self->socket);
     zsock_set_linger(self->socket, LINGER_MS);
     zsock_set_handshake_ivl(self->socket, HANDSHAKE_MS);
     zsock_set_heartbeat_ivl(self->socket, HEARTBEAT_MS);
     zsock_set_heartbeat_timeout(self->socket, HEARTBEAT_TIMEOUT_MS);
     zsock_set_maxmsgsize(self->socket, SUBSCRIPTION_MAX);
-    rc = doors_open(self->doors, self->socket, doors, why);
+    return doors_open(self->doors, self->socket, wish, why);
+}
+
+int observe_new(struct observe **self_p, const struct doors_letter *doors, char why[ENDPOINT_WHY_MAX])
+{
+    *self_p = NULL;
+    snprintf(why, ENDPOINT_WHY_MAX, "no memory or descriptor for the events socket");
+    struct observe *self = calloc(1, sizeof *self);
+    if (!self)
+        return -ENOMEM;
+    uint32_t count = 1 + doors->own_count;
+    int rc = inbox_new(&self->inbox);
+    self->outlets = calloc(count, sizeof *self->outlets);
+    self->items = calloc(count + 1, sizeof *self->items);
+    if (!self->outlets || !self->items)
+        rc = -ENOMEM;
+    while (rc == 0 && self->outlet_count < count) {
+        uint32_t i = self->outlet_count++;
+        const struct doors_project *own = i ? &doors->own[i - 1] : NULL;
+        rc = outlet_open(&self->outlets[i], own ? own->project : NULL, own ? &own->wish : &doors->wish, why);
+    }
     if (rc < 0)
         observe_destroy(&self);
     *self_p = self;
@@ -68,19 +92,55 @@ void observe_put(struct observe *self, struct cloud_event *event)
 }
 
 /* A PUB socket never waits: who cannot keep up loses, by libzmq's own bound. */
+static bool publish_on(const struct outlet *outlet, const struct cloud_event *event)
+{
+    return zmq_send(outlet->handle, event->topic, strlen(event->topic), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
+           zmq_send(outlet->handle, event->json, strlen(event->json), ZMQ_DONTWAIT) >= 0;
+}
+
+/* NULL: the project has none of its own. */
+static struct outlet *own_of(struct observe *self, const char *project, size_t len)
+{
+    for (uint32_t i = 1; i < self->outlet_count; i++) {
+        struct outlet *outlet = &self->outlets[i];
+        if (strlen(outlet->project) == len && memcmp(outlet->project, project, len) == 0)
+            return outlet;
+    }
+    return NULL;
+}
+
 static void publish(struct observe *self, const struct cloud_event *event)
 {
-    if (zmq_send(self->handle, event->topic, strlen(event->topic), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-        zmq_send(self->handle, event->json, strlen(event->json), ZMQ_DONTWAIT) >= 0)
-        count(&self->sent);
-    else
-        count(&self->dropped);
+    const char *slash = event->of_model ? strchr(event->topic, '/') : NULL;
+    const struct outlet *own = slash ? own_of(self, slash + 1, strcspn(slash + 1, "/")) : NULL;
+    bool sent = publish_on(&self->outlets[0], event);
+    if (own)
+        sent = publish_on(own, event) && sent;
+    count(sent ? &self->sent : &self->dropped);
 }
 
 static void renew_doors(struct observe *self, struct doors_letter *letter)
 {
-    letter->error = doors_open(self->doors, self->socket, &letter->wish, letter->why);
+    char why[ENDPOINT_WHY_MAX];
+    letter->error = 0;
+    for (uint32_t i = 0; i < self->outlet_count && i <= letter->own_count; i++) {
+        struct outlet *outlet = &self->outlets[i];
+        int rc = doors_open(outlet->doors, outlet->socket, i ? &letter->own[i - 1].wish : &letter->wish, why);
+        if (rc == 0 || letter->error < 0)
+            continue;
+        letter->error = rc;
+        memcpy(letter->why, why, sizeof why);
+    }
     doors_letter_back(letter);
+}
+
+/* The sockets are never readable, but looking at them is what lets libzmq take new subscribers in. */
+static void wait_for_letters(struct observe *self)
+{
+    self->items[0] = (zmq_pollitem_t){.fd = inbox_fd(self->inbox), .events = ZMQ_POLLIN};
+    for (uint32_t i = 0; i < self->outlet_count; i++)
+        self->items[1 + i] = (zmq_pollitem_t){.socket = self->outlets[i].handle, .events = ZMQ_POLLIN};
+    zmq_poll(self->items, 1 + (int)self->outlet_count, HEART_TURN_MAX_MS);
 }
 
 static void *run(void *argument)
@@ -100,10 +160,7 @@ static void *run(void *argument)
                 letter.drop(letter.body);
             continue;
         }
-        /* The socket is never readable, but looking at it is what lets libzmq take new subscribers in. */
-        zmq_pollitem_t items[] = {{.fd = inbox_fd(self->inbox), .events = ZMQ_POLLIN},
-                                  {.socket = self->handle, .events = ZMQ_POLLIN}};
-        zmq_poll(items, 2, HEART_TURN_MAX_MS);
+        wait_for_letters(self);
     }
     return NULL;
 }
@@ -120,7 +177,13 @@ int observe_start(struct observe *self)
 
 bool observe_endpoint(struct observe *self, uint32_t n, char out[ENDPOINT_MAX])
 {
-    return doors_endpoint(self->doors, n, out);
+    return doors_endpoint(self->outlets[0].doors, n, out);
+}
+
+bool observe_own_endpoint(struct observe *self, const char *project, uint32_t n, char out[ENDPOINT_MAX])
+{
+    struct outlet *own = own_of(self, project, strlen(project));
+    return own && doors_endpoint(own->doors, n, out);
 }
 
 struct inbox *observe_inbox(struct observe *self)
@@ -159,10 +222,16 @@ void observe_destroy(struct observe **self_p)
     *self_p = NULL;
     if (!self)
         return;
-    if (self->socket)
-        doors_shut(self->doors, self->socket);
-    doors_destroy(&self->doors);
-    zsock_destroy(&self->socket);
+    for (uint32_t i = 0; self->outlets && i < self->outlet_count; i++) {
+        struct outlet *outlet = &self->outlets[i];
+        if (outlet->socket)
+            doors_shut(outlet->doors, outlet->socket);
+        doors_destroy(&outlet->doors);
+        zsock_destroy(&outlet->socket);
+        free(outlet->project);
+    }
+    free(self->outlets);
+    free(self->items);
     inbox_destroy(&self->inbox);
     free(self);
 }

@@ -1,4 +1,5 @@
-/* observe.h - the station that tells observers: cloud events out on the PUB socket.
+/* observe.h - the station that tells observers: cloud events out on PUB sockets. The first has all of them, and a
+ * project's own what is about models of that project.
  *
  * Observers never hold the line up: what waits here is bounded, and so is what libzmq keeps for a slow subscriber; the
  * rest is dropped, and what is dropped here is counted.
@@ -19,10 +20,12 @@
 
 struct observe;
 
-int observe_new(struct observe **self_p, const struct doors_wish *doors, char why[ENDPOINT_WHY_MAX]);
+/* Of the letter the wishes count. */
+int observe_new(struct observe **self_p, const struct doors_letter *doors, char why[ENDPOINT_WHY_MAX]);
 
 /* The n-th endpoint as it is bound, with its real port; false: there is none. Any thread. */
 bool observe_endpoint(struct observe *self, uint32_t n, char out[ENDPOINT_MAX]);
+bool observe_own_endpoint(struct observe *self, const char *project, uint32_t n, char out[ENDPOINT_MAX]);
 
 /* LETTER_EVENT, LETTER_DOORS and LETTER_STOP go in here. */
 struct inbox *observe_inbox(struct observe *self);

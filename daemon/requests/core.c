@@ -263,7 +263,8 @@ bool core_turn(struct core *self, struct now now)
     if (self->ended)
         return false;
     self->now = (struct moment){.steady_ns = now.steady_ns, .wall_s = now.wall_s};
-    self->again = self->no_trainer = false;
+    self->again = false;
+    offers_begin(self);
     self->error = 0;
     bool writable = !self->full || now.steady_ns >= self->retry_ns;
     limits_expire(self->limits, now.steady_ns);
@@ -312,8 +313,10 @@ int64_t core_due_ns(const struct core *self)
         due = sooner(due, self->forget_ns);
     if (queue_count(self->queue)) {
         due = sooner(due, limits_next_expiry_ns(self->limits));
-        if (self->offer_ns > self->now.steady_ns)
-            due = sooner(due, self->offer_ns);
+        for (uint32_t i = 0; i < self->ports.job.outlets; i++) {
+            if (self->outlets[i].offer_ns > self->now.steady_ns)
+                due = sooner(due, self->outlets[i].offer_ns);
+        }
     }
     return due;
 }
@@ -344,6 +347,8 @@ void core_destroy(struct core **self_p)
     letters_free(&self->asked);
     free(self->effects);
     free(self->silences);
+    free(self->outlets);
+    free(self->closed);
     store_close(&self->store);
     free(self->renewal);
     for (size_t i = 0; i < self->memory_count; i++)

@@ -82,6 +82,15 @@ struct effect {
     };
 };
 
+/* What is known of a way out for jobs; each has trainers of its own. */
+struct outlet {
+    uint32_t burst;                 /* offers that the next transaction may make */
+    uint32_t made;                  /* of these, in this turn */
+    bool asked;                     /* in this turn, and a trainer was free */
+    uint32_t sent_now, refused_now; /* jobs of the last act */
+    int64_t offer_ns;               /* no offers before: a trainer was free, and then was not */
+};
+
 struct letters {
     struct letter *at;
     size_t count, room;
@@ -109,10 +118,9 @@ struct core {
     struct letters held;  /* to be taken before the inbox */
     struct letters taken; /* notices of this turn */
     struct letters asked; /* questions, answered from what is committed when the turn is over */
-    uint32_t burst;       /* offers that the next transaction may make */
-    uint32_t sent_now, refused_now; /* jobs of the last act */
-    int64_t offer_ns;     /* no offers before: a trainer was free, and then was not */
-    bool no_trainer;      /* this turn has asked for a free trainer, in vain: the port's wait() ends when there is one */
+    struct outlet *outlets; /* as many as the port has */
+    bool *closed; /* of each, in this turn: no offers, or no further ones. Where it was asked for a free trainer in
+                     vain the port's wait() ends when there is one */
     bool again;           /* the next turn is due at once */
     bool stopping;        /* LETTER_STOP was taken */
 
@@ -247,6 +255,8 @@ void hear_feedback(struct core *self, const struct feedback_letter *letter);
 
 /* offers.c */
 void offers_timers(struct core *self);
+/* A turn begins: which outlets may make offers. */
+void offers_begin(struct core *self);
 /* Something could be offered if a trainer is free. */
 bool offers_possible(struct core *self);
 void offers_make(struct core *self);

@@ -87,7 +87,7 @@ static int make_queue(struct core *self, struct queue **queue_p)
         return -ENOMEM;
     for (uint32_t i = 0; i < self->options.strategy_count; i++)
         costs[i] = limits_micro(self->options.strategies[i].gpu_hours);
-    int rc = queue_new(queue_p, self->limits, costs, self->options.strategy_count);
+    int rc = queue_new(queue_p, self->limits, costs, self->options.strategy_count, self->ports.job.outlets);
     free(costs);
     return rc;
 }
@@ -299,10 +299,24 @@ static int load(struct core *self)
     return self->ended || !silences_tell(self) ? -ENOMEM : 0;
 }
 
+static int make_outlets(struct core *self)
+{
+    uint32_t count = self->ports.job.outlets;
+    self->outlets = calloc(count, sizeof *self->outlets);
+    self->closed = calloc(count, sizeof *self->closed);
+    if (!self->outlets || !self->closed)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < count; i++)
+        self->outlets[i] = (struct outlet){.burst = 1, .offer_ns = INT64_MIN};
+    return 0;
+}
+
 static int begin(struct core *self, const struct requests_options *options, const char *boot,
                  const struct siphash_key *key, char why[STORE_WHY_MAX])
 {
     int rc = copy_options(self, options);
+    if (rc == 0)
+        rc = make_outlets(self);
     if (rc == 0)
         rc = map_init(&self->by_id, key);
     if (rc == 0)
@@ -336,8 +350,6 @@ int core_new(struct core **self_p, const struct requests_options *options, const
     }
     self->ports = *ports;
     self->inbox = inbox;
-    self->burst = 1;
-    self->offer_ns = INT64_MIN;
     self->unknown_told_ns = INT64_MIN;
     self->now = (struct moment){.steady_ns = now.steady_ns, .wall_s = now.wall_s};
     self->busy_ns = now.steady_ns;

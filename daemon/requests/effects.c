@@ -115,6 +115,7 @@ static struct cloud_event *make_event(const struct cloud_event_head *head, const
         return NULL;
     event->topic = cloud_event_topic(head);
     event->json = data ? cloud_event_text(head, text_of(data)) : NULL;
+    event->of_model = head->of_model;
     if (event->topic && event->json)
         return event;
     cloud_event_drop(event);
@@ -130,6 +131,7 @@ void effects_news(struct core *self, const char *type, const char *id, const str
                                         .source = self->options.source,
                                         .id = id,
                                         .subject = request->model,
+                                        .of_model = true,
                                         .time_s = self->now.wall_s};
         *news = (struct news){.sentence = sentence, .warning = warning};
         snprintf(news->request, sizeof news->request, "%s", request->id);
@@ -253,11 +255,12 @@ static void send_job(struct core *self, struct live *live)
     struct job_port *port = &self->ports.job;
     char *text = make_job(self, &live->now);
     failpoint("before_send");
-    bool sent = text && port->send(port->argument, text, strlen(text)) == 0;
+    struct outlet *outlet = &self->outlets[live->item.outlet];
+    bool sent = text && port->send(port->argument, live->item.outlet, text, strlen(text)) == 0;
     failpoint("after_send");
     free(text);
-    self->sent_now += sent;
-    self->refused_now += !sent;
+    outlet->sent_now += sent;
+    outlet->refused_now += !sent;
     if (sent && self->rules.feedback_required)
         return;
     live->sent = sent ? SENT_HANDED : SENT_NOT_TAKEN;
@@ -278,15 +281,19 @@ static void tell(struct core *self, struct news *news)
 }
 
 /* As many offers a transaction as trainers were seen to take at once. */
-static void adapt_burst(struct core *self)
+static void adapt_bursts(struct core *self)
 {
-    if (self->refused_now) {
-        self->burst = 1;
-        self->offer_ns = self->now.steady_ns + CORE_REFUSED_NS;
-    } else if (self->sent_now == self->burst && self->burst < CORE_BURST_MAX) {
-        self->burst *= 2;
+    for (uint32_t i = 0; i < self->ports.job.outlets; i++) {
+        struct outlet *outlet = &self->outlets[i];
+        if (outlet->refused_now) {
+            outlet->burst = 1;
+            outlet->offer_ns = self->now.steady_ns + CORE_REFUSED_NS;
+            self->closed[i] = true;
+        } else if (outlet->sent_now == outlet->burst && outlet->burst < CORE_BURST_MAX) {
+            outlet->burst *= 2;
+        }
+        outlet->sent_now = outlet->refused_now = 0;
     }
-    self->sent_now = self->refused_now = 0;
 }
 
 void effects_act(struct core *self)
@@ -317,7 +324,7 @@ void effects_act(struct core *self)
         }
     }
     self->effect_count = 0;
-    adapt_burst(self);
+    adapt_bursts(self);
 }
 
 void effects_undo(struct core *self)

@@ -43,6 +43,12 @@ static void alarm_unknown(struct core *self, const struct feedback *said)
     effects_alarm(self, "feedback_unknown", true, message);
 }
 
+static void refuse_unknown(struct core *self, void *sender, const struct feedback *said)
+{
+    alarm_unknown(self, said);
+    refuse(self, sender, ANSWER_UNKNOWN_REQUEST, "no request has this id: stop working on it");
+}
+
 static void describe(const struct feedback *said, char note[REQUEST_NOTE_MAX + 1])
 {
     size_t len = (size_t)snprintf(note, REQUEST_NOTE_MAX + 1, "trained%s%s%s", *said->version ? ", version " : "",
@@ -56,6 +62,19 @@ static void refuse_metric(struct core *self, void *sender, const char *metric)
     char why[METRIC_NAME_MAX + 96];
     snprintf(why, sizeof why, "\"%s\" in \"metrics\" must be a number: the request is about it", metric);
     refuse(self, sender, ANSWER_BAD_MESSAGE, why);
+}
+
+/* A trainer's key may be for some projects only. Whether it was refused. */
+static bool refuse_stranger(struct core *self, void *sender, const char *model)
+{
+    const struct job_port *port = &self->ports.job;
+    struct model_id id;
+    if (!port->may ||
+        (model_id_parse(&id, text_of(model)) == 0 && port->may(port->argument, sender, id.project.at, id.project.len)))
+        return false;
+    effects_reply(self, sender, feedback_refused("unauthorized", "this key is not for the project of the request"),
+                  true);
+    return true;
 }
 
 static void apply(struct core *self, const struct feedback *said, void *sender)
@@ -76,12 +95,14 @@ static void apply(struct core *self, const struct feedback *said, void *sender)
     }
     struct live *live = live_by_id(self, text_of(said->request));
     struct request stored;
-    int rc = 1;
-    if (!live)
-        rc = store_get_request(self->store, said->request, &stored);
+    int rc = live ? 1 : store_get_request(self->store, said->request, &stored);
     if (rc == 0) {
-        alarm_unknown(self, said);
-        refuse(self, sender, ANSWER_UNKNOWN_REQUEST, "no request has this id: stop working on it");
+        refuse_unknown(self, sender, said);
+        return;
+    }
+    if (rc > 0 && refuse_stranger(self, sender, live ? live_value(live)->model : stored.model)) {
+        if (!live)
+            request_texts_free(&stored);
         return;
     }
     /* It says how much was won by the training: without a number it would count as if all had been. */

@@ -22,6 +22,12 @@ struct live *live_by_family(struct core *self, struct text family)
     return link ? MAP_THING(link, struct live, by_family) : NULL;
 }
 
+static uint32_t outlet_of(struct core *self, struct text project)
+{
+    const struct job_port *port = &self->ports.job;
+    return port->outlet ? port->outlet(port->argument, project.at, project.len) : 0;
+}
+
 struct live *live_add(struct core *self, const struct request *value, bool born)
 {
     struct live *live = calloc(1, sizeof *live);
@@ -35,6 +41,7 @@ struct live *live_add(struct core *self, const struct request *value, bool born)
         free(live);
         return NULL;
     }
+    live->item.outlet = outlet_of(self, id.project);
     live->now = *value;
     live->timer_ns = INT64_MAX;
     live->ended_gpu_hours = NAN;

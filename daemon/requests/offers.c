@@ -28,36 +28,54 @@ void offers_timers(struct core *self)
     self->again = true;
 }
 
+void offers_begin(struct core *self)
+{
+    for (uint32_t i = 0; i < self->ports.job.outlets; i++) {
+        struct outlet *outlet = &self->outlets[i];
+        outlet->made = 0;
+        outlet->asked = false;
+        self->closed[i] = outlet->offer_ns > self->now.steady_ns;
+    }
+}
+
 bool offers_possible(struct core *self)
 {
-    return !self->stopping && !self->full && !self->no_trainer && self->now.steady_ns >= self->offer_ns &&
-           queue_best(self->queue) != NULL;
+    return !self->stopping && !self->full && queue_best(self->queue, self->closed) != NULL;
+}
+
+/* Whether one more job may leave there in this turn; else it is closed. */
+static bool may_leave(struct core *self, uint32_t number)
+{
+    struct job_port *port = &self->ports.job;
+    struct outlet *outlet = &self->outlets[number];
+    bool full = outlet->made == outlet->burst;
+    outlet->asked = outlet->asked || port->ready(port->argument, number);
+    self->closed[number] = full || !outlet->asked;
+    if (full)
+        self->again = true; /* the next turn makes the others */
+    return !self->closed[number];
 }
 
 void offers_make(struct core *self)
 {
-    struct job_port *port = &self->ports.job;
-    if (!offers_possible(self))
+    struct queue_item *item;
+    if (self->stopping || self->full)
         return;
-    if (!port->ready(port->argument)) {
-        self->no_trainer = true;
-        return;
-    }
-    for (uint32_t made = 0; made < self->burst;) {
-        struct queue_item *item = queue_best(self->queue);
-        if (!item)
-            return;
+    while ((item = queue_best(self->queue, self->closed))) {
         struct live *live = (struct live *)(void *)((char *)item - offsetof(struct live, item));
-        if (live->next && !live->born)
-            break; /* something else happens to it in this turn: it is looked at again in the next */
+        if (!may_leave(self, item->outlet))
+            continue;
+        if (live->next && !live->born) {
+            self->again = true;
+            return; /* something else happens to it in this turn: it is looked at again in the next */
+        }
         if (live_value(live)->state == REQUEST_PENDING) {
             step_apply(self, live, &(struct request_event){.kind = REQUEST_OFFER});
             if (!live->next)
                 return;
             effects_job(self, live);
-            made++;
+            self->outlets[item->outlet].made++;
         }
         live_settle(self, live, live->next); /* it leaves the queue */
     }
-    self->again = true;
 }

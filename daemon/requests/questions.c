@@ -261,37 +261,73 @@ static char *answer_request(struct core *self, json_t *asked)
     return close_page(&page, rc);
 }
 
-/* What pending requests wait for, and how long the one has waited that waits longest for a trainer. */
-static void put_queue(struct page *page)
+/* What pending requests of an outlet wait for, and how long the one has waited that waits longest for a trainer. */
+struct waiting {
+    int64_t retry, limit, trainer;
+    double longest_s;
+};
+
+/* `all` has one for each outlet. */
+static void count_waiting(struct core *self, struct waiting *all)
 {
-    struct core *self = page->core;
-    int64_t retry = 0, limit = 0, trainer = 0;
-    double longest_s = 0;
-    for (size_t i = 0; i <= self->by_id.mask && retry + limit + trainer < WAITING_LOOKED_AT; i++) {
+    uint32_t looked_at = 0;
+    for (size_t i = 0; i <= self->by_id.mask && looked_at < WAITING_LOOKED_AT; i++) {
         for (struct map_link *link = self->by_id.slots[i]; link; link = link->next) {
             const struct live *live = MAP_THING(link, struct live, by_id);
+            struct waiting *waiting = &all[live->item.outlet];
             if (live->now.state != REQUEST_PENDING)
                 continue;
             const char *reason = waits_for(self, live).what;
             double waited_s = (double)(self->now.steady_ns - live->now.not_before.steady_ns) / 1e9;
-            retry += strcmp(reason, "retry") == 0;
-            limit += strcmp(reason, "limit") == 0;
+            looked_at++;
+            waiting->retry += strcmp(reason, "retry") == 0;
+            waiting->limit += strcmp(reason, "limit") == 0;
             if (strcmp(reason, "trainer") != 0)
                 continue;
-            trainer++;
-            longest_s = waited_s > longest_s ? waited_s : longest_s;
+            waiting->trainer++;
+            waiting->longest_s = fmax(waiting->longest_s, waited_s);
         }
     }
+}
+
+static void put_waiting_of(struct page *page, const struct waiting *waiting)
+{
+    json_write_key(&page->out, "retry");
+    json_write_integer(&page->out, waiting->retry);
+    json_write_key(&page->out, "limit");
+    json_write_integer(&page->out, waiting->limit);
+    json_write_key(&page->out, "trainer");
+    json_write_integer(&page->out, waiting->trainer);
+    put_number(&page->out, "trainer_wait_s", round(waiting->longest_s * 1e3) / 1e3);
+}
+
+/* Of all, and of each project that has trainers of its own. */
+static void put_queue(struct page *page)
+{
+    struct core *self = page->core;
+    const struct job_port *port = &self->ports.job;
+    struct waiting sum = {.retry = 0}, *all = calloc(port->outlets, sizeof *all);
+    if (all)
+        count_waiting(self, all);
+    for (uint32_t i = 0; all && i < port->outlets; i++)
+        sum = (struct waiting){sum.retry + all[i].retry, sum.limit + all[i].limit, sum.trainer + all[i].trainer,
+                               fmax(sum.longest_s, all[i].longest_s)};
     json_write_key(&page->out, "queue");
     json_write_bracket(&page->out, '{');
-    json_write_key(&page->out, "retry");
-    json_write_integer(&page->out, retry);
-    json_write_key(&page->out, "limit");
-    json_write_integer(&page->out, limit);
-    json_write_key(&page->out, "trainer");
-    json_write_integer(&page->out, trainer);
-    put_number(&page->out, "trainer_wait_s", round(longest_s * 1e3) / 1e3);
+    put_waiting_of(page, &sum);
+    if (all && port->outlets > 1) {
+        json_write_key(&page->out, "projects");
+        json_write_bracket(&page->out, '{');
+        for (uint32_t i = 1; i < port->outlets; i++) {
+            json_write_key(&page->out, port->project(port->argument, i));
+            json_write_bracket(&page->out, '{');
+            put_waiting_of(page, &all[i]);
+            json_write_bracket(&page->out, '}');
+        }
+        json_write_bracket(&page->out, '}');
+    }
     json_write_bracket(&page->out, '}');
+    free(all);
 }
 
 static char *answer_status(struct core *self)

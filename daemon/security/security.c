@@ -69,16 +69,17 @@ static void tell(struct security *self, const struct zap_decision *decision, str
 {
     static const char *const sentences[ZAP_VERDICTS] = {
         [ZAP_UNKNOWN] = "a key that clients.yaml does not know was refused",
-        [ZAP_WRONG_ROLE] = "a key was refused on a socket that is not for its role",
+        [ZAP_WRONG_ROLE] = "a key was refused on a socket that is not for its role and projects",
         [ZAP_MALFORMED] = "a malformed request for authentication was refused"};
-    char where[32], from[64];
+    char where[192], from[64];
     int64_t now_ns = clock_now().steady_ns;
     if (decision->verdict == ZAP_ACCEPTED || (self->told_ns && now_ns - self->told_ns < TELL_EVERY_NS))
         return;
     uint64_t refused = 0;
     for (int i = ZAP_UNKNOWN; i < ZAP_VERDICTS; i++)
         refused += atomic_load_explicit(&self->verdicts[i], memory_order_relaxed);
-    snprintf(where, sizeof where, "%.*s", (int)(domain.len < 31 ? domain.len : 31), (const char *)domain.at);
+    snprintf(where, sizeof where, "%.*s", (int)(domain.len < sizeof where ? domain.len : sizeof where - 1),
+             (const char *)domain.at);
     snprintf(from, sizeof from, "%.*s", (int)(address.len < 63 ? address.len : 63), (const char *)address.at);
     log_warning(sentences[decision->verdict], LOG_TEXT("key", decision->key),
                 LOG_TEXT("name", decision->name ? decision->name : ""), LOG_TEXT("socket", where),

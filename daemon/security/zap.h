@@ -11,7 +11,7 @@
 
 #define ZAP_FRAMES 7 /* version, request id, domain, address, identity, mechanism, key */
 
-enum zap_verdict { ZAP_ACCEPTED, ZAP_UNKNOWN, ZAP_WRONG_ROLE, ZAP_MALFORMED, ZAP_VERDICTS };
+enum zap_verdict { ZAP_ACCEPTED, ZAP_UNKNOWN, ZAP_WRONG_ROLE, /* or project */ ZAP_MALFORMED, ZAP_VERDICTS };
 
 struct zap_frame {
     const void *at;

@@ -20,6 +20,14 @@ static void event_begin(struct shard *self, struct json_write *out, struct cloud
     json_write_bracket(out, '{');
 }
 
+static void model_event_begin(struct shard *self, struct json_write *out, struct cloud_event_head *head,
+                              const char *type, const struct model *model, char id[64], struct now now)
+{
+    event_begin(self, out, head, type, model->text, id, now);
+    head->of_model = true;
+    cloud_event_model(out, &model->id);
+}
+
 static void event_send(struct shard *self, struct json_write *out, const struct cloud_event_head *head)
 {
     json_write_bracket(out, '}');
@@ -35,6 +43,7 @@ static void event_send(struct shard *self, struct json_write *out, const struct 
     }
     event->json = json;
     event->topic = topic;
+    event->of_model = head->of_model;
     self->ports.event(self->ports.argument, event);
 }
 
@@ -81,8 +90,7 @@ static void tell_violation(struct shard *self, struct model *model, struct now n
     struct json_write out = {.at = NULL};
     struct cloud_event_head head;
     char id[64];
-    event_begin(self, &out, &head, "driftd.budget.violated", model->text, id, now);
-    cloud_event_model(&out, &model->id);
+    model_event_begin(self, &out, &head, "driftd.budget.violated", model, id, now);
     write_violations(&out, model->monitor);
     event_send(self, &out, &head);
 }
@@ -92,8 +100,7 @@ static void tell_recovery(struct shard *self, struct model *model, struct now no
     struct json_write out = {.at = NULL};
     struct cloud_event_head head;
     char id[64];
-    event_begin(self, &out, &head, "driftd.model.recovered", model->text, id, now);
-    cloud_event_model(&out, &model->id);
+    model_event_begin(self, &out, &head, "driftd.model.recovered", model, id, now);
     json_write_key(&out, "healthy");
     json_write_integer(&out, monitor_settings_of(model->monitor)->recover_after);
     event_send(self, &out, &head);
@@ -155,8 +162,7 @@ static void tell_drift(struct shard *self, const struct model *model, const stru
     struct json_write out = {.at = NULL};
     struct cloud_event_head head;
     char id[64];
-    event_begin(self, &out, &head, "driftd.drift.detected", model->text, id, now);
-    cloud_event_model(&out, &model->id);
+    model_event_begin(self, &out, &head, "driftd.drift.detected", model, id, now);
     json_write_key(&out, "rule");
     json_write_string(&out, trigger->rule);
     json_write_key(&out, "metric");
@@ -238,8 +244,7 @@ void herald_silent(struct shard *self, struct model *model, struct now now)
     struct cloud_event_head head;
     char id[64];
     send(self, NOTICE_SILENT, model, now);
-    event_begin(self, &out, &head, "driftd.model.stale", model->text, id, now);
-    cloud_event_model(&out, &model->id);
+    model_event_begin(self, &out, &head, "driftd.model.stale", model, id, now);
     json_write_key(&out, "silent_s");
     json_write_number(&out, round((double)(now.steady_ns - model->heard_ns) / 1e6) / 1e3);
     event_send(self, &out, &head);

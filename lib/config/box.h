@@ -18,6 +18,7 @@ struct config_box {
     struct record keys;           /* outside `budgets`, and outside records of their own */
     struct record *strategy_keys; /* one for each of config.retraining.strategies */
     struct record *project_keys;  /* one for each of config.retraining.projects */
+    struct record *own_keys;      /* one for each of config.projects.at */
     struct config_budgets budgets;
 };
 

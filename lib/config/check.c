@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "lib/config/endpoint.h"
+#include "lib/config/read.h"
 
 /* How a key was given. */
 enum given { GIVEN_DEFAULT, GIVEN_GOOD, GIVEN_BAD };
@@ -48,37 +49,85 @@ static void check_retry(struct checker *self)
                      schema_row_of("jobs.retry.first")->standard);
 }
 
-/* Two sockets that would bind one endpoint. */
-static void check_twice(struct checker *self)
+/* A key of endpoints that a socket binds. */
+struct bound {
+    char path[READ_KEY_MAX];
+    const struct config_endpoints *endpoints;
+    enum given given;
+    struct mark mark;
+    bool reaches; /* whoever it is for may be beyond this machine */
+};
+
+#define BOUND_MAX (9 + 2 * CONFIG_PROJECTS_MAX)
+
+static void add_bound(struct bound *out, const struct config_endpoints *endpoints, const struct key_place *place,
+                      const char *path, bool reaches)
+{
+    *out = (struct bound){.endpoints = endpoints, .given = GIVEN_DEFAULT, .reaches = reaches};
+    snprintf(out->path, sizeof out->path, "%s", path);
+    if (!place)
+        return;
+    out->mark = place->mark;
+    out->given = place->bad ? GIVEN_BAD : GIVEN_GOOD;
+}
+
+static uint32_t add_own(const struct checker *self, struct bound *out)
+{
+    static const char *const keys[] = {"jobs", "events"};
+    const struct config_projects *own = &self->box->config.projects;
+    char row[64], path[READ_KEY_MAX], quoted[MISTAKES_QUOTE_MAX];
+    for (uint32_t i = 0; i < 2 * own->count; i++) {
+        const struct config_project *project = &own->at[i / 2];
+        snprintf(row, sizeof row, "projects.<project>.%s", keys[i % 2]);
+        snprintf(path, sizeof path, "projects.%s.%s", mistakes_key(text_of(project->project), quoted), keys[i % 2]);
+        add_bound(&out[i], i % 2 ? &project->events : &project->jobs,
+                  record_find(&self->box->own_keys[i / 2], schema_row_of(row)), path, true);
+    }
+    return 2 * own->count;
+}
+
+/* `out` has room for BOUND_MAX. */
+static uint32_t all_bound(const struct checker *self, struct bound *out)
 {
     const struct config *config = &self->box->config;
     const struct {
         const char *path;
         const struct config_endpoints *endpoints;
-    } bound[] = {{"metrics.bind", &config->metrics.bind},
-                 {"jobs.bind", &config->jobs.bind},
-                 {"feedback.bind", &config->feedback},
-                 {"events.bind", &config->events},
-                 {"control.bind", &config->control},
-                 {"security.overlap.metrics", &config->security.overlap.metrics},
-                 {"security.overlap.jobs", &config->security.overlap.jobs},
-                 {"security.overlap.feedback", &config->security.overlap.feedback},
-                 {"security.overlap.events", &config->security.overlap.events}};
-    const size_t count = sizeof(bound) / sizeof(bound[0]);
+        bool reaches;
+    } usual[] = {{"metrics.bind", &config->metrics.bind, true},
+                 {"jobs.bind", &config->jobs.bind, true},
+                 {"feedback.bind", &config->feedback, true},
+                 {"events.bind", &config->events, true},
+                 {"control.bind", &config->control, false},
+                 {"security.overlap.metrics", &config->security.overlap.metrics, false},
+                 {"security.overlap.jobs", &config->security.overlap.jobs, false},
+                 {"security.overlap.feedback", &config->security.overlap.feedback, false},
+                 {"security.overlap.events", &config->security.overlap.events, false}};
+    uint32_t count = sizeof(usual) / sizeof(usual[0]);
+    for (uint32_t i = 0; i < count; i++)
+        add_bound(&out[i], usual[i].endpoints, record_find(&self->box->keys, schema_row_of(usual[i].path)),
+                  usual[i].path, usual[i].reaches);
+    return count + add_own(self, out + count);
+}
+
+static void tell_twice(struct checker *self, struct text endpoint, const struct bound *at, const struct bound *other)
+{
     char quoted[MISTAKES_QUOTE_MAX];
-    for (size_t a = 0; a < count; a++)
-        for (size_t b = a + 1; b < count; b++)
+    mistakes_add(self->mistakes, at->mark, at->path, "\"%s\" is that of %s too; allowed: an endpoint of its own",
+                 mistakes_quote(endpoint, quoted), other->path);
+}
+
+/* Two sockets that would bind one endpoint. */
+static void check_twice(struct checker *self, const struct bound *bound, uint32_t count)
+{
+    for (uint32_t a = 0; a < count; a++)
+        for (uint32_t b = a + 1; b < count; b++)
             for (uint32_t i = 0; i < bound[a].endpoints->count; i++)
                 for (uint32_t j = 0; j < bound[b].endpoints->count; j++) {
                     struct text endpoint = text_of(bound[a].endpoints->at[i]);
-                    struct mark mark = {0};
-                    if (!text_is(endpoint, bound[b].endpoints->at[j]) || !endpoint_is_exclusive(endpoint))
-                        continue;
-                    size_t at = given(self, bound[b].path, &mark) != GIVEN_DEFAULT ? b : a;
-                    given(self, bound[at].path, &mark);
-                    mistakes_add(self->mistakes, mark, bound[at].path,
-                                 "\"%s\" is that of %s too; allowed: an endpoint of its own",
-                                 mistakes_quote(endpoint, quoted), bound[at == a ? b : a].path);
+                    bool second = bound[b].given != GIVEN_DEFAULT;
+                    if (text_is(endpoint, bound[b].endpoints->at[j]) && endpoint_is_exclusive(endpoint))
+                        tell_twice(self, endpoint, &bound[second ? b : a], &bound[second ? a : b]);
                 }
 }
 
@@ -101,31 +150,23 @@ static void check_choice(struct checker *self)
 }
 
 /* What leaves this machine in the clear can be read and forged by whoever is on the way. */
-static void check_reach(struct checker *self)
+static void check_reach(struct checker *self, const struct bound *bound, uint32_t count)
 {
     const struct config *config = &self->box->config;
-    const struct {
-        const char *path;
-        const struct config_endpoints *endpoints;
-    } bound[] = {{"metrics.bind", &config->metrics.bind},
-                 {"jobs.bind", &config->jobs.bind},
-                 {"feedback.bind", &config->feedback},
-                 {"events.bind", &config->events}};
     char quoted[MISTAKES_QUOTE_MAX];
     struct mark mark = {0};
     if (given(self, "security.curve", &mark) == GIVEN_BAD || given(self, "security.i_know", &mark) == GIVEN_BAD ||
         config->security.curve == CONFIG_CURVE_ON || config->security.i_know == CONFIG_YES)
         return;
-    for (size_t i = 0; i < sizeof(bound) / sizeof(bound[0]); i++) {
-        if (given(self, bound[i].path, &mark) != GIVEN_GOOD)
-            continue;
-        for (uint32_t j = 0; j < bound[i].endpoints->count; j++) {
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t j = 0; bound[i].reaches && bound[i].given == GIVEN_GOOD && j < bound[i].endpoints->count; j++) {
             struct text endpoint = text_of(bound[i].endpoints->at[j]);
             if (!endpoint_is_local(endpoint))
-                mistakes_add(self->mistakes, mark, bound[i].path,
+                mistakes_add(self->mistakes, bound[i].mark, bound[i].path,
                              "\"%s\" listens beyond this machine, and anybody there could read and forge what is sent; "
                              "allowed: security: {curve: on}, an endpoint on 127.0.0.1, or security: {curve: off, "
-                             "i_know: true}", mistakes_quote(endpoint, quoted));
+                             "i_know: true}",
+                             mistakes_quote(endpoint, quoted));
         }
     }
 }
@@ -187,14 +228,21 @@ static void check_control(struct checker *self)
     }
 }
 
+static void check_bound(struct checker *self)
+{
+    struct bound *bound = arena_take(self->scratch, BOUND_MAX, sizeof *bound);
+    uint32_t count = bound ? all_bound(self, bound) : 0;
+    check_reach(self, bound, count);
+    check_twice(self, bound, count);
+}
+
 void check_file(struct checker *self)
 {
-    check_reach(self);
+    check_bound(self);
     check_overlap(self);
     check_http(self);
     check_control(self);
     check_presence(self);
     check_retry(self);
-    check_twice(self);
     check_choice(self);
 }

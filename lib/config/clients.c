@@ -15,6 +15,7 @@ struct box {
 struct reading {
     struct box *box;
     struct mistakes *mistakes;
+    const struct config_projects *own;
     struct config_client *at;
 };
 
@@ -128,6 +129,39 @@ static void read_projects_of(struct reading *self, const struct node *node, stru
     out->projects = projects;
 }
 
+static const struct config_endpoints *own_endpoints(const struct reading *self, const struct config_client *client,
+                                                    const char *project)
+{
+    for (uint32_t i = 0; i < self->own->count; i++) {
+        const struct config_project *own = &self->own->at[i];
+        if (strcmp(own->project, project) == 0)
+            return client->role == CONFIG_ROLE_TRAINER ? &own->jobs : &own->events;
+    }
+    return NULL;
+}
+
+/* A PUSH or PUB socket cannot choose its peers: only one that serves a single project can be limited to it. */
+static void check_own(struct reading *self, const struct node *node, const struct config_client *client)
+{
+    const bool trains = client->role == CONFIG_ROLE_TRAINER;
+    const char *key = trains ? "jobs" : "events";
+    char quoted[MISTAKES_QUOTE_MAX];
+    for (uint32_t i = 0; client->role != CONFIG_ROLE_NODE && i < client->project_count; i++) {
+        const struct config_endpoints *own = own_endpoints(self, client, client->projects[i]);
+        if (own && own->count > 0)
+            continue;
+        mistakes_quote(text_of(client->projects[i]), quoted);
+        mistakes_add(self->mistakes, node->mark, "projects",
+                     "a key with the role %s cannot be limited to projects: %s, unless every project that it names has "
+                     "%s endpoints of its own, and %s has none; allowed: [\"*\"], or in the configuration projects: "
+                     "{\"%s\": {%s: tcp://host:port}}",
+                     roles[client->role],
+                     trains ? "a job goes to whichever trainer is free" : "an observer hears whatever it subscribes to",
+                     key, quoted, quoted, key);
+        return;
+    }
+}
+
 /* What the keys say together. */
 static void check(struct reading *self, const struct node *node, const struct config_client *client, unsigned said)
 {
@@ -136,11 +170,7 @@ static void check(struct reading *self, const struct node *node, const struct co
         if (!(said & 1u << i))
             mistakes_add(self->mistakes, node->mark, names[i], "missing; allowed: {key, name, role, projects}");
     }
-    if (client->role != CONFIG_ROLE_NODE && client->project_count)
-        mistakes_add(self->mistakes, node->mark, "projects",
-                     "a key with the role %s cannot be limited to projects: %s; allowed: [\"*\"]", roles[client->role],
-                     client->role == CONFIG_ROLE_TRAINER ? "a job goes to whichever trainer is free"
-                                                         : "an observer hears whatever it subscribes to");
+    check_own(self, node, client);
 }
 
 static void read_client(struct reading *self, const struct node *node)
@@ -199,7 +229,8 @@ static void check_twice(struct reading *self, struct arena *scratch)
     }
 }
 
-static int fill(struct box *box, struct text yaml, struct arena *scratch, struct mistakes *mistakes)
+static int fill(struct box *box, struct text yaml, const struct config_projects *own, struct arena *scratch,
+                struct mistakes *mistakes)
 {
     const struct tree_source source = {.yaml = source_without_mark(yaml), .memory = scratch, .mistakes = mistakes};
     struct tree tree = {0};
@@ -219,7 +250,7 @@ static int fill(struct box *box, struct text yaml, struct arena *scratch, struct
                      CONFIG_CLIENTS_MAX);
         return -EINVAL;
     }
-    struct reading reading = {.box = box, .mistakes = mistakes};
+    struct reading reading = {.box = box, .mistakes = mistakes, .own = own};
     reading.at = arena_take(&box->memory, tree.root->count + 1, sizeof *reading.at);
     if (!reading.at)
         return -ENOMEM;
@@ -231,14 +262,14 @@ static int fill(struct box *box, struct text yaml, struct arena *scratch, struct
     return mistakes->count ? -EINVAL : 0;
 }
 
-int config_clients_parse(struct config_clients **self_p, const char *name, struct text yaml, config_error_fn *error,
-                         void *argument)
+int config_clients_parse(struct config_clients **self_p, const char *name, struct text yaml,
+                         const struct config_projects *own, config_error_fn *error, void *argument)
 {
     struct arena scratch = {0};
     struct mistakes mistakes = {.files = &name, .memory = &scratch};
     struct box *box = calloc(1, sizeof *box);
     *self_p = NULL;
-    int rc = box ? fill(box, yaml, &scratch, &mistakes) : -ENOMEM;
+    int rc = box ? fill(box, yaml, own, &scratch, &mistakes) : -ENOMEM;
     if (scratch.failed || (box && box->memory.failed))
         rc = -ENOMEM;
     if (rc == -ENOMEM)
@@ -253,14 +284,15 @@ int config_clients_parse(struct config_clients **self_p, const char *name, struc
     return rc;
 }
 
-int config_clients_load(struct config_clients **self_p, const char *path, config_error_fn *error, void *argument)
+int config_clients_load(struct config_clients **self_p, const char *path, const struct config_projects *own,
+                        config_error_fn *error, void *argument)
 {
     struct arena memory = {0};
     struct text yaml = {0};
     *self_p = NULL;
     int rc = file_read(&yaml, path, &memory);
     if (rc == 0) {
-        rc = config_clients_parse(self_p, path, yaml, error, argument);
+        rc = config_clients_parse(self_p, path, yaml, own, error, argument);
     } else {
         struct mistakes mistakes = {.files = &path, .memory = &memory};
         mistakes_add(&mistakes, (struct mark){0}, "", "cannot be read: %s", strerror(-rc));

@@ -2,10 +2,12 @@
  *
  *     - {key: "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7", name: camera-7, role: node, projects: [visutility]}
  *
- * `projects` missing, or ["*"]: all of them. Jobs and events go to whoever is connected: a trainer's or an observer's key
- * cannot be limited to projects, and a file that asks for it is refused with that sentence.
+ * `projects` missing, or ["*"]: all of them. Jobs and events go to whoever is connected: a trainer's or an observer's
+ * key can be limited to projects that have endpoints of their own, and a file that asks for more is refused with that
+ * sentence.
  *
- * Threads: pure functions on values. Memory: what is read lives until config_clients_destroy(). Failure: as config_load().
+ * Threads: pure functions on values. Memory: what is read lives until config_clients_destroy(). Failure: as
+ * config_load().
  */
 #ifndef DRIFT_LIB_CONFIG_CLIENTS_H
 #define DRIFT_LIB_CONFIG_CLIENTS_H
@@ -31,9 +33,11 @@ struct config_clients {
     uint32_t count;
 };
 
-int config_clients_load(struct config_clients **self_p, const char *path, config_error_fn *error, void *argument);
-int config_clients_parse(struct config_clients **self_p, const char *name, struct text yaml, config_error_fn *error,
-                         void *argument);
+/* `own`: the projects that have endpoints of their own. */
+int config_clients_load(struct config_clients **self_p, const char *path, const struct config_projects *own,
+                        config_error_fn *error, void *argument);
+int config_clients_parse(struct config_clients **self_p, const char *name, struct text yaml,
+                         const struct config_projects *own, config_error_fn *error, void *argument);
 void config_clients_destroy(struct config_clients **self_p);
 
 /* Whether a text is a key of CURVE as Z85 writes it: 40 characters that decode to 32 bytes. */

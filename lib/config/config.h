@@ -20,6 +20,7 @@
 
 #define CONFIG_ENDPOINTS_MAX 32
 #define CONFIG_STRATEGIES_MAX 64
+#define CONFIG_PROJECTS_MAX 64 /* with endpoints of their own */
 
 struct config_endpoints {
     char *at[CONFIG_ENDPOINTS_MAX];
@@ -35,6 +36,17 @@ struct config_limits {
 struct config_project_limits {
     char project[MODEL_ID_SEGMENT_MAX + 1];
     struct config_limits limits;
+};
+
+/* A project's own endpoints: a key that is limited to projects may connect there and nowhere else. */
+struct config_project {
+    char project[MODEL_ID_SEGMENT_MAX + 1];
+    struct config_endpoints jobs, events;
+};
+
+struct config_projects {
+    struct config_project *at; /* in the order of their names */
+    uint32_t count;
 };
 
 enum config_feedback { CONFIG_FEEDBACK_REQUIRED, CONFIG_FEEDBACK_NONE };
@@ -84,6 +96,7 @@ struct config {
             struct config_endpoints metrics, jobs, feedback, events;
         } overlap;
     } security;
+    struct config_projects projects;
     struct {
         uint64_t seed;
         struct config_limits limits;

@@ -157,6 +157,21 @@ static void put_endpoints(struct print_text *self, const struct config_endpoints
     print_put(self, "]");
 }
 
+static void put_own(struct print_text *self, const struct config_projects *own)
+{
+    print_put(self, "{");
+    for (uint32_t i = 0; i < own->count; i++) {
+        print_put(self, "%s", i > 0 ? ", " : "");
+        print_quoted(self, text_of(own->at[i].project));
+        print_put(self, ": {jobs: ");
+        put_endpoints(self, &own->at[i].jobs);
+        print_put(self, ", events: ");
+        put_endpoints(self, &own->at[i].events);
+        print_put(self, "}");
+    }
+    print_put(self, "}");
+}
+
 /* JSON as YAML takes it: with blanks, and with the same escapes as all other texts. */
 static void put_json(struct print_text *self, const json_t *value)
 {
@@ -280,6 +295,9 @@ bool print_value(struct print_text *self, const struct schema_row *row, const vo
     case SCHEMA_CONTROL:
     case SCHEMA_HOSTS:
         put_endpoints(self, field);
+        return true;
+    case SCHEMA_OWN:
+        put_own(self, field);
         return true;
     case SCHEMA_PARAMETERS:
         put_parameters(self, *(char *const *)field);

@@ -75,6 +75,7 @@ static read_fn *const readers[SCHEMA_TYPES] = {
     [SCHEMA_BLOCKS] = read_blocks,
     [SCHEMA_KPIS] = read_kpis,
     [SCHEMA_PROJECTS] = read_projects,
+    [SCHEMA_OWN] = read_own,
     [SCHEMA_STRATEGIES] = read_strategies,
     [SCHEMA_ALARMS] = read_alarms,
     [SCHEMA_RATE] = read_rate,

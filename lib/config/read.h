@@ -42,7 +42,7 @@ typedef bool read_fn(struct reader *self, const struct schema_row *row, const st
 read_fn read_count, read_number, read_limit, read_duration, read_size, read_word; /* read_scalar.c */
 read_fn read_path, read_bind, read_connect, read_control, read_listen, read_hosts, read_choice, read_pattern, read_parameters; /* read_text.c */
 read_fn read_alarms, read_rate, read_range, read_drift; /* read_drift.c */
-read_fn read_blocks, read_kpis, read_projects, read_strategies; /* read_records.c */
+read_fn read_blocks, read_kpis, read_projects, read_own, read_strategies; /* read_records.c */
 
 /* What cannot stand here, and what may: returns false. */
 bool read_refuse(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,

@@ -134,6 +134,16 @@ bool read_blocks(struct reader *self, const struct schema_row *row, const struct
     return true;
 }
 
+static bool check_project(struct reader *self, const struct node *member, const char *section, const char *shown)
+{
+    if (model_id_segment_valid(member->key->text))
+        return read_expect(self, schema_row_of(section), member, shown, NODE_MAP);
+    mistakes_add(self->mistakes, member->key->mark, shown,
+                 "no name of a project; allowed: 1 to 128 bytes without /, *, ?, [, control characters, and "
+                 "without a blank at either end");
+    return false;
+}
+
 bool read_projects(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
                    const struct target *into)
 {
@@ -152,19 +162,59 @@ bool read_projects(struct reader *self, const struct schema_row *row, const stru
         read_join(name, shown, member->key->text);
         if (member->key->unknown || member->unknown)
             continue;
-        if (!model_id_segment_valid(member->key->text)) {
-            mistakes_add(self->mistakes, member->key->mark, name,
-                         "no name of a project; allowed: 1 to 128 bytes without /, *, ?, [, control characters, and "
-                         "without a blank at either end");
-            continue;
-        }
-        if (!read_expect(self, schema_row_of(section), member, name, NODE_MAP))
+        if (!check_project(self, member, section, name))
             continue;
         uint32_t index = config->retraining.project_count++;
         struct config_project_limits *limits = &config->retraining.projects[index];
         memcpy(limits->project, member->key->text.at, member->key->text.len);
         const struct target target = {.base = limits, .keys = &self->box->project_keys[index]};
         read_defaults(self, section, limits);
+        read_section(self, member, section, name, &target);
+    }
+    return true;
+}
+
+/* A place for one more, by its name: nothing depends on the order in the file. */
+static uint32_t place_for(struct reader *self, struct text project)
+{
+    struct config_projects *own = &self->box->config.projects;
+    uint32_t at = own->count++;
+    struct config_project read = {.project = ""};
+    memcpy(read.project, project.at, project.len);
+    while (at > 0 && strcmp(own->at[at - 1].project, read.project) > 0) {
+        own->at[at] = own->at[at - 1];
+        self->box->own_keys[at] = self->box->own_keys[at - 1];
+        at--;
+    }
+    own->at[at] = read;
+    self->box->own_keys[at] = (struct record){.count = 0};
+    return at;
+}
+
+bool read_own(struct reader *self, const struct schema_row *row, const struct node *node, const char *shown,
+              const struct target *into)
+{
+    struct config_projects *own = &self->box->config.projects;
+    static const char section[] = "projects.<project>";
+    char name[READ_KEY_MAX];
+    (void)into;
+    if (node_is_empty(node) || (node->kind == NODE_MAP && node->count == 0))
+        return true;
+    if (!read_expect(self, row, node, shown, NODE_MAP))
+        return false;
+    if (node->count > CONFIG_PROJECTS_MAX)
+        return read_refuse(self, row, node, shown, "more than %d projects", CONFIG_PROJECTS_MAX);
+    own->at = arena_take(&self->box->memory, node->count, sizeof(*own->at));
+    self->box->own_keys = arena_take(&self->box->memory, node->count, sizeof(*self->box->own_keys));
+    if (!own->at || !self->box->own_keys)
+        return false;
+    for (const struct node *member = node->first; member; member = member->next) {
+        read_join(name, shown, member->key->text);
+        if (member->key->unknown || member->unknown || !check_project(self, member, section, name))
+            continue;
+        uint32_t index = place_for(self, member->key->text);
+        const struct target target = {.base = &own->at[index], .keys = &self->box->own_keys[index]};
+        read_defaults(self, section, &own->at[index]);
         read_section(self, member, section, name, &target);
     }
     return true;

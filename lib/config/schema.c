@@ -10,6 +10,7 @@
 #define IN_SETTINGS(field) .offset = offsetof(struct budget_block, settings.field)
 #define IN_KPI(field) .offset = offsetof(struct kpi_budget, field)
 #define IN_PROJECT(field) .offset = offsetof(struct config_project_limits, limits.field)
+#define IN_OWN(field) .offset = offsetof(struct config_project, field)
 #define IN_STRATEGY(field) .offset = offsetof(struct strategy, field)
 #define NOWHERE .offset = SCHEMA_NOWHERE
 #define RANGE(from, to) .least = (from), .most = (to)
@@ -98,6 +99,10 @@ const struct schema_row schema_rows[] = {
     {"security.overlap.jobs", SCHEMA_BIND, DEFAULT("[]"), IN_CONFIG(security.overlap.jobs)},
     {"security.overlap.feedback", SCHEMA_BIND, DEFAULT("[]"), IN_CONFIG(security.overlap.feedback)},
     {"security.overlap.events", SCHEMA_BIND, DEFAULT("[]"), IN_CONFIG(security.overlap.events)},
+    {"projects", SCHEMA_OWN, DEFAULT("{}"), IN_CONFIG(projects)},
+    {"projects.<project>", SCHEMA_PROJECT, NOWHERE},
+    {"projects.<project>.jobs", SCHEMA_BIND, DEFAULT("[]"), IN_OWN(jobs)},
+    {"projects.<project>.events", SCHEMA_BIND, DEFAULT("[]"), IN_OWN(events)},
     {"fleet_false_alarms", SCHEMA_ALARMS, IN_CONFIG(fleet_alarms)},
 
     {"budgets", SCHEMA_BLOCKS, NOWHERE},

@@ -39,13 +39,14 @@ enum schema_type {
     SCHEMA_KPI,
     SCHEMA_PROJECTS,
     SCHEMA_PROJECT,
+    SCHEMA_OWN, /* struct config_projects */
     SCHEMA_STRATEGIES,
     SCHEMA_STRATEGY,
     SCHEMA_ALARMS, /* struct alarm_budget */
     SCHEMA_RATE,   /* double, a second */
     SCHEMA_RANGE,  /* double[2] */
     SCHEMA_DRIFT,  /* struct drift_rules: a list of rules, taken over whole */
-    SCHEMA_LATER, /* a form that its feature will bring */
+    SCHEMA_LATER,  /* a form that its feature will bring */
     SCHEMA_TYPES
 };
 

@@ -189,6 +189,9 @@ const char *schema_allowed(const struct schema_row *row, char out[SCHEMA_ALLOWED
     case SCHEMA_PROJECTS:
         say(w, "a map from projects to their limits");
         break;
+    case SCHEMA_OWN:
+        say(w, "a map from projects to their own endpoints, as in shop: {jobs: tcp://127.0.0.1:5581}");
+        break;
     case SCHEMA_STRATEGIES:
         say(w, "a map from names to strategies, as in grid_search: {gpu_hours: 8}");
         break;
@@ -238,6 +241,7 @@ const char *schema_type_name(enum schema_type type)
         [SCHEMA_KPI] = "map",
         [SCHEMA_PROJECTS] = "map",
         [SCHEMA_PROJECT] = "map",
+        [SCHEMA_OWN] = "map",
         [SCHEMA_STRATEGIES] = "map",
         [SCHEMA_STRATEGY] = "map",
         [SCHEMA_ALARMS] = "rate of false alarms",
@@ -284,6 +288,7 @@ size_t schema_width(enum schema_type type)
     case SCHEMA_KPI:
     case SCHEMA_PROJECTS:
     case SCHEMA_PROJECT:
+    case SCHEMA_OWN:
     case SCHEMA_STRATEGIES:
     case SCHEMA_STRATEGY:
     case SCHEMA_DRIFT:

@@ -80,6 +80,11 @@ bool config_place_of(const struct config *self, const char *key, struct config_p
         for (uint32_t i = 0; i < self->retraining.project_count; i++)
             if (text_is(name, self->retraining.projects[i].project))
                 return tell_place(box, &box->project_keys[i], path, out);
+    } else if (split(key, "projects.", &name, &last)) {
+        snprintf(path, sizeof(path), "projects.<project>.%s", last);
+        for (uint32_t i = 0; i < self->projects.count; i++)
+            if (text_is(name, self->projects.at[i].project))
+                return tell_place(box, &box->own_keys[i], path, out);
     }
     return tell_place(box, &box->keys, key, out);
 }

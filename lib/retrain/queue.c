@@ -12,7 +12,8 @@ struct queue_shelf {
     size_t place; /* in its lane; 0: empty, or put aside */
 };
 
-/* The shelves of all projects that agree in the rest: the fleet's limits hold all of a lane or none. */
+/* The shelves of all projects that agree in the rest, outlet included: the fleet's limits hold all of a lane or none.
+ */
 struct lane {
     struct heap shelves;
     uint32_t shelf_count; /* in it and put aside: it has room for all */
@@ -22,7 +23,9 @@ struct lane {
 
 struct queue {
     struct limits *limits;
-    uint32_t count, lane_count;
+    uint32_t count;
+    uint32_t width; /* lanes of an outlet, and so shelves of an account */
+    uint32_t lane_count;
     struct lane lanes[];
 };
 
@@ -42,19 +45,21 @@ static bool shelf_before(const void *a, const void *b)
     return item_before(heap_first(&left->items), heap_first(&right->items));
 }
 
-int queue_new(struct queue **self_p, struct limits *limits, const int64_t *micro_gpu_hours, uint32_t strategies)
+int queue_new(struct queue **self_p, struct limits *limits, const int64_t *micro_gpu_hours, uint32_t strategies,
+              uint32_t outlets)
 {
     *self_p = NULL;
-    struct queue *self = calloc(1, sizeof *self + 2 * (size_t)strategies * sizeof *self->lanes);
+    struct queue *self = calloc(1, sizeof *self + 2 * (size_t)strategies * outlets * sizeof *self->lanes);
     if (!self)
         return -ENOMEM;
     self->limits = limits;
-    self->lane_count = 2 * strategies;
+    self->width = 2 * strategies;
+    self->lane_count = self->width * outlets;
     for (uint32_t i = 0; i < self->lane_count; i++) {
         struct lane *lane = &self->lanes[i];
         heap_init(&lane->shelves, shelf_before, offsetof(struct queue_shelf, place));
         lane->first = i % 2;
-        lane->micro_gpu_hours = micro_gpu_hours[i / 2];
+        lane->micro_gpu_hours = micro_gpu_hours[i % self->width / 2];
     }
     *self_p = self;
     return 0;
@@ -66,7 +71,7 @@ static void shelves_free(void *argument, struct limit_account *account)
     struct queue_shelf **shelves = *limits_shelf(account);
     if (!shelves)
         return;
-    for (uint32_t i = 0; i < self->lane_count; i++) {
+    for (uint32_t i = 0; i < self->width; i++) {
         if (shelves[i])
             heap_free(&shelves[i]->items);
         free(shelves[i]);
@@ -91,13 +96,13 @@ static struct queue_shelf *shelf_of(struct queue *self, const struct queue_item 
 {
     void **place = limits_shelf(item->account);
     if (!*place)
-        *place = calloc(self->lane_count, sizeof(struct queue_shelf *));
+        *place = calloc(self->width, sizeof(struct queue_shelf *));
     struct queue_shelf **shelves = *place;
     if (!shelves)
         return NULL;
     uint32_t index = 2 * item->strategy + item->first;
     if (!shelves[index]) {
-        struct lane *lane = &self->lanes[index];
+        struct lane *lane = &self->lanes[item->outlet * self->width + index];
         struct queue_shelf *shelf = calloc(1, sizeof *shelf);
         if (!shelf || heap_reserve(&lane->shelves, lane->shelf_count + 1) < 0) {
             free(shelf);
@@ -152,20 +157,20 @@ void queue_remove(struct queue *self, struct queue_item *item)
 static void take_back(struct queue *self, struct limit_account *account)
 {
     struct queue_shelf **shelves = *limits_shelf(account);
-    for (uint32_t i = 0; shelves && i < self->lane_count; i++) {
-        if (shelves[i] && shelves[i]->items.count && !heap_holds(&self->lanes[i].shelves, shelves[i]))
-            heap_put(&self->lanes[i].shelves, shelves[i]);
+    for (uint32_t i = 0; shelves && i < self->width; i++) {
+        if (shelves[i] && shelves[i]->items.count && !heap_holds(&shelves[i]->lane->shelves, shelves[i]))
+            heap_put(&shelves[i]->lane->shelves, shelves[i]);
     }
 }
 
-struct queue_item *queue_best(struct queue *self)
+struct queue_item *queue_best(struct queue *self, const bool *closed)
 {
     for (struct limit_account *account; (account = limits_take_eased(self->limits));)
         take_back(self, account);
     struct queue_item *best = NULL;
     for (uint32_t i = 0; i < self->lane_count; i++) {
         struct lane *lane = &self->lanes[i];
-        if (!lane->shelves.count ||
+        if (!lane->shelves.count || closed[i / self->width] ||
             limits_judge_fleet(self->limits, lane->first, lane->micro_gpu_hours).kind != LIMIT_NONE)
             continue;
         struct queue_shelf *shelf;

@@ -13,6 +13,7 @@ struct cloud_event_head {
     const char *source;  /* "driftd/<host>" */
     const char *id;      /* unique for the source */
     const char *subject; /* project/name/version, a node, or NULL */
+    bool of_model;       /* the first of these */
     double time_s;       /* seconds since the epoch */
 };
 

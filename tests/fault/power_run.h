@@ -29,13 +29,13 @@ static void acknowledged(const char *request, unsigned attempt, enum request_sta
     step->ack.state = state;
 }
 
-static int (*run_send)(void *argument, const char *job, size_t bytes);
+static int (*run_send)(void *argument, uint32_t outlet, const char *job, size_t bytes);
 static void (*run_reply)(void *argument, void *sender, const char *json, size_t bytes);
 static void (*run_event)(void *argument, struct cloud_event *event);
 
-static int send_and_note(void *argument, const char *job, size_t bytes)
+static int send_and_note(void *argument, uint32_t outlet, const char *job, size_t bytes)
 {
-    int rc = run_send(argument, job, bytes);
+    int rc = run_send(argument, outlet, job, bytes);
     unsigned attempt;
     if (rc == 0) {
         const char *id = rig_job(&rig, rig.job_count - 1, &attempt);

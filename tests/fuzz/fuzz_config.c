@@ -145,14 +145,17 @@ static void print_and_reread(const struct config *config, const struct config_op
 
 static void read_clients(struct text yaml)
 {
+    static struct config_project shop = {.project = "shop", .jobs.count = 1};
+    static const struct config_projects own = {.at = &shop, .count = 1};
     struct config_clients *clients = NULL;
     unsigned lines = 0;
-    int result = config_clients_parse(&clients, "f", yaml, look_at, &lines);
+    int result = config_clients_parse(&clients, "f", yaml, &own, look_at, &lines);
     if ((result == 0) != (lines == 0) || (result == 0) != (clients != NULL))
         abort();
     for (uint32_t i = 0; clients && i < clients->count; i++)
         if (!config_client_key_valid(text_of(clients->at[i].key)) || !*clients->at[i].name ||
-            clients->at[i].role >= CONFIG_ROLES || clients->at[i].project_count > CONFIG_CLIENT_PROJECTS_MAX)
+            clients->at[i].role >= CONFIG_ROLES || clients->at[i].project_count > CONFIG_CLIENT_PROJECTS_MAX ||
+            (clients->at[i].role == CONFIG_ROLE_OBSERVER && clients->at[i].project_count > 0))
             abort();
     config_clients_destroy(&clients);
 }

@@ -320,6 +320,36 @@ def _(case):
         daemon.wait_status(lambda status: status["events"] == 1)
 
 
+@shows("projects", "projects.<project>.jobs", "projects.<project>.events")
+def _(case):
+    """Its job leaves there and not where all others do; its event is heard there, and another project's is not."""
+    with prepared() as daemon:
+        at = {kind: f"ipc://{daemon.folder}/own-{kind}" for kind in ("jobs", "events")}
+        with open(daemon.config) as file:
+            document = json.load(file)
+        document["projects"] = {"shop": at}
+        daemon.write_config(json.dumps(document))
+        daemon.start()
+        daemon.endpoints.update({f"own-{kind}": endpoint for kind, endpoint in at.items()})
+        observer = daemon.socket(zmq.SUB, "own-events")
+        observer.subscribe("")
+        other, own = daemon.socket(zmq.PULL, "jobs", rcvhwm=1), daemon.socket(zmq.PULL, "own-jobs", rcvhwm=1)
+        deadline = line.time.monotonic() + line.PATIENCE_S
+        number = 0
+        while not observer.poll(50):  # nothing else says that a subscription has arrived
+            case.assertLess(line.time.monotonic(), deadline)
+            daemon.ask("cancel", request=retrain(case, daemon, f"shop/m{number}/v1"))
+            number += 1
+        retrain(case, daemon, "bank/detector/v1")
+        retrain(case, daemon)
+        case.assertEqual(json.loads(line.receive(other))["data"]["model"]["project"], "bank")
+        case.assertEqual(json.loads(line.receive(own))["data"]["model"]["project"], "shop")
+        topic = b""
+        while MODEL.encode() not in topic:
+            topic, _ = observer.recv_multipart()
+            case.assertEqual(topic.split(b"/")[1], b"shop")
+
+
 @shows("security.i_know")
 def _(case):
     text = 'metrics: {bind: "tcp://*:5570"}\n'

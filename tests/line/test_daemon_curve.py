@@ -183,7 +183,9 @@ class Curve(CurveCase):
         self.assertEqual(set(said), {"name", "file", "public_key", "client"})
         self.driftc("keygen", "../evil", status=64)
         self.driftc("keygen", "t", "--role", "king", status=64)
-        self.assertIn("cannot be limited", self.driftc("keygen", "t", "--role", "trainer", "--project", "x", status=64).stderr)
+        limited = self.driftc("keygen", "t", "--role", "trainer", "--project", "shop")
+        self.assertIn('role: trainer, projects: ["shop"]}', limited.stdout)
+        self.assertIn("Each of its projects needs endpoints of its own: projects.<project>.jobs", limited.stderr)
 
     def test_driftc_speaks_curve(self):
         server = self.driftc("keygen", "server", "--server", "--file", "server.secret").stdout

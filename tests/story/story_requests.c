@@ -10,7 +10,7 @@ enum { MODELS = 40, TRAINERS = 6, EPOCHS = 25 };
 
 static struct rig rig;
 static uint32_t random_state;
-static int jobs_seen, grants_seen, looked, restarts;
+static int jobs_seen, own_seen, grants_seen, looked, restarts;
 
 static uint32_t draw(uint32_t below)
 {
@@ -70,17 +70,21 @@ static void look(const char *id, const char *state, unsigned attempt, const char
 }
 
 /* The job port, with a look into the store before each fifth job is taken. */
-static int (*send_on)(void *, const char *, size_t);
+static int (*send_on)(void *, uint32_t, const char *, size_t);
 
-static int send_and_look(void *argument, const char *job, size_t bytes)
+static int send_and_look(void *argument, uint32_t outlet, const char *job, size_t bytes)
 {
     json_t *root = json_loadb(job, bytes, JSON_REJECT_DUPLICATES, NULL), *data = json_object_get(root, "data");
     ck_assert_ptr_nonnull(data);
     if (jobs_seen++ % 5 == 0)
         look(json_string_value(json_object_get(data, "request")), "OFFERED",
              (unsigned)json_integer_value(json_object_get(data, "attempt")), NULL);
+    const char *project = json_string_value(json_object_get(json_object_get(data, "model"), "project"));
+    ck_assert_pstr_ne(project, NULL);
+    ck_assert_uint_eq(outlet, rig.own && strcmp(project, rig.own) == 0);
+    own_seen += (int)outlet;
     json_decref(root);
-    return send_on(argument, job, bytes);
+    return send_on(argument, outlet, job, bytes);
 }
 
 static void begin_daemon(void)
@@ -263,7 +267,7 @@ static void forget_messages(void)
 static void live_on(uint32_t seed)
 {
     random_state = seed;
-    jobs_seen = grants_seen = looked = restarts = 0;
+    jobs_seen = own_seen = grants_seen = looked = restarts = 0;
     memset(work, 0, sizeof work);
     begin_daemon();
     for (int epoch = 0; epoch < EPOCHS; epoch++) {
@@ -275,6 +279,7 @@ static void live_on(uint32_t seed)
                     act(i);
             }
             rig.free_trainers = (int)draw(4);
+            rig.own_trainers = rig.own ? (int)draw(3) : 0;
             rig_pass(&rig, draw(240));
             forget_messages();
         }
@@ -298,6 +303,20 @@ START_TEST(months_of_everything)
     live_on(1234u + (uint32_t)_i);
     ck_assert_int_gt(jobs_seen, 200);
     ck_assert_int_gt(looked, 40);
+    check_history();
+    rig_end(&rig);
+}
+END_TEST
+
+/* A project whose trainers are its own, among others that share theirs. */
+START_TEST(months_of_a_project_with_its_own_trainers)
+{
+    rig_new(&rig);
+    rig.own = "p3";
+    rig.options.fleet = (struct requests_project){.concurrent = 4, .per_model_per_day = 4, .per_day = 60};
+    live_on(4321);
+    ck_assert_int_gt(own_seen, 20);
+    ck_assert_int_gt(jobs_seen - own_seen, 100);
     check_history();
     rig_end(&rig);
 }
@@ -375,6 +394,7 @@ int main(void)
     TCase *tests = tcase_create("months");
     tcase_set_timeout(tests, 240);
     tcase_add_loop_test(tests, months_of_everything, 0, 3);
+    tcase_add_test(tests, months_of_a_project_with_its_own_trainers);
     tcase_add_test(tests, months_without_feedback);
     tcase_add_test(tests, ten_thousand_at_once);
     suite_add_tcase(suite, tests);

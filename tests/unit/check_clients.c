@@ -12,6 +12,11 @@
 
 static char told[4096];
 
+/* One has endpoints of its own for both, one for jobs alone. */
+static struct config_project projects[] = {{.project = "bakery", .jobs.count = 1, .events.count = 1},
+                                           {.project = "mill", .jobs.count = 1}};
+static const struct config_projects own = {.at = projects, .count = 2};
+
 static void tell(void *argument, const char *line)
 {
     (void)argument;
@@ -23,7 +28,7 @@ static struct config_clients *good(const char *yaml)
 {
     struct config_clients *clients;
     told[0] = '\0';
-    int rc = config_clients_parse(&clients, "c", text_of(yaml), tell, NULL);
+    int rc = config_clients_parse(&clients, "c", text_of(yaml), &own, tell, NULL);
     ck_assert_msg(rc == 0, "%d: %s", rc, told);
     return clients;
 }
@@ -32,7 +37,7 @@ static void bad(const char *yaml, const char *words)
 {
     struct config_clients *clients;
     told[0] = '\0';
-    ck_assert_int_eq(config_clients_parse(&clients, "c", text_of(yaml), tell, NULL), -EINVAL);
+    ck_assert_int_eq(config_clients_parse(&clients, "c", text_of(yaml), &own, tell, NULL), -EINVAL);
     ck_assert_ptr_null(clients);
     ck_assert_msg(strstr(told, words) != NULL, "%s", told);
 }
@@ -62,6 +67,16 @@ START_TEST(what_stands_there_is_read)
 }
 END_TEST
 
+START_TEST(a_key_for_projects_with_endpoints_of_their_own)
+{
+    struct config_clients *clients = good("- {key: \"" A "\", name: a, role: trainer, projects: [mill, bakery]}\n"
+                                          "- {key: \"" B "\", name: b, role: observer, projects: [bakery]}\n");
+    ck_assert_uint_eq(clients->at[0].project_count, 2);
+    ck_assert_str_eq(clients->at[1].projects[0], "bakery");
+    config_clients_destroy(&clients);
+}
+END_TEST
+
 START_TEST(mistakes_say_what_is_allowed)
 {
     bad("clients: []", "no list, or one that is too long; allowed: a list of {key, name, role, projects}");
@@ -79,11 +94,13 @@ START_TEST(mistakes_say_what_is_allowed)
     bad("- {key: \"" A "\", name: a, role: node}\n- {key: \"" A "\", name: b, role: node}\n", "a key for each");
     /* Jobs and events go to whoever is connected. */
     bad("- {key: \"" A "\", name: a, role: trainer, projects: [shop]}\n",
-        "a key with the role trainer cannot be limited to projects: a job goes to whichever trainer is free; allowed: "
-        "[\"*\"]");
-    bad("- {key: \"" A "\", name: a, role: observer, projects: [shop]}\n",
-        "a key with the role observer cannot be limited to projects: an observer hears whatever it subscribes to; "
-        "allowed: [\"*\"]");
+        "a key with the role trainer cannot be limited to projects: a job goes to whichever trainer is free, unless every "
+        "project that it names has jobs endpoints of its own, and shop has none; allowed: [\"*\"], or in the configuration "
+        "projects: {\"shop\": {jobs: tcp://host:port}}");
+    bad("- {key: \"" A "\", name: a, role: observer, projects: [bakery, mill]}\n",
+        "a key with the role observer cannot be limited to projects: an observer hears whatever it subscribes to, unless "
+        "every project that it names has events endpoints of its own, and mill has none; allowed: [\"*\"], or in the "
+        "configuration projects: {\"mill\": {events: tcp://host:port}}");
     bad("- {key: \"" A "\", name: a, role: king, project: [x]}\n- 7\n", "c:2:3: clients"); /* all of them at once */
 }
 END_TEST
@@ -118,7 +135,7 @@ START_TEST(a_file_that_is_not_there)
 {
     struct config_clients *clients;
     told[0] = '\0';
-    ck_assert_int_eq(config_clients_load(&clients, "/nowhere/clients.yaml", tell, NULL), -ENOENT);
+    ck_assert_int_eq(config_clients_load(&clients, "/nowhere/clients.yaml", &own, tell, NULL), -ENOENT);
     ck_assert_ptr_null(clients);
     ck_assert_ptr_nonnull(strstr(told, "/nowhere/clients.yaml: cannot be read"));
 }
@@ -129,6 +146,7 @@ int main(void)
     Suite *suite = suite_create("clients");
     TCase *tests = tcase_create("clients");
     tcase_add_test(tests, what_stands_there_is_read);
+    tcase_add_test(tests, a_key_for_projects_with_endpoints_of_their_own);
     tcase_add_test(tests, mistakes_say_what_is_allowed);
     tcase_add_test(tests, a_key_given_twice_is_not_read);
     tcase_add_test(tests, keys_are_those_of_z85);

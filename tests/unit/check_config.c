@@ -91,6 +91,7 @@ START_TEST(every_key_lands)
 {
     struct config *c = parse_good("security: {curve: on, server_key: /k, clients: /c, i_know: true, overlap: {server_key: /n, "
                                   "jobs: 'tcp://*:3'}}\n"
+                                  "projects: {b: {events: 'tcp://*:7'}, a.b: {jobs: ['tcp://*:5', 'ipc://@x']}, c: {}}\n"
                                   "metrics:\n"
                                   "  bind: [tcp://*:1, \"ipc:///tmp/metrics\"]\n"
                                   "  connect:\n"
@@ -138,6 +139,14 @@ START_TEST(every_key_lands)
     ck_assert_str_eq(c->security.overlap.server_key, "/n");
     ck_assert_str_eq(c->security.overlap.jobs.at[0], "tcp://*:3");
     ck_assert_uint_eq(c->security.overlap.metrics.count, 0);
+    ck_assert_uint_eq(c->projects.count, 3);
+    ck_assert_str_eq(c->projects.at[0].project, "a.b"); /* in the order of their names */
+    ck_assert_uint_eq(c->projects.at[0].jobs.count, 2);
+    ck_assert_str_eq(c->projects.at[0].jobs.at[1], "ipc://@x");
+    ck_assert_uint_eq(c->projects.at[0].events.count, 0);
+    ck_assert_str_eq(c->projects.at[1].project, "b");
+    ck_assert_str_eq(c->projects.at[1].events.at[0], "tcp://*:7");
+    ck_assert_uint_eq(c->projects.at[2].jobs.count, 0);
     ck_assert_str_eq(c->metrics.bind.at[0], "tcp://*:1");
     ck_assert_str_eq(c->metrics.bind.at[1], "ipc:///tmp/metrics");
     ck_assert_uint_eq(c->metrics.connect.count, 2);
@@ -455,7 +464,8 @@ START_TEST(keys_know_where_they_were_set)
                                        "  strategies:\n"
                                        "    x: {gpu_hours: 1}\n"
                                        "    y.z: {gpu_hours: 2}\n"
-                                       "  choose: x\n");
+                                       "  choose: x\n"
+                                       "projects: {b: {jobs: 'tcp://127.0.0.1:1'}, a.b: {jobs: []}}\n");
     expect_place(config, "metrics.queue", 2, 10);
     expect_place(config, "metrics.bind", 0, 0);
     expect_place(config, "retraining.choose", 8, 11);
@@ -463,6 +473,10 @@ START_TEST(keys_know_where_they_were_set)
     expect_place(config, "retraining.limits.projects.a.b.concurrent", 0, 0);
     expect_place(config, "retraining.strategies.y.z.gpu_hours", 7, 22);
     expect_place(config, "retraining.strategies.y.gpu_hours", 0, 0);
+    expect_place(config, "projects", 9, 11);
+    expect_place(config, "projects.b.jobs", 9, 22);
+    expect_place(config, "projects.a.b.jobs", 9, 56);
+    expect_place(config, "projects.b.events", 0, 0);
     expect_place(config, "no.such.key", 0, 0);
     config_destroy(&config);
 }

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define TEXT_KEYS "metrics, jobs, feedback, events, control, http, workers, state, log, security, fleet_false_alarms, budgets, retraining"
+#define TEXT_KEYS "metrics, jobs, feedback, events, control, http, workers, state, log, security, projects, fleet_false_alarms, budgets, retraining"
 
 START_TEST(five_mistakes_at_once)
 {
@@ -413,6 +413,33 @@ END_TEST
                    "allowed: an address on 127.0.0.1 (with a proxy before it that asks who is there), or security: " \
                    "{i_know: true}"
 
+START_TEST(projects_with_endpoints_of_their_own)
+{
+    char many[4096] = "projects: {", *at = many + strlen(many);
+    for (int i = 0; i < 65; i++)
+        at += sprintf(at, "p%d: {}, ", i);
+    strcpy(at, "}\n");
+    expect_told("projects: [shop]\n", "1:11: projects: this is a list; allowed: a map from projects to their own endpoints, "
+                                      "as in shop: {jobs: tcp://127.0.0.1:5581}");
+    expect_told("projects: {a/b: {}, c: 5, d: {job: x}, e: {jobs: 'tcp://*'}}\n",
+                "1:12: projects.a/b: no name of a project; allowed: 1 to 128 bytes without /, *, ?, [, control characters, "
+                "and without a blank at either end\n"
+                "1:24: projects.c: \"5\" cannot stand here; allowed: a map of jobs, events\n"
+                "1:31: projects.d.job: unknown key; did you mean jobs? allowed here: jobs, events\n"
+                "1:50: projects.e.jobs: \"tcp://*\": the port is missing, as in tcp://127.0.0.1:5570; allowed: a list of "
+                "endpoints: tcp://host:port, ipc://path or inproc://name");
+    expect_told("projects: {a: {jobs: 'tcp://*:1'}, b: {events: 'tcp://10.0.0.1:2'}}\n",
+                "1:22: projects.a.jobs: \"tcp://*:1\" " REACH "\n1:48: projects.b.events: \"tcp://10.0.0.1:2\" " REACH);
+    expect_told("projects: {a: {jobs: 'tcp://127.0.0.1:5571', events: 'ipc:///x'}, b: {jobs: 'ipc:///x'}}\n",
+                "1:22: projects.a.jobs: \"tcp://127.0.0.1:5571\" is that of jobs.bind too; allowed: an endpoint of its own\n"
+                "1:77: projects.b.jobs: \"ipc:///x\" is that of projects.a.events too; allowed: an endpoint of its own");
+    expect_told(many, "1:11: projects: more than 64 projects; allowed: a map from projects to their own endpoints, as in shop: "
+                      "{jobs: tcp://127.0.0.1:5581}");
+    struct config *config = parse_good("projects: {a: {jobs: 'tcp://*:1'}}\nsecurity: {curve: on}\n");
+    config_destroy(&config);
+}
+END_TEST
+
 START_TEST(an_overlap_without_curve)
 {
     expect_told("security: {overlap: {jobs: 'tcp://127.0.0.1:1'}}\n",
@@ -488,6 +515,7 @@ int main(void)
     tcase_add_test(cases, strategies);
     tcase_add_test(cases, listening_in_the_open);
     tcase_add_test(cases, http_in_the_open);
+    tcase_add_test(cases, projects_with_endpoints_of_their_own);
     tcase_add_test(cases, an_overlap_without_curve);
     return run_tests(cases, "config mistakes");
 }

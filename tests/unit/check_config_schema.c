@@ -111,6 +111,7 @@ static json_t *type_schema(const struct schema_row *row)
                          "patternProperties", "^[a-z][a-z0-9_.]{0,63}$", kpi);
     }
     case SCHEMA_PROJECTS:
+    case SCHEMA_OWN:
     case SCHEMA_STRATEGIES:
         return named(row);
     case SCHEMA_PROJECT:

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#define TEXT_KEYS "metrics, jobs, feedback, events, control, http, workers, state, log, security, fleet_false_alarms, budgets, retraining"
+#define TEXT_KEYS "metrics, jobs, feedback, events, control, http, workers, state, log, security, projects, fleet_false_alarms, budgets, retraining"
 
 START_TEST(variables)
 {

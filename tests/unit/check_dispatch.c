@@ -47,7 +47,7 @@ static void finish(void)
 /* Waits as the station does, until a trainer is free. */
 static void until_ready(void)
 {
-    for (int64_t end = zclock_mono() + PATIENCE_MS; !port.ready(port.argument);) {
+    for (int64_t end = zclock_mono() + PATIENCE_MS; !port.ready(port.argument, 0);) {
         ck_assert_int_lt(zclock_mono(), end);
         ck_assert_int_eq(port.wait(port.argument, inbox, INT64_C(1000000000)), 0);
     }
@@ -96,11 +96,11 @@ END_TEST
 
 START_TEST(a_job_goes_to_who_is_connected)
 {
-    ck_assert(!port.ready(port.argument));
-    ck_assert_int_eq(port.send(port.argument, "early", 5), -EAGAIN);
+    ck_assert(!port.ready(port.argument, 0));
+    ck_assert_int_eq(port.send(port.argument, 0, "early", 5), -EAGAIN);
     zsock_t *trainer = trainer_socket(ZMQ_PULL, ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 0));
     until_ready();
-    ck_assert_int_eq(port.send(port.argument, "{\"job\":1}", 9), 0);
+    ck_assert_int_eq(port.send(port.argument, 0, "{\"job\":1}", 9), 0);
     zmsg_t *job = zmsg_recv(trainer);
     ck_assert_uint_eq(zmsg_size(job), 1);
     ck_assert(zframe_streq(zmsg_first(job), "{\"job\":1}"));
@@ -108,7 +108,7 @@ START_TEST(a_job_goes_to_who_is_connected)
     /* One that does not take them has a short queue, not an endless one. */
     int sent = 0;
     until_ready();
-    while (sent < 100000 && port.send(port.argument, "again", 5) == 0)
+    while (sent < 100000 && port.send(port.argument, 0, "again", 5) == 0)
         sent++;
     ck_assert_int_gt(sent, 0);
     ck_assert_int_lt(sent, 100000);
@@ -124,11 +124,11 @@ START_TEST(a_trainer_that_left_is_not_ready)
     zsock_t *trainer = trainer_socket(ZMQ_PULL, ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 0));
     until_ready();
     zsock_destroy(&trainer);
-    for (int64_t end = zclock_mono() + PATIENCE_MS; port.ready(port.argument);) {
+    for (int64_t end = zclock_mono() + PATIENCE_MS; port.ready(port.argument, 0);) {
         ck_assert_int_lt(zclock_mono(), end);
         port.wait(port.argument, inbox, INT64_C(10000000));
     }
-    ck_assert_int_eq(port.send(port.argument, "late", 4), -EAGAIN);
+    ck_assert_int_eq(port.send(port.argument, 0, "late", 4), -EAGAIN);
 }
 END_TEST
 
@@ -248,6 +248,52 @@ START_TEST(the_inbox_ends_a_wait_and_a_free_trainer_does_not)
 }
 END_TEST
 
+/* A project's own outlet has trainers of its own: each is ready, takes and lacks them by itself. */
+START_TEST(outlets_are_apart)
+{
+    static const char *const any = "tcp://127.0.0.1:*";
+    const struct doors_project own[] = {{"bank", {.sets = {{&any, 1, NULL}}}}, {"shop", {.sets = {{&any, 1, NULL}}}}};
+    struct dispatch_options options = {
+        .doors = {.jobs = {{{&any, 1, NULL}}}, .feedback = {{{&any, 1, NULL}}}, .own = own, .own_count = 2},
+        .feedback_required = true};
+    char at[ENDPOINT_MAX];
+    port.close(port.argument);
+    dispatch_destroy(&dispatch);
+    ck_assert_int_eq(dispatch_new(&dispatch, &options), 0);
+    port = dispatch_port(dispatch);
+    ck_assert_uint_eq(port.outlets, 3);
+    ck_assert_uint_eq(port.outlet(port.argument, "shop", 4), 2);
+    ck_assert_uint_eq(port.outlet(port.argument, "shops", 5), 0);
+    ck_assert_uint_eq(port.outlet(port.argument, "shops", 4), 2); /* not terminated */
+    ck_assert_ptr_null(port.project(port.argument, 0));
+    ck_assert_str_eq(port.project(port.argument, 1), "bank");
+    ck_assert_int_eq(port.open(port.argument), 0);
+    ck_assert(!dispatch_own_endpoint(dispatch, "mill", 0, at));
+    ck_assert(!dispatch_own_endpoint(dispatch, "shop", 1, at));
+    ck_assert(dispatch_own_endpoint(dispatch, "shop", 0, at));
+    zsock_t *trainer = trainer_socket(ZMQ_PULL, at);
+    for (int64_t end = zclock_mono() + PATIENCE_MS; !port.ready(port.argument, 2);) {
+        ck_assert_int_lt(zclock_mono(), end);
+        ck_assert_int_eq(port.wait(port.argument, inbox, INT64_C(1000000000)), 0);
+    }
+    ck_assert(!port.ready(port.argument, 0) && !port.ready(port.argument, 1));
+    ck_assert_int_eq(port.send(port.argument, 0, "all", 3), -EAGAIN);
+    ck_assert_int_eq(port.send(port.argument, 1, "bank", 4), -EAGAIN);
+    ck_assert_int_eq(port.send(port.argument, 2, "shop", 4), 0);
+    char *job = zstr_recv(trainer);
+    ck_assert_pstr_eq(job, "shop");
+    zstr_free(&job);
+    zsock_t *other = trainer_socket(ZMQ_PULL, ENDPOINT_AT(dispatch_jobs_endpoint, dispatch, 0));
+    until_ready();
+    ck_assert_int_eq(port.send(port.argument, 0, "all", 3), 0);
+    job = zstr_recv(other);
+    ck_assert_pstr_eq(job, "all");
+    zstr_free(&job);
+    zsock_destroy(&trainer);
+    zsock_destroy(&other);
+}
+END_TEST
+
 START_TEST(a_taken_endpoint_is_said)
 {
     struct dispatch *second;
@@ -280,7 +326,7 @@ START_TEST(unix_sockets_work_too)
     open_port(jobs, feedback);
     zsock_t *trainer = trainer_socket(ZMQ_PULL, jobs), *talker = trainer_socket(ZMQ_REQ, feedback);
     until_ready();
-    ck_assert_int_eq(port.send(port.argument, "x", 1), 0);
+    ck_assert_int_eq(port.send(port.argument, 0, "x", 1), 0);
     char *job = zstr_recv(trainer);
     ck_assert_pstr_eq(job, "x");
     zstr_free(&job);
@@ -311,6 +357,7 @@ int main(void)
     tcase_add_test(tests, too_many_frames_are_one_bad_message);
     tcase_add_test(tests, a_reply_to_one_who_left_is_lost_quietly);
     tcase_add_test(tests, the_inbox_ends_a_wait_and_a_free_trainer_does_not);
+    tcase_add_test(tests, outlets_are_apart);
     tcase_add_test(tests, a_taken_endpoint_is_said);
     tcase_add_test(tests, unix_sockets_work_too);
     suite_add_tcase(suite, tests);

@@ -13,7 +13,8 @@ static char why[ENDPOINT_WHY_MAX];
 static void enter(void)
 {
     static const char *const bind[] = {"tcp://127.0.0.1:*"};
-    struct doors_wish doors = {.sets = {{bind, 1, NULL}}};
+    static const struct doors_project own = {"p", {.sets = {{bind, 1, NULL}}}};
+    struct doors_letter doors = {.wish = {.sets = {{bind, 1, NULL}}}, .own = &own, .own_count = 1};
     zsys_handler_set(NULL);
     ck_assert_int_eq(observe_new(&observe, &doors, why), 0);
     ck_assert_str_ne(ENDPOINT_AT(observe_endpoint, observe, 0), "");
@@ -69,6 +70,51 @@ START_TEST(a_subscriber_gets_topic_and_json)
 }
 END_TEST
 
+static void put_of_model(const char *topic, unsigned number)
+{
+    struct cloud_event *event = calloc(1, sizeof *event);
+    char json[32];
+    snprintf(json, sizeof json, "{\"n\":%u}", number);
+    *event = (struct cloud_event){.topic = strdup(topic), .json = strdup(json), .of_model = true};
+    observe_put(observe, event);
+}
+
+/* A project's own socket has what is about its models, and nothing that only looks like it. */
+START_TEST(a_project_has_a_socket_of_its_own)
+{
+    char at[ENDPOINT_MAX], got[64] = "";
+    ck_assert(!observe_own_endpoint(observe, "q", 0, at));
+    ck_assert(observe_own_endpoint(observe, "p", 0, at));
+    ck_assert_str_ne(at, ENDPOINT_AT(observe_endpoint, observe, 0));
+    ck_assert_int_eq(observe_start(observe), 0);
+    zsock_t *sub = zsock_new(ZMQ_SUB);
+    void *handle = zsock_resolve(sub);
+    zsock_set_subscribe(sub, "");
+    ck_assert_int_eq(zsock_connect(sub, "%s", at), 0);
+    zmq_pollitem_t item = {.socket = handle, .events = ZMQ_POLLIN};
+    for (unsigned i = 0; i < 2000 && zmq_poll(&item, 1, 10) == 0; i++)
+        put_of_model("t/p/n/v", 1);
+    put("driftd.reload", 2);
+    put("t/p/n/v", 3); /* a node of that name */
+    put_of_model("t/pp/n/v", 4);
+    put_of_model("t/q/p/v", 5);
+    put_of_model("last/p/n/v", 6);
+    zsock_set_rcvtimeo(sub, 20000);
+    for (int number = 0; number != 6;) {
+        int len = zmq_recv(handle, got, sizeof got - 1, 0);
+        ck_assert_int_gt(len, 0);
+        got[len] = '\0';
+        ck_assert_ptr_nonnull(strstr(got, "/p/n/v"));
+        len = zmq_recv(handle, got, sizeof got - 1, 0);
+        ck_assert_int_gt(len, 0);
+        got[len] = '\0';
+        ck_assert_int_eq(sscanf(got, "{\"n\":%d}", &number), 1);
+        ck_assert(number == 1 || number == 6);
+    }
+    zsock_destroy(&sub);
+}
+END_TEST
+
 /* The station does not run yet: what waits is bounded, the rest is dropped and counted. What waits goes out at the end.
  */
 START_TEST(what_waits_is_bounded)
@@ -89,7 +135,7 @@ START_TEST(an_endpoint_that_is_taken)
     struct observe *second;
     char endpoint[ENDPOINT_MAX];
     const char *const bind[] = {endpoint};
-    struct doors_wish doors = {.sets = {{bind, 1, NULL}}};
+    struct doors_letter doors = {.wish = {.sets = {{bind, 1, NULL}}}};
     strcpy(endpoint, ENDPOINT_AT(observe_endpoint, observe, 0));
     ck_assert_int_eq(observe_new(&second, &doors, why), -EADDRINUSE);
     ck_assert_ptr_null(second);
@@ -104,6 +150,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, enter, leave);
     tcase_add_test(tcase, a_subscriber_gets_topic_and_json);
+    tcase_add_test(tcase, a_project_has_a_socket_of_its_own);
     tcase_add_test(tcase, what_waits_is_bounded);
     tcase_add_test(tcase, an_endpoint_that_is_taken);
     suite_add_tcase(suite, tcase);

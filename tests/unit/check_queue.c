@@ -4,11 +4,12 @@
 
 #include "lib/retrain/queue.h"
 
-enum { PROJECTS = 7, STRATEGIES = 3 };
+enum { PROJECTS = 7, STRATEGIES = 3, OUTLETS = 3 };
 
 static const struct siphash_key key = {5, 6};
 static struct limits *limits;
 static struct queue *queue;
+static bool closed[OUTLETS];
 static struct limit_account *accounts[PROJECTS];
 static const int64_t costs[STRATEGIES] = {8000000, 3000000, 12000000};
 
@@ -23,7 +24,7 @@ static void open_queue(struct limit_set fleet, struct limit_set project)
     ck_assert_int_eq(limits_new(&limits, &fleet, projects, PROJECTS, &key), 0);
     for (int i = 0; i < PROJECTS; i++)
         accounts[i] = limits_account(limits, text_of(names[i]));
-    ck_assert_int_eq(queue_new(&queue, limits, costs, STRATEGIES), 0);
+    ck_assert_int_eq(queue_new(&queue, limits, costs, STRATEGIES, OUTLETS), 0);
 }
 
 static void close_queue(void)
@@ -60,7 +61,7 @@ static const struct request *search(const struct request *all, int count)
     const struct request *best = NULL;
     for (int i = 0; i < count; i++) {
         const struct queue_item *item = &all[i].item;
-        if (all[i].inside && (!best || goes_before(&all[i], best)) &&
+        if (all[i].inside && !closed[item->outlet] && (!best || goes_before(&all[i], best)) &&
             limits_judge_fleet(limits, item->first, costs[item->strategy]).kind == LIMIT_NONE &&
             limits_judge_project(accounts[all[i].project], item->first, costs[item->strategy]).kind == LIMIT_NONE)
             best = &all[i];
@@ -76,7 +77,7 @@ START_TEST(severest_first_then_oldest)
                               {.item = {.severity = 0.5, .since_ns = 3}, .id = "c"}};
     static const int order[] = {3, 2, 1, 0};
     open_queue((struct limit_set){0}, (struct limit_set){0});
-    ck_assert_ptr_null(queue_best(queue));
+    ck_assert_ptr_null(queue_best(queue, closed));
     for (int i = 0; i < 4; i++) {
         some[i].item.id = some[i].id;
         some[i].item.account = accounts[i % PROJECTS];
@@ -85,10 +86,31 @@ START_TEST(severest_first_then_oldest)
     }
     for (int i = 0; i < 4; i++) {
         ck_assert_uint_eq(queue_count(queue), 4 - (uint32_t)i);
-        ck_assert_ptr_eq(queue_best(queue), &some[order[i]].item);
+        ck_assert_ptr_eq(queue_best(queue, closed), &some[order[i]].item);
         queue_remove(queue, &some[order[i]].item);
         queue_remove(queue, &some[order[i]].item);
     }
+    close_queue();
+}
+END_TEST
+
+/* What waits before a closed outlet holds nobody else up, however severe it is. */
+START_TEST(a_closed_outlet_holds_its_own)
+{
+    struct request some[2] = {{.item = {.severity = 0.9, .outlet = 1}, .id = "a"}, {.item = {.severity = 0.1}, .id = "b"}};
+    open_queue((struct limit_set){0}, (struct limit_set){0});
+    for (int i = 0; i < 2; i++) {
+        some[i].item.id = some[i].id;
+        some[i].item.account = accounts[i];
+        ck_assert_int_eq(queue_put(queue, &some[i].item), 0);
+    }
+    ck_assert_ptr_eq(queue_best(queue, closed), &some[0].item);
+    closed[1] = true;
+    ck_assert_ptr_eq(queue_best(queue, closed), &some[1].item);
+    closed[0] = true;
+    ck_assert_ptr_null(queue_best(queue, closed));
+    closed[0] = closed[1] = false;
+    ck_assert_ptr_eq(queue_best(queue, closed), &some[0].item);
     close_queue();
 }
 END_TEST
@@ -118,6 +140,7 @@ START_TEST(the_queue_agrees_with_a_plain_search)
                                                 .since_ns = now,
                                                 .id = request->id,
                                                 .account = accounts[request->project],
+                                                .outlet = (uint32_t)request->project % OUTLETS,
                                                 .strategy = draw(&random) % STRATEGIES,
                                                 .first = draw(&random) % 3 != 0};
             ck_assert_int_eq(queue_put(queue, &request->item), 0);
@@ -141,8 +164,9 @@ START_TEST(the_queue_agrees_with_a_plain_search)
             limits_let_go(&running[last].spend);
             running[which].project = running[last].project;
         }
+        closed[round % OUTLETS] = draw(&random) % 4 == 0;
         const struct request *wanted = search(all, COUNT);
-        struct queue_item *best = queue_best(queue);
+        struct queue_item *best = queue_best(queue, closed);
         ck_assert_ptr_eq(best, wanted ? &wanted->item : NULL);
         if (!best)
             held += queue_count(queue) > 0;
@@ -161,6 +185,7 @@ START_TEST(the_queue_agrees_with_a_plain_search)
     }
     ck_assert_int_gt(picked, 500);
     ck_assert_int_gt(held, 500);
+    memset(closed, 0, sizeof closed);
     close_queue();
 }
 END_TEST
@@ -187,7 +212,7 @@ START_TEST(ten_thousand_wait)
     for (int i = 0; i < PROJECTS; i++)
         last[i] = COUNT;
     while (queue_count(queue)) {
-        struct queue_item *best = queue_best(queue);
+        struct queue_item *best = queue_best(queue, closed);
         if (!best) {
             ck_assert_int_lt(ended, began);
             limits_leave(limits, accounts[running[ended++]]);
@@ -214,6 +239,7 @@ int main(void)
     Suite *suite = suite_create("queue");
     TCase *tests = tcase_create("order");
     tcase_add_test(tests, severest_first_then_oldest);
+    tcase_add_test(tests, a_closed_outlet_holds_its_own);
     tcase_add_test(tests, the_queue_agrees_with_a_plain_search);
     tcase_add_test(tests, ten_thousand_wait);
     suite_add_tcase(suite, tests);

@@ -190,6 +190,83 @@ START_TEST(a_job_that_is_not_taken_goes_back_quietly)
 }
 END_TEST
 
+/* Trainers of one project, and those of all others, wait for nobody but their own jobs. */
+START_TEST(a_project_with_trainers_of_its_own)
+{
+    rig.own = "p";
+    rig.free_trainers = -1;
+    rig_start(&rig);
+    rig_trigger(&rig, "p/n/v1", 0.9);
+    rig_trigger(&rig, "q/n/v1", 0.1);
+    ck_assert_int_eq(rig.job_count, 1);
+    ck_assert_uint_eq(rig.outlets[0], 0);
+    ck_assert_ptr_nonnull(strstr(rig.jobs[0], "\"project\":\"q\""));
+    char *status = questions_answer(rig.core, "{\"do\":\"status\"}");
+    ck_assert_ptr_nonnull(strstr(status, "\"trainer\":1,\"trainer_wait_s\":0,\"projects\":{\"p\":{\"retry\":0,\"limit\":0,"
+                                         "\"trainer\":1,\"trainer_wait_s\":0}}"));
+    free(status);
+    rig.free_trainers = 0;
+    rig.own_trainers = -1;
+    rig_trigger(&rig, "q/m/v1", 0.9);
+    ck_assert_int_eq(rig.job_count, 2);
+    ck_assert_uint_eq(rig.outlets[1], 1);
+    ck_assert_ptr_nonnull(strstr(rig.jobs[1], "\"project\":\"p\""));
+    rig_trigger(&rig, "p/m/v1", 0.1);
+    ck_assert_int_eq(rig.job_count, 3);
+    ck_assert_uint_eq(rig.outlets[2], 1);
+    rig.free_trainers = -1;
+    rig_turn(&rig);
+    ck_assert_int_eq(rig.job_count, 4);
+    ck_assert_uint_eq(rig.outlets[3], 0);
+}
+END_TEST
+
+/* What one outlet's trainers do not take makes the others' jobs wait for nothing: no pause, no smaller burst. */
+START_TEST(an_outlet_that_refuses_slows_its_own_jobs)
+{
+    char model[32];
+    rig.own = "p";
+    rig.own_trainers = -1;
+    rig.own_refuses = true;
+    rig_start(&rig);
+    for (int i = 0; i < 8; i++) { /* bursts of one, two and four, and the next is of eight */
+        snprintf(model, sizeof model, "q/m%d/v1", i);
+        rig_put(&rig, rig_trigger_notice(&rig, model, 0.5));
+    }
+    rig_turn(&rig);
+    uint32_t burst = rig.core->outlets[0].burst;
+    ck_assert_uint_gt(burst, 1);
+    int before = rig.job_count;
+    rig_trigger(&rig, "p/n/v1", 0.9);
+    ck_assert_int_eq(rig.job_count, before);
+    rig_trigger(&rig, "q/n/v1", 0.5); /* at the same moment */
+    ck_assert_int_eq(rig.job_count, before + 1);
+    ck_assert_uint_ge(rig.core->outlets[0].burst, burst);
+    ck_assert_uint_eq(rig.core->outlets[1].burst, 1);
+    rig.own_refuses = false;
+    rig_pass(&rig, 1);
+    ck_assert_int_eq(rig.job_count, before + 2);
+    ck_assert_uint_eq(rig.outlets[before + 1], 1);
+}
+END_TEST
+
+START_TEST(feedback_of_a_key_for_another_project)
+{
+    rig_start(&rig);
+    rig_trigger(&rig, "p/n/v1", 0.35);
+    const char *id = rig_job(&rig, 0, NULL);
+    rig.speaks_of = "q";
+    REPLY(rig_say(&rig, "accept", id, 1, "t1", NULL),
+          "{\"ok\":false,\"error\":\"unauthorized\",\"message\":\"this key is not for the project of the request\"}");
+    STATE(id, "OFFERED");
+    rig.speaks_of = "p";
+    REPLY(rig_say(&rig, "accept", id, 1, "t1", NULL), OK_LEASE);
+    REPLY(rig_say(&rig, "done", id, 1, "t1", "\"metrics\": {\"accuracy\": 0.9}"), "{\"ok\":true}");
+    rig.speaks_of = "q";
+    REFUSED(rig_say(&rig, "done", id, 1, "t1", "\"metrics\": {\"accuracy\": 0.9}"), "unauthorized"); /* nor later */
+}
+END_TEST
+
 START_TEST(answers_are_what_they_were)
 {
     rig_start(&rig);
@@ -838,6 +915,9 @@ int main(void)
     tcase_add_test(tests, a_trainer_that_dies_costs_an_attempt);
     tcase_add_test(tests, nobody_accepts_and_it_is_offered_again);
     tcase_add_test(tests, a_job_that_is_not_taken_goes_back_quietly);
+    tcase_add_test(tests, a_project_with_trainers_of_its_own);
+    tcase_add_test(tests, an_outlet_that_refuses_slows_its_own_jobs);
+    tcase_add_test(tests, feedback_of_a_key_for_another_project);
     tcase_add_test(tests, answers_are_what_they_were);
     tcase_add_test(tests, in_one_turn_everything_can_happen);
     tcase_add_test(tests, strange_messages_are_answered);

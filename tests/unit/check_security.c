@@ -25,7 +25,7 @@ static void allow(const struct pair *pair, enum keyring_role role)
 {
     struct keyring_entry entry = {.name = "it", .role = role};
     memcpy(entry.key, pair->public_key, sizeof entry.key);
-    ck_assert_int_eq(keyring_replace(ring, &entry, 1, NULL), 0);
+    ck_assert_int_eq(keyring_replace(ring, &entry, 1, NULL, 0), 0);
 }
 
 static void begin(void)
@@ -75,10 +75,37 @@ START_TEST(a_request_is_decided)
     ck_assert_int_eq(decide("1.0", "metrics", "CURVE", key, 31, 7).verdict, ZAP_MALFORMED);
     ck_assert_int_eq(decide("1.0", "metrics", "CURVE", key, 32, 8).verdict, ZAP_MALFORMED);
     ck_assert_int_eq(decide("1.0", "metrics", "CURVE", key, 32, 0).verdict, ZAP_MALFORMED);
-    ck_assert_int_eq(keyring_replace(ring, NULL, 0, NULL), 0);
+    ck_assert_int_eq(keyring_replace(ring, NULL, 0, NULL, 0), 0);
     struct zap_decision unknown = decide("1.0", "metrics", "CURVE", key, 32, 7);
     ck_assert_int_eq(unknown.verdict, ZAP_UNKNOWN);
     ck_assert_str_eq(unknown.status, "300"); /* he may try again */
+}
+END_TEST
+
+/* A key that is for one project comes into that project's sockets, and into those that ask for each message. */
+START_TEST(a_socket_of_one_project)
+{
+    static const struct {
+        const char *domain;
+        bool whole, limited;
+    } doors[] = {{"jobs", true, false},      {"jobs/shop", true, true},   {"jobs/bank", true, false},
+                 {"jobs/shop/x", true, false}, {"jobs/", true, false},    {"feedback", true, true},
+                 {"events/shop", false, false}, {"metrics/shop", false, false}, {"feedback/shop", false, false},
+                 {"/shop", false, false}};
+    static const char *const shop[] = {"shop"};
+    uint8_t key[32];
+    ck_assert_ptr_nonnull(zmq_z85_decode(key, node.public_key));
+    struct keyring_entry entry = {.name = "it", .role = KEYRING_TRAINER, .projects = shop};
+    memcpy(entry.key, node.public_key, sizeof entry.key);
+    for (entry.project_count = 0; entry.project_count < 2; entry.project_count++) {
+        ck_assert_int_eq(keyring_replace(ring, &entry, 1, NULL, 0), 0);
+        for (size_t i = 0; i < sizeof doors / sizeof *doors; i++) {
+            bool may = entry.project_count ? doors[i].limited : doors[i].whole;
+            ck_assert_msg(decide("1.0", doors[i].domain, "CURVE", key, 32, 7).verdict ==
+                              (may ? ZAP_ACCEPTED : ZAP_WRONG_ROLE),
+                          "%s, %u projects", doors[i].domain, entry.project_count);
+        }
+    }
 }
 END_TEST
 
@@ -315,6 +342,7 @@ int main(void)
     tcase_set_timeout(tests, 180);
     tcase_add_checked_fixture(tests, begin, finish);
     tcase_add_test(tests, a_request_is_decided);
+    tcase_add_test(tests, a_socket_of_one_project);
     tcase_add_test(tests, nobody_gets_in_while_nobody_answers);
     tcase_add_test(tests, keys_come_and_go);
     tcase_add_test(tests, there_is_one_door_keeper);

@@ -36,7 +36,12 @@ struct rig {
     /* the job port */
     int free_trainers; /* -1: any number */
     bool refuses;      /* says that it is ready, and takes nothing */
+    const char *own;   /* a project whose jobs leave by an outlet of their own; NULL: none */
+    int own_trainers;  /* that are free there */
+    bool own_refuses;
+    const char *speaks_of; /* the one project that whoever speaks may speak of; NULL: all */
     char *jobs[RIG_MANY];
+    uint32_t outlets[RIG_MANY]; /* by which each left */
     int job_count;
     struct rig_message *coming[RIG_MANY];
     int coming_count, coming_taken;
@@ -54,19 +59,40 @@ static int rig_open_port(void *argument)
     return 0;
 }
 
-static bool rig_ready(void *argument)
+static uint32_t rig_outlet(void *argument, const char *project, size_t len)
 {
-    return ((struct rig *)argument)->free_trainers != 0;
+    const char *own = ((struct rig *)argument)->own;
+    return own && strlen(own) == len && memcmp(own, project, len) == 0;
 }
 
-static int rig_send(void *argument, const char *job, size_t bytes)
+static const char *rig_project(void *argument, uint32_t outlet)
+{
+    return outlet ? ((struct rig *)argument)->own : NULL;
+}
+
+static bool rig_may(void *argument, void *sender, const char *project, size_t len)
+{
+    const char *only = ((struct rig *)argument)->speaks_of;
+    (void)sender;
+    return !only || (strlen(only) == len && memcmp(only, project, len) == 0);
+}
+
+static bool rig_ready(void *argument, uint32_t outlet)
 {
     struct rig *rig = argument;
-    if (rig->free_trainers == 0 || rig->refuses)
+    return (outlet ? rig->own_trainers : rig->free_trainers) != 0;
+}
+
+static int rig_send(void *argument, uint32_t outlet, const char *job, size_t bytes)
+{
+    struct rig *rig = argument;
+    int *trainers = outlet ? &rig->own_trainers : &rig->free_trainers;
+    if (*trainers == 0 || (outlet ? rig->own_refuses : rig->refuses))
         return -EAGAIN;
-    if (rig->free_trainers > 0)
-        rig->free_trainers--;
+    if (*trainers > 0)
+        --*trainers;
     ck_assert_int_lt(rig->job_count, RIG_MANY);
+    rig->outlets[rig->job_count] = outlet;
     rig->jobs[rig->job_count++] = strndup(job, bytes);
     return 0;
 }
@@ -132,6 +158,10 @@ static inline struct now rig_now(const struct rig *rig)
 static inline int rig_try_start(struct rig *rig)
 {
     struct requests_ports ports = {.job = {.argument = rig,
+                                           .outlets = rig->own ? 2 : 1,
+                                           .outlet = rig_outlet,
+                                           .project = rig_project,
+                                           .may = rig_may,
                                            .open = rig_open_port,
                                            .ready = rig_ready,
                                            .send = rig_send,
