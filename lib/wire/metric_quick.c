@@ -135,21 +135,45 @@ static const unsigned char *read_row(struct metric_decoder *self, const unsigned
     return after;
 }
 
-/* Rows that look like the one before, as in most batches all do but the first: returns where they end. */
-static const unsigned char *read_alike(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
-                                       uint16_t place)
+/* The shape that the next row is likely to have, where it is that of the row before; NULL: it is not. */
+static const struct shape *shape_again(const struct metric_decoder *self, uint16_t place)
 {
     const struct shape *shape = shape_at(&self->shapes, place);
-    if (!shape || (shape->next && shape->next != place) ||
-        (self->model == NULL && !(shape->carried >> MEMBER_MODEL & 1)))
-        return at;
-    while (end - at > 2 && at[0] == ',' && at[1] == '{' && open_event(self)) {
+    if (!shape || (shape->next && shape->next != place))
+        return NULL;
+    return self->model != NULL || (shape->carried >> MEMBER_MODEL & 1) ? shape : NULL;
+}
+
+/* Rows that look like the one before, as in most batches all do but the first: returns where they end. */
+static const unsigned char *read_alike_json(struct metric_decoder *self, const unsigned char *at,
+                                            const unsigned char *end, uint16_t place)
+{
+    const struct shape *shape = shape_again(self, place);
+    while (shape && end - at > 2 && at[0] == ',' && at[1] == '{' && open_event(self)) {
         const unsigned char *after = shape_json(self, shape, at + 1, end, &self->fast);
         if (after == NULL)
             break;
         close_event(self);
         at = after;
     }
+    return at;
+}
+
+/* The same for at most `rows` of them; *read_p: how many they were. */
+static const unsigned char *read_alike_msgpack(struct metric_decoder *self, const unsigned char *at,
+                                               const unsigned char *end, uint16_t place, uint32_t rows,
+                                               uint32_t *read_p)
+{
+    const struct shape *shape = shape_again(self, place);
+    uint32_t row = 0;
+    for (; shape && row < rows && open_event(self); row++) {
+        const unsigned char *after = shape_msgpack(self, shape, at, end, &self->fast);
+        if (after == NULL)
+            break;
+        close_event(self);
+        at = after;
+    }
+    *read_p = row;
     return at;
 }
 
@@ -176,7 +200,7 @@ static bool read_json(struct metric_decoder *self, const unsigned char *at, cons
         if (first)
             *shape = place;
         else
-            at = read_alike(self, at, end, place);
+            at = read_alike_json(self, at, end, place);
         at = behind_space(at, end);
         if (at == end)
             return false;
@@ -201,12 +225,17 @@ static bool read_msgpack(struct metric_decoder *self, const unsigned char *at, c
         return false;
     at += *at == 0xdc ? 3 : 1;
     uint16_t place = *shape;
-    for (uint32_t row = 0; row < rows && at != NULL; row++) {
+    for (uint32_t row = 0, more; row < rows; row += 1 + more) {
         if (at == end || (*at != 0xde && (*at & 0xf0) != 0x80))
             return false;
+        more = 0;
         at = row == 0 ? read_event(self, at, end, &place) : read_row(self, at, end, &place);
+        if (at == NULL)
+            return false;
         if (row == 0)
             *shape = place;
+        else
+            at = read_alike_msgpack(self, at, end, place, rows - row - 1, &more);
     }
     return at == end;
 }

@@ -320,8 +320,12 @@ START_TEST(messagepack_says_the_same)
     static const unsigned char batch[] =
         "\x92\x83\xa5model\xa5p/n/v\xa4"
         "boot\xa2xy\xa1x\x01\x82\xa5model\xd9\x05p/n/w\xa1x\x02";
+    static const unsigned char alike[] =
+        "\x95\x83\xa5model\xa5p/n/v\xa3seq\x07\xa1x\x01\x82\xa5model\xa5p/n/v\xa1x\xcb\x3f\xe0\0\0\0\0\0\0"
+        "\x82\xa5model\xa5p/n/v\xa1x\xcb\x3f\xf0\0\0\0\0\0\0\x82\xa5model\xa5p/n/w\xa1x\x03\x82\xa5model\xa5p/n/v\xa1x\x04";
     same_changed(numbers, sizeof numbers - 1, 8000);
     same_changed(batch, sizeof batch - 1, 8000);
+    same_changed(alike, sizeof alike - 1, 16000);
     same_changed(numbers, sizeof numbers - 1, 100);
 }
 END_TEST
