@@ -177,6 +177,11 @@ struct detect_verdict detect_add(struct detect *self, double value)
     return verdict;
 }
 
+bool detect_knows_quiet(const struct detect *self)
+{
+    return self->type->quiet != NULL;
+}
+
 bool detect_quiet(const struct detect *self, uint32_t most, struct detect_quiet *out)
 {
     *out = (struct detect_quiet){.values = most, .low = -DETECT_VALUE_MAX, .high = DETECT_VALUE_MAX};

@@ -157,6 +157,8 @@ struct detect_quiet {
 /* For so many values at most, as things stand. False: this kind of detector never knows. */
 bool detect_quiet(const struct detect *self, uint32_t most, struct detect_quiet *out);
 
+bool detect_knows_quiet(const struct detect *self);
+
 /* Takes values that came so: what detect_take() comes to one by one, with the verdict on the last. */
 void detect_take_quiet(struct detect *self, const double *values, uint32_t count, struct detect_verdict *out);
 

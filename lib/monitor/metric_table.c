@@ -228,6 +228,28 @@ bool metric_table_take(struct metric_table *self, const struct metric_event *eve
     return true;
 }
 
+static void add_times(struct metric_slot *slot, const double *at_s, uint32_t stride, uint32_t count)
+{
+    const struct window *window = &slot->window;
+    uint32_t place = window->next;
+    for (uint32_t i = 0; i < count; i++, at_s += stride) {
+        *gap_at(window, place) = window->total + i ? (float)(*at_s - slot->newest_s) : 0.0F;
+        slot->newest_s = *at_s;
+        place = place + 1 == window->capacity ? 0 : place + 1;
+    }
+}
+
+void metric_table_take_all(struct metric_table *self, uint32_t rows, const double *events, uint32_t stride,
+                           uint32_t count)
+{
+    const double rate = window_rate(&self->slots->window);
+    for (uint32_t row = 0; row < rows; row++) {
+        if (is_timed(self, row))
+            add_times(&self->slots[row], events, stride, count);
+        window_add_all(&self->slots[row].window, events + 1 + row, stride, count, rate);
+    }
+}
+
 void metric_table_add(struct metric_table *self, uint32_t row, double value, uint64_t weight, double at_s)
 {
     if (is_timed(self, row))

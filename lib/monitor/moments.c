@@ -50,26 +50,31 @@ void moments_add(struct moments *self, double at_s)
         add_above(self, 1, index, at_s);
 }
 
+/* What one level keeps of the values from `first` on, of which `count` came. */
+static inline void keep_level(struct moments *self, uint32_t level, uint64_t first, const double *at_s, uint32_t count)
+{
+    const uint64_t past = (first + count - 1) >> level; /* the newest that it keeps */
+    uint64_t at = (first + (UINT64_C(1) << level) - 1) >> level;
+    if (at + MOMENTS_EACH <= past)
+        at = past + 1 - MOMENTS_EACH;
+    for (; at <= past; at++)
+        self->near[level][at % MOMENTS_EACH] = at_s[(at << level) - first];
+}
+
 /* Level by level, and of each only what will be left of them; levels that are reached once in a while one by one. */
 void moments_add_all(struct moments *self, const double *at_s, uint32_t count)
 {
-    const uint64_t first = self->count;
+    const uint64_t first = self->count, end = first + count;
     if (first == 0 || count == 0) {
         for (uint32_t i = 0; i < count; i++)
             moments_add(self, at_s[i]);
         return;
     }
-    const uint64_t end = first + count;
     self->count = end;
     self->last_s = at_s[count - 1];
-    for (uint32_t level = 0; level < ALL_LEVELS; level++) {
-        uint64_t at = (first + (UINT64_C(1) << level) - 1) >> level; /* of those that the level keeps */
-        const uint64_t past = (end - 1) >> level;
-        if (at + MOMENTS_EACH <= past)
-            at = past + 1 - MOMENTS_EACH;
-        for (; at <= past; at++)
-            self->near[level][at % MOMENTS_EACH] = at_s[(at << level) - first];
-    }
+    keep_level(self, 0, first, at_s, count);
+    keep_level(self, 1, first, at_s, count);
+    keep_level(self, 2, first, at_s, count);
     for (uint64_t at = (first + ALL_STEP - 1) / ALL_STEP * ALL_STEP; at < end; at += ALL_STEP)
         add_above(self, ALL_LEVELS, at, at_s[at - first]);
 }

@@ -46,6 +46,14 @@ bool monitor_expected_wanted(const struct monitor_settings *s)
     return monitor_kpi_of(s, text_of(EXPECTED_METRIC)) != NO_KPI;
 }
 
+struct monitor *monitor_room(const struct monitor_settings *settings)
+{
+    const size_t bytes = sizeof(struct monitor) + settings->kpi_count * sizeof(struct kpi_state);
+    const size_t lines = (bytes + MONITOR_LINE - 1) / MONITOR_LINE * MONITOR_LINE;
+    struct monitor *self = aligned_alloc(MONITOR_LINE, lines);
+    return self ? memset(self, 0, lines) : NULL;
+}
+
 /* The rules and the room for what they find: all that they need to go on without memory. */
 static int open_rules(struct monitor *self, const struct monitor_settings *settings)
 {
@@ -61,7 +69,7 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
     *self_p = NULL;
     if (!monitor_settings_valid(settings))
         return -EINVAL;
-    struct monitor *self = calloc(1, sizeof *self + settings->kpi_count * sizeof self->kpis[0]);
+    struct monitor *self = monitor_room(settings);
     if (!self)
         return -ENOMEM;
     self->settings = settings;
@@ -131,14 +139,27 @@ void monitor_find_kpis(struct monitor *self)
         self->kpis[k].row = metric_table_find(&self->metrics, text_of(self->settings->kpis[k].metric), 0);
 }
 
+static void prefetch_rest(const struct monitor *self)
+{
+    for (size_t at = MONITOR_LINE; at < sizeof *self; at += MONITOR_LINE)
+        __builtin_prefetch((const char *)self + at, 1);
+}
+
 void monitor_prefetch(const struct monitor *self, unsigned step)
 {
+    if (step == 0) {
+        __builtin_prefetch(self, 1);
+        return;
+    }
+    if (step == 1)
+        batch_prefetch(&self->batch);
+    if (self->batch.waiting < self->batch.most)
+        return;
     switch (step) {
-    case 0:
-        for (size_t at = 0; at < sizeof *self; at += 64)
-            __builtin_prefetch((const char *)self + at, 1);
-        break;
     case 1:
+        prefetch_rest(self);
+        break;
+    case 2:
         metric_table_prefetch(&self->metrics);
         if (self->rules.count)
             rule_set_prefetch(&self->rules, 0, self->events);
@@ -158,16 +179,19 @@ const struct trigger *monitor_trigger(const struct monitor *self)
 
 void monitor_triggered_at(struct monitor *self, int64_t since_ns)
 {
+    monitor_settle(self);
     episode_triggered_at(&self->episode, since_ns);
 }
 
 void monitor_request_live(struct monitor *self, bool live, int64_t since_ns)
 {
+    monitor_settle(self);
     episode_request_live(&self->episode, live, since_ns);
 }
 
 void monitor_hold(struct monitor *self, int64_t until_ns)
 {
+    monitor_settle(self);
     self->held_until_ns = until_ns;
 }
 
@@ -217,6 +241,13 @@ uint64_t monitor_metrics_left_out(const struct monitor *self)
     return self->left_out;
 }
 
+/* What there is to look at, with what waited taken. That is no change that an event could notice, hence the cast. */
+static const struct monitor *settled(const struct monitor *self)
+{
+    monitor_settle((struct monitor *)(uintptr_t)self);
+    return self;
+}
+
 uint32_t monitor_metric_count(const struct monitor *self)
 {
     return self->metrics.count;
@@ -229,7 +260,7 @@ const char *monitor_metric_name(const struct monitor *self, uint32_t index)
 
 const struct window *monitor_metric_window(const struct monitor *self, uint32_t index)
 {
-    return metric_table_window(&self->metrics, index);
+    return metric_table_window(&settled(self)->metrics, index);
 }
 
 uint32_t monitor_rule_count(const struct monitor *self)
@@ -237,18 +268,11 @@ uint32_t monitor_rule_count(const struct monitor *self)
     return self->rules.count;
 }
 
-/* A rule that has taken what waited for it. That is no change that a value could notice, hence the cast. */
-static const struct rule_state *settled(const struct monitor *self, uint32_t index)
-{
-    assert(index < self->rules.count);
-    rule_set_settle((struct rule_set *)(uintptr_t)&self->rules);
-    return self->rules.states[index];
-}
-
 void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_rule *out)
 {
+    assert(index < self->rules.count);
     const struct drift_rule *rule = &self->settings->rules[index];
-    const struct rule_state *state = settled(self, index);
+    const struct rule_state *state = settled(self)->rules.states[index];
     *out = (struct monitor_rule){
         .detector = rule->detector,
         .statistic = state->statistic,
@@ -268,7 +292,8 @@ void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_
 
 const struct detect *monitor_rule_detect(const struct monitor *self, uint32_t index)
 {
-    return rule_state_detect(settled(self, index));
+    assert(index < self->rules.count);
+    return rule_state_detect(settled(self)->rules.states[index]);
 }
 
 const struct monitor_settings *monitor_settings_of(const struct monitor *self)
@@ -282,6 +307,7 @@ void monitor_destroy(struct monitor **self_p)
         return;
     metric_table_clear(&(*self_p)->metrics);
     rule_set_close(&(*self_p)->rules);
+    free((*self_p)->batch.bounds);
     free((*self_p)->trigger);
     free(*self_p);
     *self_p = NULL;

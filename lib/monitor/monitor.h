@@ -145,7 +145,7 @@ int monitor_add(struct monitor *self, const struct metric_event *event, int64_t 
 
 /* Begins to load what monitor_add() will touch, in MONITOR_PREFETCH_STEPS steps, from 0 on: each needs what the one before
  * has brought, so between two of them there should be as much else to do as memory takes. */
-#define MONITOR_PREFETCH_STEPS 3
+#define MONITOR_PREFETCH_STEPS 4
 void monitor_prefetch(const struct monitor *self, unsigned step);
 
 /* The figures of the last trigger; borrowed, valid until the next monitor_add(). NULL before the first one. */

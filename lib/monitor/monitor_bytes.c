@@ -38,7 +38,7 @@ uint64_t drift_rule_bytes(const struct drift_rule *rule)
 {
     const struct detect_params *params = params_of(rule);
     return sizeof(struct rule_state) + detect_room(params) + MOMENTS_LEVELS * sizeof(moments_level) +
-           growth_bytes(params) + sizeof(struct rule_state *) + RULE_BATCH_BYTES + 6 * BLOCK;
+           growth_bytes(params) + sizeof(struct rule_state *) + sizeof(struct batch_link) + 6 * BLOCK;
 }
 
 uint64_t rule_cells_bytes(const struct drift_rule *rule, const struct detect *detect)
@@ -64,8 +64,8 @@ static bool is_ordered(const struct metric_keep *keep)
 uint64_t monitor_row_bytes(const struct metric_keep *keep)
 {
     const uint64_t ring = (uint64_t)keep->values * sizeof(float);
-    uint64_t bytes =
-        sizeof(struct metric_slot) + sizeof(struct metric_row) + METRIC_NAME_MAX + 1 + BLOCK + ring * (1 + keep->timed);
+    uint64_t bytes = sizeof(struct metric_slot) + sizeof(struct metric_row) + METRIC_NAME_MAX + 1 + BLOCK +
+                     ring * (1 + keep->timed) + batch_bytes(1, 0) / 2;
     if (keep->use.sum || keep->use.ranks)
         bytes += sizeof(struct window_more) + sizeof(struct exact_sum) + 2 * BLOCK;
     if (is_ordered(keep))

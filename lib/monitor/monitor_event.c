@@ -129,11 +129,6 @@ static double measured_at(const struct metric_event *event, double now_s)
     return fabs(event->timestamp_s - now_s) < 1e9 ? event->timestamp_s : now_s;
 }
 
-static uint32_t one_more(uint32_t count)
-{
-    return count < UINT32_MAX ? count + 1 : count;
-}
-
 /* What one event's evaluation found. */
 struct finding {
     uint32_t judged;   /* KPIs */
@@ -147,7 +142,7 @@ static void judge_found(struct monitor *self, uint32_t k, const struct breach *b
     struct kpi_state *kpi = &self->kpis[k];
     self->violated = self->violated - kpi->violated + b->violated;
     kpi->violated = b->violated;
-    kpi->held = b->violated ? 0 : one_more(kpi->held);
+    kpi->held = b->violated ? 0 : monitor_more(kpi->held, 1);
     found->judged++;
     found->severity = fmax(found->severity, b->severity);
     if (b->violated && found->violated == NO_KPI) {
@@ -169,7 +164,7 @@ static void evaluate(struct monitor *self, uint64_t carried, struct finding *fou
         if (window->total < least)
             continue;
         if (!kpi->violated && window_within(window, budget->over, budget->min, budget->max)) {
-            kpi->held = one_more(kpi->held);
+            kpi->held = monitor_more(kpi->held, 1);
             found->judged++;
             continue;
         }
@@ -215,7 +210,7 @@ static void decide(struct monitor *self, const struct finding *found, bool viola
         if (out->violation_began)
             self->violated_since_s = at_s;
         self->healthy = 0;
-        self->failures = one_more(self->failures);
+        self->failures = monitor_more(self->failures, 1);
         out->triggered = self->failures >= self->settings->consecutive_failures && now_ns >= self->held_until_ns &&
                          episode_backoff_left_ns(&self->episode, self->settings->backoff_ns, now_ns) == 0;
         if (out->triggered)
@@ -223,7 +218,7 @@ static void decide(struct monitor *self, const struct finding *found, bool viola
     } else if (found->judged && self->violated == 0) {
         out->evaluation = EVALUATION_HEALTHY;
         self->failures = 0;
-        self->healthy = one_more(self->healthy);
+        self->healthy = monitor_more(self->healthy, 1);
     }
 }
 
@@ -276,11 +271,45 @@ static void judge_rules(struct monitor *self, const struct metric_event *event, 
     self->judged = self->judged || self->rules.judged;
 }
 
+/* Rules that take an event at once although it waits for all else. */
+static void judge_eager(struct monitor *self, const struct metric_event *event, int64_t now_ns, double at_s,
+                        struct verdict *out)
+{
+    struct rule_alarm alarm;
+    const bool alarmed = rule_set_take_eager(&self->rules, event, now_ns, at_s, &alarm);
+    self->judged = self->judged || self->rules.judged;
+    if (!alarmed)
+        return;
+    monitor_settle(self);
+    trigger_rule(self, &alarm, now_ns, at_s);
+    out->triggered = true;
+}
+
+/* Lets the event wait; false: it may be of consequence, and nothing waits before it any more. */
+static bool put_off(struct monitor *self, const struct metric_event *event, int64_t now_ns, double at_s,
+                    struct verdict *out)
+{
+    if (!batch_write(&self->batch, event, now_ns, at_s)) {
+        monitor_settle(self);
+        if (!batch_ask(self, event, now_ns) || !batch_write(&self->batch, event, now_ns, at_s))
+            return false;
+    }
+    self->events++;
+    self->last_event_ns = now_ns;
+    *out = (struct verdict){.evaluation = self->batch.healthy ? EVALUATION_HEALTHY : EVALUATION_NONE};
+    if (self->batch.eager)
+        judge_eager(self, event, now_ns, at_s, out);
+    return true;
+}
+
 static int take(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
                 struct verdict *out)
 {
     uint64_t carried = 0;
     const double at_s = measured_at(event, now_s);
+    if (put_off(self, event, now_ns, at_s, out))
+        return 0;
+    self->batch.most = 0;
     *out = (struct verdict){0};
     int error = prepare(self, event);
     if (error == 0 && (event->n != 1 || !metric_table_take(&self->metrics, event, at_s, &carried)))

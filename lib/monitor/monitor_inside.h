@@ -8,6 +8,7 @@
 #include "lib/monitor/episode.h"
 #include "lib/monitor/metric_table.h"
 #include "lib/monitor/monitor.h"
+#include "lib/monitor/monitor_batch.h"
 #include "lib/monitor/rule_set.h"
 
 #define NO_KPI UINT32_MAX
@@ -19,11 +20,14 @@ struct kpi_state {
     bool violated; /* by its latest evaluation */
 };
 
+/* What an event that waits touches comes first, on one line of the cache. */
 struct monitor {
+    struct batch batch;
+    uint64_t events;
+    int64_t last_event_ns;
     const struct monitor_settings *settings;
     struct metric_table metrics;
-    uint64_t events, left_out;
-    int64_t last_event_ns;
+    uint64_t left_out;
     struct episode episode;
     int64_t held_until_ns; /* no trigger before; INT64_MIN: none is held */
     double violated_since_s;
@@ -39,6 +43,17 @@ struct monitor {
     const struct allowance *allowance; /* NULL: nobody has to be asked */
     struct kpi_state kpis[];
 };
+
+/* A count that stays at its end. */
+static inline uint32_t monitor_more(uint32_t count, uint32_t more)
+{
+    return count < UINT32_MAX - more ? count + more : UINT32_MAX;
+}
+
+#define MONITOR_LINE 64 /* bytes of a line of the cache */
+
+/* Zeroed memory for a monitor of these settings, on a line; NULL: there is none. */
+struct monitor *monitor_room(const struct monitor_settings *settings);
 
 /* The first KPI of a metric, or NO_KPI. */
 uint32_t monitor_kpi_of(const struct monitor_settings *settings, struct text metric);

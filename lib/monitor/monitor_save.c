@@ -189,6 +189,7 @@ size_t monitor_save(const struct monitor *self, void *buffer, size_t size)
 {
     /* The walk reads only when it saves; it is one function for both ways, hence the cast. */
     struct monitor *source = (struct monitor *)(uintptr_t)self;
+    monitor_settle(source);
     struct codec saving = {.out = buffer, .size = size}, counting = {0};
     const struct episode *episode = &self->episode;
     const bool told = episode->last_trigger_ns != EPISODE_NEVER_NS;

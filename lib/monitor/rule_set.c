@@ -21,17 +21,13 @@ int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_
             return error == -ENOMEM ? error : -EINVAL;
         }
     }
-    if (rule_batch_open(&self->batch, rules, count) == 0)
-        return 0;
-    rule_set_close(self);
-    return -ENOMEM;
+    return 0;
 }
 
 void rule_set_close(struct rule_set *self)
 {
     for (uint32_t i = 0; i < self->count; i++)
         rule_state_destroy(&self->states[i]);
-    rule_batch_close(&self->batch);
     free(self->states);
     free(self->room);
     *self = (struct rule_set){0};
@@ -95,69 +91,64 @@ static bool take_one(struct rule_set *self, uint32_t i, const struct metric *met
     return take_counts(self, i, metric, allowance, now_ns, at_s, out);
 }
 
-void rule_set_settle(struct rule_set *self)
+/* One rule; false: it has no alarm, or another has one already. */
+static bool ask_rule(struct rule_set *self, uint32_t i, const struct metric *metric, const struct allowance *allowance,
+                     bool alarmed, int64_t now_ns, double at_s, struct rule_alarm *out)
 {
-    rule_batch_flush(&self->batch, self->states, self->rules);
-}
-
-/* Has the rules take an event that does not wait for them; of one that does, only those that are eager. */
-static bool take(struct rule_set *self, bool waits, const struct metric_event *event, const struct allowance *allowance,
-                 int64_t now_ns, double at_s, struct rule_alarm *out)
-{
-    bool alarmed = false;
-    for (uint32_t i = 0; i < self->count; i++) {
-        const struct rule_band *band = &self->batch.bands[i];
-        struct rule_state *state = self->states[i];
-        struct detect_verdict verdict;
-        if ((waits && !band->eager) || band->at == RULE_BATCH_ABSENT)
-            continue;
-        if (take_one(self, i, &event->metrics[band->at], allowance, now_ns, at_s, &verdict) && !alarmed) {
-            alarmed = true;
-            *out = (struct rule_alarm){i, verdict, rule_state_change_s(state, &verdict, at_s)};
-        }
-        self->judged = self->judged || !isnan(state->statistic);
-    }
-    return alarmed;
+    struct rule_state *state = self->states[i];
+    struct detect_verdict verdict;
+    const bool drift = take_one(self, i, metric, allowance, now_ns, at_s, &verdict);
+    self->judged = self->judged || !isnan(state->statistic);
+    if (!drift || alarmed)
+        return false;
+    *out = (struct rule_alarm){i, verdict, rule_state_change_s(state, &verdict, at_s)};
+    return true;
 }
 
 bool rule_set_take(struct rule_set *self, const struct metric_event *event, const struct allowance *allowance,
                    int64_t now_ns, double at_s, struct rule_alarm *out)
 {
+    bool alarmed = false;
     if (self->blind)
         look_again(self);
     for (uint32_t i = 0; self->paused && i < self->count; i++)
         rule_state_pause(self->states[i]);
     self->paused = false;
-    rule_batch_place(&self->batch, self->rules, event);
-    const bool waits = rule_batch_wait(&self->batch, self->states, self->rules, event, now_ns, at_s);
-    return !(waits && self->batch.eager == 0) && take(self, waits, event, allowance, now_ns, at_s, out);
+    for (uint32_t i = 0; i < self->count; i++) {
+        const struct metric *metric = rule_state_find(self->states[i], &self->rules[i], event);
+        if (metric)
+            alarmed |= ask_rule(self, i, metric, allowance, alarmed, now_ns, at_s, out);
+    }
+    return alarmed;
+}
+
+bool rule_set_take_eager(struct rule_set *self, const struct metric_event *event, int64_t now_ns, double at_s,
+                         struct rule_alarm *out)
+{
+    bool alarmed = false;
+    for (uint32_t i = 0; i < self->count; i++) {
+        const struct rule_state *state = self->states[i];
+        if (state->place != RULE_NO_PLACE && !rule_state_knows_quiet(state))
+            alarmed |= ask_rule(self, i, &event->metrics[state->place], NULL, alarmed, now_ns, at_s, out);
+    }
+    return alarmed;
 }
 
 void rule_set_prefetch(const struct rule_set *self, unsigned step, uint64_t index)
 {
-    const bool waits = self->batch.waiting < self->batch.most;
     if (step == 0)
-        rule_batch_prefetch(&self->batch);
-    if (waits && self->batch.eager == 0)
-        return;
-    if (step == 0) {
         __builtin_prefetch(self->states);
-        return;
-    }
-    for (uint32_t i = 0; i < self->count; i++)
-        if (!waits || self->batch.bands[i].eager)
-            rule_state_prefetch(self->states[i], &self->rules[i], index);
+    for (uint32_t i = 0; step > 0 && i < self->count; i++)
+        rule_state_prefetch(self->states[i], &self->rules[i], index);
 }
 
 void rule_set_pause(struct rule_set *self)
 {
-    rule_set_settle(self);
     self->paused = true;
 }
 
 void rule_set_skip(struct rule_set *self, bool recovered)
 {
-    rule_set_settle(self);
     self->recovered = recovered || (self->blind && self->recovered);
     self->blind = true;
 }
@@ -202,7 +193,6 @@ static void save_rule(const struct drift_rule *rule, struct rule_state *state, s
 void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
 {
     uint32_t count = self->count;
-    rule_set_settle(self);
     codec_flag(codec, &self->blind);
     codec_flag(codec, &self->recovered);
     codec_flag(codec, &self->judged);

@@ -10,7 +10,7 @@
 #define DRIFT_LIB_MONITOR_RULE_SET_H
 
 #include "lib/monitor/allowance.h"
-#include "lib/monitor/rule_batch.h"
+#include "lib/monitor/rule_state.h"
 
 struct rule_set {
     const struct drift_rule *rules;
@@ -22,7 +22,6 @@ struct rule_set {
     bool judged;
     struct detect_category *room;
     uint32_t room_count;
-    struct rule_batch batch;
 };
 
 /* What the first rule says that found a drift. */
@@ -38,12 +37,17 @@ void rule_set_close(struct rule_set *self);
 /* Takes the memory that rule_set_take() may need. -ENOMEM also where it is not allowed. */
 int rule_set_prepare(struct rule_set *self, const struct metric_event *event, const struct allowance *allowance);
 
-/* Takes one event. True: *out has an alarm. A first histogram that is not allowed the memory for its cells is refused. */
+/* Takes one event. True: *out has an alarm. A first histogram that is not allowed the memory for its cells is refused.
+ */
 bool rule_set_take(struct rule_set *self, const struct metric_event *event, const struct allowance *allowance,
                    int64_t now_ns, double at_s, struct rule_alarm *out);
 
 /* monitor_bytes.c: what the cells take that a first histogram or categories would make; 0: none are needed. */
 uint64_t rule_cells_bytes(const struct drift_rule *rule, const struct detect *detect);
+
+/* The same of an event that otherwise waits, for the rules that take such at once. */
+bool rule_set_take_eager(struct rule_set *self, const struct metric_event *event, int64_t now_ns, double at_s,
+                         struct rule_alarm *out);
 
 /* Saves the set, or loads what a set of the same or of other rules has saved into a new one: a rule goes on bit for bit
  * where one of the same metric, detector and parameters was saved, and is new elsewhere. For shift_ns see
@@ -52,9 +56,6 @@ void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
 
 /* Lets an event go by. */
 void rule_set_skip(struct rule_set *self, bool recovered);
-
-/* Brings the rules to the latest event: before anybody looks at one of them. */
-void rule_set_settle(struct rule_set *self);
 
 /* Asks the memory for what event number `index` will touch: step 0 for where it is, 1 for itself. */
 void rule_set_prefetch(const struct rule_set *self, unsigned step, uint64_t index);

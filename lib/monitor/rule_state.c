@@ -58,6 +58,23 @@ void rule_state_prefetch(const struct rule_state *self, const struct drift_rule 
     detect_prefetch(rule_state_detect(self), &rule->params, index);
 }
 
+const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
+                                     const struct metric_event *event)
+{
+    uint32_t at = self->guess < event->metric_count ? self->guess : 0;
+    if (at < event->metric_count && self->key && event->metrics[at].key == self->key)
+        return &event->metrics[at];
+    for (uint32_t tried = 0; tried < event->metric_count; tried++) {
+        if (text_is(event->metrics[at].name, rule->metric)) {
+            self->guess = at;
+            self->key = event->metrics[at].key;
+            return &event->metrics[at];
+        }
+        at = at + 1 == event->metric_count ? 0 : at + 1;
+    }
+    return NULL;
+}
+
 /* Counts one value; true when a measurement is complete. */
 static bool measure(struct rule_state *self, int64_t now_ns)
 {
@@ -160,6 +177,11 @@ bool rule_state_quiet(const struct rule_state *self, const struct drift_rule *ru
     const uint32_t uncounted = rule->step_count < 2 ? most : unmeasured(self, most, until_ns);
     out->values = out->values < uncounted ? out->values : uncounted;
     return true;
+}
+
+bool rule_state_knows_quiet(const struct rule_state *self)
+{
+    return detect_knows_quiet(rule_state_detect(self));
 }
 
 void rule_state_take_quiet(struct rule_state *self, const struct drift_rule *rule, const double *values,

@@ -13,15 +13,20 @@
 #include "lib/monitor/rule.h"
 
 struct rule_state {
-    uint16_t step;               /* of the promise */
-    bool errors;                 /* the detector takes errors, the metric tells what is right */
-    double rate;                 /* values a second, measured; 0: not yet */
-    uint64_t counted;            /* of the measurement under way */
+    uint64_t key;     /* where an event had the metric the last time: under which key (struct metric); 0: none, */
+    uint32_t guess;   /* and which of its metrics it was */
+    uint16_t step;    /* of the promise */
+    bool errors;      /* the detector takes errors, the metric tells what is right */
+    double rate;      /* values a second, measured; 0: not yet */
+    uint64_t counted; /* of the measurement under way */
     double statistic, threshold; /* the latest; NAN: it does not judge yet */
     struct moments moments;      /* of the values that the detector has taken since it began */
     uint64_t refused;            /* values of a kind that the detector does not take, or that it had no memory for */
     int64_t counted_since_ns;
+    uint32_t place; /* of its metric in events that wait (monitor_batch.h); RULE_NO_PLACE: they have none */
 };
+
+#define RULE_NO_PLACE UINT32_MAX
 
 /* Its detector, which begins on a line of its own behind the state. */
 struct detect *rule_state_detect(const struct rule_state *self);
@@ -33,6 +38,10 @@ void rule_state_destroy(struct rule_state **self_p);
 /* Asks the memory for what value number `index` will touch: of a rule that took all so far, the next. */
 void rule_state_prefetch(const struct rule_state *self, const struct drift_rule *rule, uint64_t index);
 
+/* Where an event carries the rule's metric; NULL: it does not. */
+const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
+                                     const struct metric_event *event);
+
 /* Takes a metric; `room` holds its categories if it has some. True: *out is a drift. */
 bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, const struct metric *metric,
                      struct detect_category *room, int64_t now_ns, double at_s, struct detect_verdict *out);
@@ -40,6 +49,8 @@ bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, con
 /* What may come without a word, for so many values at most, and until when. False: its kind of detector never knows. */
 bool rule_state_quiet(const struct rule_state *self, const struct drift_rule *rule, uint32_t most,
                       struct detect_quiet *out, int64_t *until_ns);
+
+bool rule_state_knows_quiet(const struct rule_state *self);
 
 /* Takes numbers that kept to it, errors where the detector takes these. */
 void rule_state_take_quiet(struct rule_state *self, const struct drift_rule *rule, const double *values,

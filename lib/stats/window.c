@@ -116,7 +116,8 @@ static void narrow(struct window *self)
     self->sum = 0;
     self->exact = true;
     for (uint32_t i = 0, held = window_held(self); i < held && self->exact; i++)
-        self->exact = window_add_exactly(&self->sum, (double)*window_place(self, i) * (double)window_weight_at(self, i));
+        self->exact =
+            window_add_exactly(&self->sum, (double)*window_place(self, i) * (double)window_weight_at(self, i));
 }
 
 void window_sum_again(struct window *self)
@@ -199,8 +200,8 @@ void window_add(struct window *self, double value, uint64_t weight)
         add_more(self, window_single(value), weight);
 }
 
-/* What window_add() touches besides the window itself. A short order is loaded whole; in a long one the search finds its
- * own way. */
+/* What window_add() touches besides the window itself. A short order is loaded whole; in a long one the search finds
+ * its own way. */
 void window_prefetch(const struct window *self)
 {
     const struct window_more *more = self->more;

@@ -33,13 +33,13 @@ enum window_stat {
 
 struct window;
 
-/* Makes a window of the last `capacity` values, 1 to WINDOW_CAPACITY_MAX. `ordered` keeps them sorted as well, for who asks
- * for WINDOW_MIN to WINDOW_P99 after each value. Returns 0, -EINVAL or -ENOMEM; on failure *self_p is NULL. */
+/* Makes a window of the last `capacity` values, 1 to WINDOW_CAPACITY_MAX. `ordered` keeps them sorted as well, for who
+ * asks for WINDOW_MIN to WINDOW_P99 after each value. Returns 0, -EINVAL or -ENOMEM; on failure *self_p is NULL. */
 #define WINDOW_CAPACITY_MAX 1000000
 int window_new(struct window **self_p, uint32_t capacity, bool ordered);
 
-/* What is asked after each value, and so kept at hand. All else can be asked too, and is made of the values then; but for
- * WINDOW_EWMA, which is not in them. */
+/* What is asked after each value, and so kept at hand. All else can be asked too, and is made of the values then; but
+ * for WINDOW_EWMA, which is not in them. */
 struct window_use {
     bool sum, ewma;
     uint32_t ranks;        /* statistics from WINDOW_MIN to WINDOW_P99; where it is one alone, */
@@ -61,9 +61,15 @@ void window_prefetch(const struct window *self);
 /* One statistic; NAN while the window is empty, or where it is not kept. */
 double window_get(const struct window *self, enum window_stat stat);
 
-/* Whether a statistic is below a minimum (-1), above a maximum (1) or neither, as window_below() and window_above() say;
- * NAN: there is no such limit. *observed: the statistic where it is beyond a limit, otherwise it or NAN. */
+/* Whether a statistic is below a minimum (-1), above a maximum (1) or neither, as window_below() and window_above()
+ * say; NAN: there is no such limit. *observed: the statistic where it is beyond a limit, otherwise it or NAN. */
 int window_judge(const struct window *self, enum window_stat stat, double min, double max, double *observed);
+
+/* Whether `most` values of weight 1, or fewer, leave a statistic within limits that it keeps to now, at each of them,
+ * as long as they lie from *low to *high, which this narrows. False: not that anybody knew in a few dozen instructions.
+ */
+bool window_quiet(const struct window *self, enum window_stat stat, double min, double max, uint32_t most, double *low,
+                  double *high);
 
 /* Values in the window; and ever taken. */
 uint32_t window_count(const struct window *self);

@@ -160,6 +160,36 @@ static inline void window_add_plain(struct window *self, float x, double rate)
         window_widen(self);
 }
 
+/* window_add_plain() for several values, `stride` numbers apart, one after the other. About 25 instructions a value. */
+static inline void window_add_all(struct window *self, const double *values, uint32_t stride, uint32_t count,
+                                  double rate)
+{
+    uint32_t i = 0, next = self->next;
+    struct watch *watch = self->more && self->more->watch.on ? &self->more->watch : NULL;
+    const bool sums = self->sums, full = self->total >= self->capacity && self->averages && !(sums && !self->exact);
+    double sum = self->sum, ewma = self->ewma;
+    for (; full && i < count; i++, values += stride) {
+        const float x = window_single(*values);
+        float *place = window_place(self, next);
+        const double in = (double)x, out = (double)*place;
+        double after = sum;
+        if (sums && (!window_add_exactly(&after, -out) || !window_add_exactly(&after, in)))
+            break;
+        *place = x;
+        sum = after;
+        next = next + 1 == self->capacity ? 0 : next + 1;
+        ewma = (1.0 - rate) * ewma + rate * in;
+        if (watch)
+            window_watch(watch, in, 1, out, 1);
+    }
+    self->sum = sum;
+    self->ewma = ewma;
+    self->next = next;
+    self->total += i;
+    for (; i < count; i++, values += stride)
+        window_add_plain(self, window_single(*values), rate);
+}
+
 /* Whether the watched statistic is beyond a limit, by the weight of what is. */
 static inline int window_watch_side(const struct window *self)
 {

@@ -95,8 +95,8 @@ static float value_of(uint32_t key)
     return value;
 }
 
-/* Without an order: the least value whose cumulative weight is enough, one bit after the other from the highest. Takes no
- * memory, and 32 looks at the window. */
+/* Without an order: the least value whose cumulative weight is enough, one bit after the other from the highest. Takes
+ * no memory, and 32 looks at the window. */
 static double search(const struct window *self, uint32_t percent)
 {
     uint32_t key = 0;

@@ -1,0 +1,275 @@
+#include "lib/monitor/monitor_batch.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "lib/monitor/monitor_inside.h"
+
+#define LINE 64        /* bytes of a line of the cache */
+#define LINE_NUMBERS 8 /* and numbers */
+#define UNASKED_MOST 5 /* 2^5 events */
+#define ROUNDING 1e-15 /* of 1 - value */
+
+static uint32_t lines_of(size_t bytes)
+{
+    return (uint32_t)((bytes + LINE - 1) / LINE);
+}
+
+static struct batch_link *links_of(const struct batch *self)
+{
+    return (struct batch_link *)(self->bounds + self->metrics);
+}
+
+static double *row_of(const struct batch *self, uint32_t row)
+{
+    return (double *)self->bounds + (size_t)LINE_NUMBERS * (self->lines + (size_t)row * self->row_lines);
+}
+
+uint64_t batch_bytes(uint32_t metrics, uint32_t rules)
+{
+    const uint32_t head = lines_of(metrics * sizeof(struct batch_bounds) + rules * sizeof(struct batch_link));
+    return LINE * (head + BATCH_EVENTS * (uint64_t)lines_of((metrics + 1) * sizeof(double)));
+}
+
+/* --- writing down --- */
+
+static bool link_keeps(struct batch_link *link, double value)
+{
+    double seen = link->errors ? 1 - value : value;
+    if (!(fabs(value) <= DETECT_VALUE_MAX))
+        return false;
+    if (link->logs)
+        seen = detect_log(seen);
+    const double rest = seen - link->phi * link->previous;
+    link->previous = seen;
+    return rest >= link->bounds.low && rest <= link->bounds.high;
+}
+
+bool batch_write(struct batch *self, const struct metric_event *event, int64_t now_ns, double at_s)
+{
+    if (self->waiting >= self->most || event->shape != self->shape || event->n != 1 || now_ns >= self->until_ns)
+        return false;
+    const struct metric *metric = event->metrics;
+    const struct batch_bounds *bounds = self->bounds, *end = bounds + self->metrics;
+    double *row = row_of(self, self->waiting);
+    *row++ = at_s;
+    for (; bounds < end; bounds++, metric++, row++) {
+        const double value = metric->number;
+        if (!(value >= bounds->low && value <= bounds->high))
+            return false;
+        *row = value;
+    }
+    struct batch_link *link = links_of(self);
+    for (uint32_t i = 0; i < self->links; i++, link++)
+        if (!link_keeps(link, event->metrics[link->metric].number))
+            return false;
+    self->waiting++;
+    return true;
+}
+
+void batch_prefetch(const struct batch *self)
+{
+    if (!self->bounds)
+        return;
+    for (uint32_t line = 0; line < self->lines; line++)
+        __builtin_prefetch((const char *)self->bounds + (size_t)LINE * line, 1);
+    for (uint32_t line = 0; line < self->row_lines; line++)
+        __builtin_prefetch(row_of(self, self->waiting) + (size_t)LINE_NUMBERS * line, 1);
+}
+
+/* --- asking --- */
+
+struct asking {
+    uint32_t metrics, links, most;
+    int64_t until_ns;
+    bool healthy, eager;
+    struct batch_bounds bounds[METRIC_TABLE_MAX];
+    struct batch_link link[MONITOR_RULES_MAX];
+};
+
+static void narrow(struct batch_bounds *bounds, double low, double high)
+{
+    bounds->low = fmax(bounds->low, low);
+    bounds->high = fmin(bounds->high, high);
+}
+
+static bool is_judged(const struct monitor *self, const struct kpi_state *kpi, uint32_t metrics)
+{
+    const struct kpi_budget *budget = &self->settings->kpis[kpi - self->kpis];
+    return budget->test != KPI_EVIDENCE && kpi->row < metrics &&
+           self->metrics.slots[kpi->row].window.total >= self->settings->min_events;
+}
+
+static bool ask_kpis(const struct monitor *self, struct asking *out)
+{
+    for (const struct kpi_state *kpi = self->kpis; kpi < self->kpis + self->settings->kpi_count; kpi++) {
+        const struct kpi_budget *budget = &self->settings->kpis[kpi - self->kpis];
+        if (budget->test == KPI_EVIDENCE || kpi->row >= out->metrics)
+            continue;
+        const struct window *window = &self->metrics.slots[kpi->row].window;
+        struct batch_bounds *bounds = &out->bounds[kpi->row];
+        if (!is_judged(self, kpi, out->metrics)) {
+            const uint64_t left = self->settings->min_events - window->total - 1;
+            out->most = left < out->most ? (uint32_t)left : out->most;
+            continue;
+        }
+        out->healthy = true;
+        if (!window_quiet(window, budget->over, budget->min, budget->max, BATCH_EVENTS, &bounds->low, &bounds->high))
+            return false;
+    }
+    return true;
+}
+
+static void ask_rule(struct rule_state *state, const struct drift_rule *rule, const struct metric_event *event,
+                     struct asking *out)
+{
+    const struct metric *metric = rule_state_find(state, rule, event);
+    struct detect_quiet quiet;
+    int64_t until_ns;
+    state->place = metric ? (uint32_t)(metric - event->metrics) : RULE_NO_PLACE;
+    if (!metric)
+        return;
+    if (!rule_state_quiet(state, rule, BATCH_EVENTS, &quiet, &until_ns)) {
+        out->eager = true;
+        return;
+    }
+    out->most = quiet.values < out->most ? quiet.values : out->most;
+    out->until_ns = until_ns < out->until_ns ? until_ns : out->until_ns;
+    if (quiet.phi != 0 || quiet.logs)
+        out->link[out->links++] = (struct batch_link){
+            {quiet.low, quiet.high}, quiet.phi, quiet.previous, state->place, quiet.logs, state->errors};
+    else if (state->errors)
+        narrow(&out->bounds[state->place], 1 - quiet.high + ROUNDING * (1 + fabs(quiet.high)),
+               1 - quiet.low - ROUNDING * (1 + fabs(quiet.low)));
+    else
+        narrow(&out->bounds[state->place], quiet.low, quiet.high);
+}
+
+/* Whether a healthy model would go on as it does, whatever is within the bounds. */
+static bool is_calm(const struct monitor *self, const struct metric_event *event, int64_t now_ns)
+{
+    const struct episode *episode = &self->episode;
+    if (event->shape == 0 || event->shape != self->metrics.shape || event->n != 1)
+        return false;
+    if (self->violated || episode->open || episode->request_live)
+        return false;
+    if (self->rules.count == 0)
+        return true;
+    return !self->rules.blind && !self->rules.paused && now_ns >= self->held_until_ns &&
+           episode_backoff_left_ns(episode, self->settings->backoff_ns, now_ns) == 0;
+}
+
+/* Room for what was asked, and bounds and links into it. */
+static bool put_up(struct batch *self, const struct asking *asked)
+{
+    const size_t bounds = asked->metrics * sizeof asked->bounds[0], links = asked->links * sizeof asked->link[0];
+    const uint32_t head = lines_of(bounds + links), row = lines_of((asked->metrics + 1) * sizeof(double));
+    const uint32_t needed = head + BATCH_EVENTS * row;
+    if (needed > self->room_lines) {
+        struct batch_bounds *room = aligned_alloc(LINE, (size_t)LINE * needed);
+        if (!room)
+            return false;
+        free(self->bounds);
+        self->bounds = room;
+        self->room_lines = (uint16_t)needed;
+    }
+    self->metrics = (uint8_t)asked->metrics;
+    self->links = (uint8_t)asked->links;
+    self->lines = (uint8_t)head;
+    self->row_lines = (uint8_t)row;
+    memcpy(self->bounds, asked->bounds, bounds);
+    memcpy(links_of(self), asked->link, links);
+    return true;
+}
+
+static bool ask(struct monitor *self, const struct metric_event *event, int64_t now_ns)
+{
+    struct asking asking;
+    if (!is_calm(self, event, now_ns))
+        return false;
+    asking.metrics = event->metric_count;
+    asking.links = 0;
+    asking.most = BATCH_EVENTS;
+    asking.until_ns = INT64_MAX;
+    asking.healthy = asking.eager = false;
+    for (uint32_t i = 0; i < asking.metrics; i++)
+        asking.bounds[i] = (struct batch_bounds){-DETECT_VALUE_MAX, DETECT_VALUE_MAX};
+    if (!ask_kpis(self, &asking) || (asking.healthy && !self->judged))
+        return false;
+    for (uint32_t i = 0; i < self->rules.count && asking.most > 0; i++)
+        ask_rule(self->rules.states[i], &self->settings->rules[i], event, &asking);
+    if (asking.most == 0 || !put_up(&self->batch, &asking))
+        return false;
+    self->batch.shape = event->shape;
+    self->batch.until_ns = asking.until_ns;
+    self->batch.most = (uint8_t)asking.most;
+    self->batch.healthy = asking.healthy;
+    self->batch.eager = asking.eager;
+    return true;
+}
+
+bool batch_ask(struct monitor *self, const struct metric_event *event, int64_t now_ns)
+{
+    struct batch *batch = &self->batch;
+    if (batch->unasked > 0) {
+        batch->unasked--;
+        return false;
+    }
+    if (ask(self, event, now_ns)) {
+        batch->in_vain = 0;
+        return true;
+    }
+    batch->unasked =
+        (uint8_t)(batch->in_vain ? 1u << batch->in_vain : 0); /* an odd period: a clock may have an even one */
+    batch->in_vain = (uint8_t)(batch->in_vain + (batch->in_vain < UNASKED_MOST));
+    return false;
+}
+
+/* --- taking what waits --- */
+
+static void column(const struct batch *self, uint32_t number, double out[BATCH_EVENTS])
+{
+    const double *row = row_of(self, 0) + number;
+    for (uint32_t i = 0; i < self->waiting; i++, row += (size_t)LINE_NUMBERS * self->row_lines)
+        out[i] = *row;
+}
+
+static void settle_kpis(struct monitor *self)
+{
+    const struct batch *batch = &self->batch;
+    if (!batch->healthy)
+        return;
+    self->failures = 0;
+    self->healthy = monitor_more(self->healthy, batch->waiting);
+    for (struct kpi_state *kpi = self->kpis; kpi < self->kpis + self->settings->kpi_count; kpi++)
+        if (is_judged(self, kpi, batch->metrics))
+            kpi->held = monitor_more(kpi->held, batch->waiting);
+}
+
+static void settle_rule(const struct batch *batch, struct rule_state *state, const struct drift_rule *rule,
+                        const double at_s[BATCH_EVENTS])
+{
+    double values[BATCH_EVENTS];
+    if (state->place == RULE_NO_PLACE || !rule_state_knows_quiet(state))
+        return;
+    column(batch, 1 + state->place, values);
+    for (uint32_t i = 0; state->errors && i < batch->waiting; i++)
+        values[i] = 1 - values[i];
+    rule_state_take_quiet(state, rule, values, at_s, batch->waiting);
+}
+
+void monitor_settle(struct monitor *self)
+{
+    struct batch *batch = &self->batch;
+    double at_s[BATCH_EVENTS];
+    batch->most = 0;
+    if (batch->waiting == 0)
+        return;
+    settle_kpis(self);
+    metric_table_take_all(&self->metrics, batch->metrics, row_of(batch, 0), LINE_NUMBERS * batch->row_lines,
+                          batch->waiting);
+    column(batch, 0, at_s);
+    for (uint32_t i = 0; i < self->rules.count; i++)
+        settle_rule(batch, self->rules.states[i], &self->settings->rules[i], at_s);
+    batch->waiting = 0;
+}

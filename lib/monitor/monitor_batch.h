@@ -1,0 +1,69 @@
+/* monitor_batch.h - events that wait, since nothing can come of them but what is known beforehand.
+ *
+ * What an event touches of a model's memory has mostly left the cache since the one before: some twenty lines of
+ * windows, and four to six a rule. So a monitor asks in advance between which bounds values are of no consequence: no
+ * budget is broken (window_quiet()) and no rule has a word to say (detect_quiet()), whichever of the next BATCH_EVENTS
+ * events it is. As long as events keep to them they are only written down, on a line of memory each; then windows and
+ * rules take what waits together. An event that may be of consequence, one that is not like those before, and whoever
+ * wants to look, has all of it taken first. So every decision is made at the event that it would be made at, to the
+ * last bit.
+ *
+ * Cost of an event that waits: five instructions a metric, ten more for each rule whose bounds hang on the value
+ * before. To ask: about 100 instructions a rule or budget, once in BATCH_EVENTS events; where that is in vain again and
+ * again it is done ever more rarely.
+ *
+ * Threads, memory, failure: as monitor.h says. Where there is no memory for it, events do not wait.
+ */
+#ifndef DRIFT_LIB_MONITOR_MONITOR_BATCH_H
+#define DRIFT_LIB_MONITOR_MONITOR_BATCH_H
+
+#include "lib/wire/metric_message.h"
+
+#define BATCH_EVENTS 8 /* that wait at most: the more, the closer the bounds */
+
+struct monitor;
+
+struct batch_bounds {
+    double low, high;
+};
+
+/* A rule's bounds for what a metric's value, in logarithms or not, has beyond phi times the one before it. */
+struct batch_link {
+    struct batch_bounds bounds;
+    double phi, previous;
+    uint32_t metric; /* of the event */
+    bool logs, errors;
+};
+
+/* All zero: nothing waits, and nothing may. */
+struct batch {
+    struct batch_bounds
+        *bounds;      /* one a metric; links behind them, and the rows: when an event was measured, and its values */
+    uint64_t shape;   /* of the events that may wait */
+    int64_t until_ns; /* none from then on */
+    uint8_t waiting, most; /* events; and how many may */
+    uint8_t metrics, links;
+    uint8_t lines;            /* of bounds and links, before the rows */
+    uint8_t row_lines;        /* of a row */
+    bool healthy;             /* each of the events is a healthy evaluation */
+    bool eager;               /* there are rules that take them at once all the same */
+    uint8_t in_vain, unasked; /* times that it was asked in vain, in a row; events before it is asked again */
+    uint16_t room_lines;
+};
+
+/* Writes an event down; false: it does not keep to the bounds. */
+bool batch_write(struct batch *self, const struct metric_event *event, int64_t now_ns, double at_s);
+
+/* Asks again, where nothing waits: whether the next events of the shape of this one may. */
+bool batch_ask(struct monitor *monitor, const struct metric_event *event, int64_t now_ns);
+
+/* Has windows and rules take what waits, and lets nothing wait before batch_ask(). */
+void monitor_settle(struct monitor *monitor);
+
+/* Asks the memory for what an event that waits will touch. */
+void batch_prefetch(const struct batch *self);
+
+/* Bytes for so many metrics and rules, at most. */
+uint64_t batch_bytes(uint32_t metrics, uint32_t rules);
+
+#endif
