@@ -111,6 +111,8 @@ static void say(const struct engine *self)
 {
     const struct memory *memory = &self->memory;
     const struct config *config = self->config;
+    const double waiting = (double)engine_worker_threads(config) * WORKERS_RING_SLOTS *
+                           (double)config->metrics.max_message_bytes * INGEST_FRAME_FACTOR;
     const double connection =
         (double)config->metrics.queue * (double)config->metrics.max_message_bytes * INGEST_FRAME_FACTOR;
     log_info("the memory that the configuration allows; models beyond metrics.max_models are refused and counted",
@@ -119,7 +121,8 @@ static void say(const struct engine *self)
              LOG_NUMBER("model_of_64_metrics_kb", (double)memory->model_most / 1e3),
              LOG_NUMBER("max_models", config->metrics.max_models),
              LOG_NUMBER("requests_mb", (double)REQUEST_BYTES * config->metrics.max_models / 1e6),
-             LOG_NUMBER("store_mb", STORE_BYTES / 1e6), LOG_NUMBER("queue_of_a_connection_mb", connection / 1e6));
+             LOG_NUMBER("store_mb", STORE_BYTES / 1e6), LOG_NUMBER("queue_of_a_connection_mb", connection / 1e6),
+             LOG_NUMBER("queue_of_workers_mb", waiting / 1e6));
     if (memory->all > (double)memory->machine)
         log_warning("metrics.max_models of such models would not fit into this machine's memory",
                     LOG_NUMBER("ceiling_mb", memory->all / 1e6), LOG_NUMBER("kept_mb", memory->kept / 1e6),

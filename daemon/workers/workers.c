@@ -11,7 +11,6 @@
 #include "daemon/workers/model_record.h"
 #include "daemon/workers/topic.h"
 
-#define RING_SLOTS 1024
 #define PATIENCE_MS 100
 
 struct worker {
@@ -52,7 +51,7 @@ int workers_new(struct workers **self_p, const struct workers_options *options, 
                                       .model_count = &self->model_count};
         rc = shard_new(&self->at[i].shard, &shard, ports);
         if (rc == 0 && options->threads)
-            rc = ring_new(&self->at[i].ring, RING_SLOTS);
+            rc = ring_new(&self->at[i].ring, WORKERS_RING_SLOTS);
     }
     if (rc < 0)
         workers_destroy(&self);

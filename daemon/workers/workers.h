@@ -12,6 +12,7 @@
 #include "lib/retrain/silence.h"
 
 #define WORKERS_MAX 64
+#define WORKERS_RING_SLOTS 1024 /* messages that wait for each thread */
 
 struct workers_options {
     uint32_t threads; /* 0: one shard, run by who calls workers_take() */

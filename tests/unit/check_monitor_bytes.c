@@ -204,6 +204,28 @@ START_TEST(a_first_event_gets_what_there_is)
 }
 END_TEST
 
+/* Other settings make other windows; who is asked stays, and what is asked for later adds up with what is there. */
+START_TEST(a_change_counts_as_what_it_makes)
+{
+    const struct metric first[] = {number("accuracy", 0.9), number("brightness", 3)},
+                        later[] = {number("latency_ms", 9)};
+    struct monitor_settings longer = settings;
+    longer.window = 3 * WINDOW;
+    ck_assert_int_eq(send(first, 2, 3), 0);
+    const int64_t before = (int64_t)monitor_bytes(monitor);
+    ck_assert_int_eq(monitor_change(&monitor, &longer), 0);
+    const int64_t after = (int64_t)monitor_bytes(monitor), was = granted;
+    ck_assert_int_gt(after, before);
+    ck_assert_int_eq(granted, was); /* who changes it means it */
+    ck_assert_int_eq(send(later, 1, 1), 0);
+    ck_assert_int_eq((int64_t)monitor_bytes(monitor) - after, granted - was);
+    most = granted;
+    ck_assert_int_eq(send((struct metric[]){number("another", 1)}, 1, 1), 0);
+    ck_assert_uint_eq(monitor_metric_count(monitor), 3);
+    monitor_destroy(&monitor); /* before `longer` */
+}
+END_TEST
+
 START_TEST(it_is_an_upper_end_of_what_the_allocator_gave)
 {
     monitor_destroy(&monitor);
@@ -243,6 +265,7 @@ int main(void)
     tcase_add_test(cases, what_is_refused_is_left_out);
     tcase_add_test(cases, an_event_that_is_not_taken_gives_back);
     tcase_add_test(cases, a_first_event_gets_what_there_is);
+    tcase_add_test(cases, a_change_counts_as_what_it_makes);
     tcase_add_test(cases, it_is_an_upper_end_of_what_the_allocator_gave);
     Suite *suite = suite_create("monitor_bytes");
     suite_add_tcase(suite, cases);
