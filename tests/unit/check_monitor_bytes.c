@@ -256,6 +256,37 @@ START_TEST(it_is_an_upper_end_of_what_the_allocator_gave)
 }
 END_TEST
 
+/* Where windows are short, what stands beside them is most of it. */
+START_TEST(it_is_an_upper_end_for_small_models)
+{
+    static const uint32_t counts[] = {1, 2, 5, 17, 64};
+    struct monitor_settings small = {
+        .window = 4, .min_events = 2, .consecutive_failures = 1, .recover_after = 4, .kpis = kpis};
+    struct metric metrics[64];
+    char names[64][16];
+    for (uint32_t i = 0; i < 64; i++) {
+        snprintf(names[i], sizeof names[i], "extra-%u", i);
+        metrics[i] = number(i == 0 ? "accuracy" : i == 1 ? "latency_ms" : names[i], 0);
+        metrics[i].key = i + 1; /* as a decoder that knows the names */
+    }
+    for (uint32_t k = 0; k < 2 * sizeof counts / sizeof *counts; k++) {
+        const uint32_t count = counts[k / 2];
+        small.kpi_count = k % 2 ? 3 : 0;
+        monitor_destroy(&monitor);
+        const size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
+        ck_assert_int_eq(monitor_new(&monitor, &small), 0);
+        for (int round = 0; round < 100; round++) {
+            for (uint32_t i = 0; i < count; i++)
+                metrics[i].number = round % 40 ? 0.9 + i / 1e3 : 0.1;
+            ck_assert_int_eq(send(metrics, count, 1), 0);
+            const size_t taken = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+            ck_assert_msg(taken <= monitor_bytes(monitor), "%zu bytes taken, %llu counted, %u metrics", taken,
+                          (unsigned long long)monitor_bytes(monitor), count);
+        }
+    }
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("monitor_bytes");
@@ -267,6 +298,7 @@ int main(void)
     tcase_add_test(cases, a_first_event_gets_what_there_is);
     tcase_add_test(cases, a_change_counts_as_what_it_makes);
     tcase_add_test(cases, it_is_an_upper_end_of_what_the_allocator_gave);
+    tcase_add_test(cases, it_is_an_upper_end_for_small_models);
     Suite *suite = suite_create("monitor_bytes");
     suite_add_tcase(suite, cases);
     SRunner *runner = srunner_create(suite);
