@@ -85,10 +85,10 @@ int metric_table_copy(const struct metric_table *from, uint32_t index, struct me
 /* See window_reserve_weights(). */
 int metric_table_reserve_weights(struct metric_table *self, uint32_t row);
 
-/* Begin to load what an event will touch: the rows, and once they are there the places in the ring that are next. A
+/* Begin to load what an event will touch: the rows, and once they are there so many places in the ring that are next. A
  * model whose turn it is has mostly left the cache. */
 void metric_table_prefetch(const struct metric_table *self);
-void metric_table_prefetch_places(const struct metric_table *self);
+void metric_table_prefetch_places(const struct metric_table *self, uint32_t places);
 
 /* Adds a value that was measured at `at_s`, seconds since the epoch. */
 void metric_table_add(struct metric_table *self, uint32_t row, double value, uint64_t weight, double at_s);

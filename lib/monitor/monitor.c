@@ -165,7 +165,8 @@ void monitor_prefetch(const struct monitor *self, unsigned step)
             rule_set_prefetch(&self->rules, 0, self->events);
         break;
     default:
-        metric_table_prefetch_places(&self->metrics);
+        /* those that what waits will take, and those whose values the next bounds go by */
+        metric_table_prefetch_places(&self->metrics, self->batch.waiting ? 2 * BATCH_EVENTS : 1);
         if (self->rules.count)
             rule_set_prefetch(&self->rules, 1, self->events);
         break;

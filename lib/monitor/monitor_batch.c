@@ -73,8 +73,11 @@ void batch_prefetch(const struct batch *self)
         return;
     for (uint32_t line = 0; line < self->lines; line++)
         __builtin_prefetch((const char *)self->bounds + (size_t)LINE * line, 1);
-    for (uint32_t line = 0; line < self->row_lines; line++)
-        __builtin_prefetch(row_of(self, self->waiting) + (size_t)LINE_NUMBERS * line, 1);
+    const bool full = self->waiting >= self->most; /* all of it will be taken */
+    const char *row = (const char *)row_of(self, full ? 0 : self->waiting);
+    const uint32_t lines = self->row_lines * (full ? self->waiting : 1u);
+    for (uint32_t line = 0; line < lines; line++)
+        __builtin_prefetch(row + (size_t)LINE * line, 1);
 }
 
 /* --- asking --- */
@@ -189,7 +192,8 @@ static bool ask(struct monitor *self, const struct metric_event *event, int64_t 
         return false;
     asking.metrics = event->metric_count;
     asking.links = 0;
-    asking.most = BATCH_EVENTS;
+    /* Models that began together do not take what waits together ever after: the first one's size is any. */
+    asking.most = self->batch.room_lines ? BATCH_EVENTS : 1 + (uint32_t)((uintptr_t)self * UINT64_C(0x9e3779b97f4a7c15) >> 61) % BATCH_EVENTS;
     asking.until_ns = INT64_MAX;
     asking.healthy = asking.eager = false;
     for (uint32_t i = 0; i < asking.metrics; i++)

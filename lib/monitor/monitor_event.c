@@ -307,9 +307,6 @@ static int take(struct monitor *self, const struct metric_event *event, int64_t 
 {
     uint64_t carried = 0;
     const double at_s = measured_at(event, now_s);
-    if (put_off(self, event, now_ns, at_s, out))
-        return 0;
-    self->batch.most = 0;
     *out = (struct verdict){0};
     int error = prepare(self, event);
     if (error == 0 && (event->n != 1 || !metric_table_take(&self->metrics, event, at_s, &carried)))
@@ -344,6 +341,9 @@ int monitor_add(struct monitor *self, const struct metric_event *event, int64_t 
                 struct verdict *out)
 {
     assert(event->metric_count <= METRIC_EVENT_MAX && event->n >= 1);
+    if (put_off(self, event, now_ns, measured_at(event, now_s), out))
+        return 0;
+    self->batch.most = 0;
     return self->wants_expected ? take_expected(self, event, now_ns, now_s, out)
                                 : take(self, event, now_ns, now_s, out);
 }

@@ -12,18 +12,19 @@
 #include "lib/monitor/moments.h"
 #include "lib/monitor/rule.h"
 
+/* The first line of the cache, and of the moments another, are what most values touch. */
 struct rule_state {
     uint64_t key;     /* where an event had the metric the last time: under which key (struct metric); 0: none, */
     uint32_t guess;   /* and which of its metrics it was */
+    uint32_t place;   /* the same in events that wait (monitor_batch.h); RULE_NO_PLACE: they have none */
     uint16_t step;    /* of the promise */
     bool errors;      /* the detector takes errors, the metric tells what is right */
     double rate;      /* values a second, measured; 0: not yet */
-    uint64_t counted; /* of the measurement under way */
+    uint64_t counted; /* of the measurement under way, */
+    int64_t counted_since_ns;    /* and when it began */
     double statistic, threshold; /* the latest; NAN: it does not judge yet */
     struct moments moments;      /* of the values that the detector has taken since it began */
     uint64_t refused;            /* values of a kind that the detector does not take, or that it had no memory for */
-    int64_t counted_since_ns;
-    uint32_t place; /* of its metric in events that wait (monitor_batch.h); RULE_NO_PLACE: they have none */
 };
 
 #define RULE_NO_PLACE UINT32_MAX

@@ -28,9 +28,8 @@ static double next(struct stream *s, uint32_t i)
     return 40 + 5 * stream_normal(s) + (i % 300 > 250 ? 12 : i % 300 > 200 ? -12 : 0);
 }
 
-static double allowed(double low, double high, double usual, struct stream *s)
+static double allowed(double low, double high, double usual, double choice)
 {
-    const double choice = stream_uniform(s);
     const double value = choice < 0.35 ? low : choice < 0.7 ? high : usual;
     return fmin(fmax(value, fmax(low, -1e5)), fmin(high, 1e5));
 }
@@ -50,8 +49,9 @@ static uint32_t run(uint32_t capacity, enum window_stat stat, double min, double
             !window_quiet(one, stat, min, max, MOST, &low, &high) || low > high)
             continue;
         const uint32_t count = 1 + (uint32_t)(stream_uniform(&s) * MOST);
+        const double all = stream_uniform(&s); /* go the same way, every other time */
         for (uint32_t k = 0; k < count; k++) {
-            values[k] = allowed(low, high, usual, &s);
+            values[k] = allowed(low, high, usual, all < 0.5 ? 2 * all : stream_uniform(&s));
             window_add(one, values[k], 1);
             ck_assert_msg(window_judge(one, stat, min, max, &observed) == 0,
                           "%s of %u: value %u of %u, %a within %a and %a: %a, limits %g and %g", window_stat_name(stat),
