@@ -191,7 +191,7 @@ END_TEST
 START_TEST(a_first_event_gets_what_there_is)
 {
     struct metric many[MONITOR_METRICS_MAX];
-    char names[MONITOR_METRICS_MAX][8];
+    char names[MONITOR_METRICS_MAX][16];
     for (int i = 0; i < MONITOR_METRICS_MAX; i++) {
         snprintf(names[i], sizeof names[i], "m%d", i);
         many[i] = number(names[i], i);
@@ -232,7 +232,7 @@ START_TEST(it_is_an_upper_end_of_what_the_allocator_gave)
     const size_t before = mallinfo2().uordblks + mallinfo2().hblkhd;
     ck_assert_int_eq(monitor_new(&monitor, &settings), 0);
     struct metric metrics[40];
-    char names[40][16];
+    char names[40][24];
     uint32_t count = 0;
     metrics[count++] = number("accuracy", 0.9);
     metrics[count++] = number("latency_ms", 20);
