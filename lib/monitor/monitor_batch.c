@@ -148,13 +148,14 @@ static void ask_rule(struct rule_state *state, const struct drift_rule *rule, co
         narrow(&out->bounds[state->place], quiet.low, quiet.high);
 }
 
-/* Whether a healthy model would go on as it does, whatever is within the bounds. */
+/* Whether a healthy model would go on as it does, whatever is within the bounds. A model that has not been heard for as
+ * long as its windows are takes no memory for it. */
 static bool is_calm(const struct monitor *self, const struct metric_event *event, int64_t now_ns)
 {
     const struct episode *episode = &self->episode;
     if (event->shape == 0 || event->shape != self->metrics.shape || event->n != 1)
         return false;
-    if (self->violated || episode->open || episode->request_live)
+    if (self->violated || episode->open || episode->request_live || self->events < self->settings->window)
         return false;
     if (self->rules.count == 0)
         return true;
@@ -193,7 +194,9 @@ static bool ask(struct monitor *self, const struct metric_event *event, int64_t 
     asking.metrics = event->metric_count;
     asking.links = 0;
     /* Models that began together do not take what waits together ever after: the first one's size is any. */
-    asking.most = self->batch.room_lines ? BATCH_EVENTS : 1 + (uint32_t)((uintptr_t)self * UINT64_C(0x9e3779b97f4a7c15) >> 61) % BATCH_EVENTS;
+    asking.most = self->batch.room_lines
+                      ? BATCH_EVENTS
+                      : 1 + (uint32_t)((uintptr_t)self * UINT64_C(0x9e3779b97f4a7c15) >> 61) % BATCH_EVENTS;
     asking.until_ns = INT64_MAX;
     asking.healthy = asking.eager = false;
     for (uint32_t i = 0; i < asking.metrics; i++)
@@ -215,10 +218,6 @@ static bool ask(struct monitor *self, const struct metric_event *event, int64_t 
 bool batch_ask(struct monitor *self, const struct metric_event *event, int64_t now_ns)
 {
     struct batch *batch = &self->batch;
-    if (batch->unasked > 0) {
-        batch->unasked--;
-        return false;
-    }
     if (ask(self, event, now_ns)) {
         batch->in_vain = 0;
         return true;

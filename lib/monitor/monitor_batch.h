@@ -54,6 +54,15 @@ struct batch {
 /* Writes an event down; false: it does not keep to the bounds. */
 bool batch_write(struct batch *self, const struct metric_event *event, int64_t now_ns, double at_s);
 
+/* Whether it is too soon to ask again, where nothing waits; counts the event. */
+static inline bool batch_tired(struct batch *self)
+{
+    if (self->unasked == 0)
+        return false;
+    self->unasked--;
+    return true;
+}
+
 /* Asks again, where nothing waits: whether the next events of the shape of this one may. */
 bool batch_ask(struct monitor *monitor, const struct metric_event *event, int64_t now_ns);
 

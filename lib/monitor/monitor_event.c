@@ -286,12 +286,16 @@ static void judge_eager(struct monitor *self, const struct metric_event *event, 
 }
 
 /* Lets the event wait; false: it may be of consequence, and nothing waits before it any more. */
-static bool put_off(struct monitor *self, const struct metric_event *event, int64_t now_ns, double at_s,
+static bool put_off(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
                     struct verdict *out)
 {
+    if (self->batch.most == 0 && batch_tired(&self->batch))
+        return false;
+    const double at_s = measured_at(event, now_s);
     if (!batch_write(&self->batch, event, now_ns, at_s)) {
         monitor_settle(self);
-        if (!batch_ask(self, event, now_ns) || !batch_write(&self->batch, event, now_ns, at_s))
+        if (batch_tired(&self->batch) || !batch_ask(self, event, now_ns) ||
+            !batch_write(&self->batch, event, now_ns, at_s))
             return false;
     }
     self->events++;
@@ -341,7 +345,7 @@ int monitor_add(struct monitor *self, const struct metric_event *event, int64_t 
                 struct verdict *out)
 {
     assert(event->metric_count <= METRIC_EVENT_MAX && event->n >= 1);
-    if (put_off(self, event, now_ns, measured_at(event, now_s), out))
+    if (put_off(self, event, now_ns, now_s, out))
         return 0;
     self->batch.most = 0;
     return self->wants_expected ? take_expected(self, event, now_ns, now_s, out)
