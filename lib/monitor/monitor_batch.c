@@ -25,12 +25,6 @@ static double *row_of(const struct batch *self, uint32_t row)
     return (double *)self->bounds + (size_t)LINE_NUMBERS * (self->lines + (size_t)row * self->row_lines);
 }
 
-uint64_t batch_bytes(uint32_t metrics, uint32_t rules)
-{
-    const uint32_t head = lines_of(metrics * sizeof(struct batch_bounds) + rules * sizeof(struct batch_link));
-    return LINE * (head + BATCH_EVENTS * (uint64_t)lines_of((metrics + 1) * sizeof(double)));
-}
-
 /* --- writing down --- */
 
 static bool link_keeps(struct batch_link *link, double value)

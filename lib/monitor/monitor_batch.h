@@ -72,7 +72,9 @@ void monitor_settle(struct monitor *monitor);
 /* Asks the memory for what an event that waits will touch. */
 void batch_prefetch(const struct batch *self);
 
-/* Bytes for so many metrics and rules, at most. */
-uint64_t batch_bytes(uint32_t metrics, uint32_t rules);
+/* Bytes that it has at most: these, so many for each metric, and a link for each rule. A metric has bounds and a number
+ * in each row; rows, and what stands before them, are whole lines. */
+#define BATCH_LEAST_BYTES ((BATCH_EVENTS + 1) * 64)
+#define BATCH_METRIC_BYTES (sizeof(struct batch_bounds) + BATCH_EVENTS * sizeof(double))
 
 #endif

@@ -65,7 +65,7 @@ uint64_t monitor_row_bytes(const struct metric_keep *keep)
 {
     const uint64_t ring = (uint64_t)keep->values * sizeof(float);
     uint64_t bytes = sizeof(struct metric_slot) + sizeof(struct metric_row) + METRIC_NAME_MAX + 1 + BLOCK +
-                     ring * (1 + keep->timed) + batch_bytes(1, 0) / 2;
+                     ring * (1 + keep->timed) + BATCH_METRIC_BYTES;
     if (keep->use.sum || keep->use.ranks)
         bytes += sizeof(struct window_more) + sizeof(struct exact_sum) + 2 * BLOCK;
     if (is_ordered(keep))
@@ -87,8 +87,8 @@ uint64_t monitor_metric_most_bytes(uint32_t window, bool judged)
 
 uint64_t monitor_least_bytes(const struct monitor_settings *settings)
 {
-    uint64_t bytes =
-        sizeof(struct monitor) + settings->kpi_count * sizeof(struct kpi_state) + sizeof(struct trigger) + 5 * BLOCK;
+    uint64_t bytes = sizeof(struct monitor) + settings->kpi_count * sizeof(struct kpi_state) + sizeof(struct trigger) +
+                     BATCH_LEAST_BYTES + 6 * BLOCK;
     for (uint32_t i = 0; i < settings->rule_count; i++)
         bytes += drift_rule_bytes(&settings->rules[i]);
     return bytes;
