@@ -12,6 +12,7 @@
  *
  *     for part in 0 1; do POWER=500 PART=$part/2 nice build/fault/tests/fault/check_power & done; wait */
 #include "tests/fault/power_run.h"
+#include "tests/run_suite.h"
 
 /* What the lines of one attempt, or of all (0), say. */
 struct reached {
@@ -146,9 +147,5 @@ int main(void)
     tcase_set_timeout(tests, 7200);
     tcase_add_test(tests, every_prefix_opens_and_loses_nothing_acknowledged);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

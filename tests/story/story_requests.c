@@ -4,6 +4,7 @@
  * only the store reads its history. */
 #include <sqlite3.h>
 
+#include "tests/run_suite.h"
 #include "tests/unit/requests_rig.h"
 
 enum { MODELS = 40, TRAINERS = 6, EPOCHS = 25 };
@@ -398,9 +399,5 @@ int main(void)
     tcase_add_test(tests, months_without_feedback);
     tcase_add_test(tests, ten_thousand_at_once);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

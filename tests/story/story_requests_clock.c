@@ -1,5 +1,6 @@
 /* The wall clock jumps a day forward and two back while requests wait, are offered and run: no lease ends, no limit of a day
  * begins anew, nothing is offered that was not due. */
+#include "tests/run_suite.h"
 #include "tests/unit/requests_rig.h"
 
 enum { MODELS = 60, A_DAY = 30, RUNNING = 20 };
@@ -96,9 +97,5 @@ int main(void)
     tcase_add_checked_fixture(tests, begin, finish);
     tcase_add_test(tests, a_jump_of_the_wall_clock_changes_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

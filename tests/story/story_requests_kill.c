@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 
 #include "daemon/dispatch/dispatch.h"
+#include "tests/run_suite.h"
 #include "tests/unit/requests_rig.h"
 #include "tests/unit/tsan_libzmq.h"
 
@@ -220,9 +221,5 @@ int main(int argc, char **argv)
     tcase_set_timeout(tests, 240);
     tcase_add_test(tests, nothing_is_lost_by_kills);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "lib/backtest/backtest.h"
+#include "tests/run_suite.h"
 #include "tests/unit/check_config.h"
 
 #define MODEL "p/m/1"
@@ -365,9 +366,5 @@ int main(void)
     tcase_add_test(recordings, a_monitor_that_began_anew);
     suite_add_tcase(suite, cases);
     suite_add_tcase(suite, recordings);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

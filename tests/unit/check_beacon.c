@@ -1,4 +1,5 @@
 /* The beacon of a serving node: the highest seq it sent on each topic. */
+#include "tests/run_suite.h"
 #include "tests/unit/wire_message.h"
 
 #include <check.h>
@@ -150,9 +151,5 @@ int main(void)
     tcase_add_test(tcase, many_topics);
     tcase_add_test(tcase, a_beacon_and_metrics_share_a_decoder);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 #include "lib/monitor/budget.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -66,9 +67,5 @@ int main(void)
     tcase_add_loop_test(tcase, values_against_budgets, 0, sizeof cases / sizeof cases[0]);
     tcase_add_test(tcase, the_longest_rule_fits);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

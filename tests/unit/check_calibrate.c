@@ -8,6 +8,7 @@
 #include "lib/calibrate/chart.h"
 #include "lib/calibrate/permutation.h"
 #include "lib/calibrate/quadrature.h"
+#include "tests/run_suite.h"
 #include "tests/unit/calibrate_expected.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
@@ -390,9 +391,5 @@ int main(void)
     tcase_add_test(permutations, blocks_know_less_and_lose_some);
     tcase_add_test(permutations, equal_distances_have_no_tail);
     suite_add_tcase(suite, permutations);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

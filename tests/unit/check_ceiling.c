@@ -1,6 +1,7 @@
 #include <check.h>
 
 #include "daemon/base/ceiling.h"
+#include "tests/run_suite.h"
 
 static struct ceiling ceiling;
 
@@ -58,9 +59,5 @@ int main(void)
     tcase_add_test(cases, what_is_counted_may_be_beyond_the_bound);
     Suite *suite = suite_create("ceiling");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -15,6 +15,7 @@
 #include "daemon/checkpoint/checkpoint.h"
 #include "daemon/checkpoint/format.h"
 #include "daemon/workers/workers.h"
+#include "tests/run_suite.h"
 
 #define S INT64_C(1000000000)
 
@@ -488,9 +489,5 @@ int main(void)
     tcase_add_test(tcase, a_model_that_says_nothing_is_forgotten);
     tcase_add_test(tcase, a_disk_that_fails_raises_one_alarm);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

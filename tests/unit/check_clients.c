@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/config/clients.h"
+#include "tests/run_suite.h"
 
 #define A "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 #define B "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
@@ -152,9 +153,5 @@ int main(void)
     tcase_add_test(tests, keys_are_those_of_z85);
     tcase_add_test(tests, a_file_that_is_not_there);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

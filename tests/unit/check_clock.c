@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "daemon/base/clock.h"
+#include "tests/run_suite.h"
 
 static void expect(double wall_s, const char *text)
 {
@@ -50,9 +51,5 @@ int main(void)
     tcase_add_test(tcase, text_of_hostile_numbers);
     tcase_add_test(tcase, steady_never_goes_back);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

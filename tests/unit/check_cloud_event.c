@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "lib/wire/cloud_event.h"
+#include "tests/run_suite.h"
 
 START_TEST(an_event_of_a_model)
 {
@@ -40,9 +41,5 @@ int main(void)
     tcase_add_test(tests, an_event_of_a_model);
     tcase_add_test(tests, an_event_of_nobody);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include "lib/config/schema.h"
 #include "lib/config/scalar.h"
 #include "lib/detect/detect.h"
+#include "tests/run_suite.h"
 
 #define FILE_NAME "conf/driftd.schema.json"
 
@@ -233,9 +234,5 @@ int main(void)
     tcase_add_test(tcase, the_file_is_what_the_table_says);
     tcase_add_test(tcase, every_key_of_the_table_is_in_the_file);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include "daemon/control/control.h"
 #include "daemon/control/envelope.h"
 #include "daemon/control/merge.h"
+#include "tests/run_suite.h"
 
 /* --- the station, with two shards and a keeper of requests that this test plays --- */
 
@@ -374,9 +375,5 @@ int main(void)
     tcase_add_test(tcase, too_many_at_once);
     tcase_add_test(tcase, stopped_with_a_question_under_way);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

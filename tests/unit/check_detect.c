@@ -7,6 +7,7 @@
 
 #include "lib/calibrate/chart.h"
 #include "lib/detect/detect.h"
+#include "tests/run_suite.h"
 #include "tests/unit/detect_streams.h"
 
 #define DETECTORS 16
@@ -580,9 +581,5 @@ int main(void)
     tcase_add_loop_test(instances, a_value_that_is_no_number_does_not_count, 0, DETECTORS);
     tcase_add_test(instances, values_outside_of_a_range_are_clipped_and_counted);
     suite_add_tcase(suite, instances);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

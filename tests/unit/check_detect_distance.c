@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/detect/detect.h"
+#include "tests/run_suite.h"
 #include "tests/unit/detect_streams.h"
 #include "tests/unit/distances_expected.h"
 
@@ -321,9 +322,5 @@ int main(void)
     tcase_add_test(cells, empty_events_are_not_taken);
     tcase_add_test(cells, kinds_are_not_mixed);
     suite_add_tcase(suite, cells);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

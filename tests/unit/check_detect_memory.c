@@ -7,6 +7,7 @@
 
 #include "bench/streams.h"
 #include "lib/detect/detect.h"
+#include "tests/run_suite.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define OWN_REALLOC 0 /* the sanitizer has its own, which cannot be replaced */
@@ -128,9 +129,5 @@ int main(void)
     tcase_add_test(all, a_long_window_is_loaded_or_refused_as_a_whole);
     tcase_add_test(all, a_reference_without_memory_is_full_later);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 
 #include "bench/streams.h"
 #include "lib/detect/detect.h"
+#include "tests/run_suite.h"
 
 #define MOST 8
 #define VALUES 3000
@@ -216,9 +217,5 @@ int main(void)
     tcase_add_test(all, adwin_promises_silence_only_where_it_keeps_it);
     tcase_add_test(all, a_detector_that_cannot_know_says_so);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/detect/detect.h"
+#include "tests/run_suite.h"
 #include "tests/unit/detect_streams.h"
 
 static struct detect *make(const char *name, const char *const *options, double promise)
@@ -274,9 +275,5 @@ int main(void)
     tcase_add_test(all, zeros_and_negatives_have_logarithms_too);
     tcase_add_test(all, skew_decides_on_logarithms);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/detect/detect.h"
+#include "tests/run_suite.h"
 #include "tests/unit/detect_streams.h"
 
 #define DETECTORS 16
@@ -252,9 +253,5 @@ int main(void)
     tcase_add_test(all, a_stray_value_in_a_constant_is_no_drift);
     tcase_add_test(all, ddm_survives_a_warm_up_without_errors);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

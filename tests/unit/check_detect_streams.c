@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/detect/detect.h"
+#include "tests/run_suite.h"
 #include "tests/unit/detect_expected.h"
 #include "tests/unit/detect_streams.h"
 
@@ -138,9 +139,5 @@ int main(int argc, char **argv)
     tcase_add_loop_test(table, says_what_the_formulas_say, 0, sizeof(expected) / sizeof(expected[0]));
     tcase_add_loop_test(table, knows_when_and_how_much, 0, sizeof(changes) / sizeof(changes[0]));
     suite_add_tcase(suite, table);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/dispatch/dispatch.h"
+#include "tests/run_suite.h"
 #include "tests/unit/tsan_libzmq.h"
 #include "tests/unit/endpoint_at.h"
 
@@ -361,9 +362,5 @@ int main(void)
     tcase_add_test(tests, a_taken_endpoint_is_said);
     tcase_add_test(tests, unix_sockets_work_too);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 #include "daemon/base/doors.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -161,9 +162,5 @@ int main(void)
     tcase_add_test(cases, what_stays_is_left_alone_and_what_is_cut_comes_again);
     tcase_add_test(cases, an_endpoint_that_is_taken);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,5 +1,6 @@
 /* The public header by itself, as a program that embeds a monitor sees it. */
 #include "lib/drift.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -225,9 +226,5 @@ int main(void)
     tcase_add_test(tcase, settings_are_checked);
     tcase_add_test(tcase, version_is_told);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/base/endpoint.h"
+#include "tests/run_suite.h"
 
 static char folder[] = "/tmp/check_endpoint.XXXXXX";
 static char path[64], endpoint[80];
@@ -125,9 +126,5 @@ int main(void)
     tcase_add_test(tcase, a_star_is_a_real_port);
     tcase_add_test(tcase, what_cannot_be_bound);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 #include "lib/monitor/episode.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -99,9 +100,5 @@ int main(void)
     tcase_add_test(tcase, the_kpi_is_that_of_the_trigger_which_opened_it);
     tcase_add_test(tcase, a_known_trigger_is_no_news);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 #include "lib/stats/exact_sum.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <float.h>
@@ -117,9 +118,5 @@ int main(void)
     tcase_add_test(tcase, agrees_with_long_double);
     tcase_add_test(tcase, largest_terms_fit);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/wire/feedback.h"
+#include "tests/run_suite.h"
 
 #define HEAD "\"request\": \"r\", \"attempt\": 1, \"trainer\": \"t\""
 
@@ -205,9 +206,5 @@ int main(void)
     tcase_add_test(tests, random_bytes_are_no_message);
     tcase_add_test(tests, replies_have_their_members);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

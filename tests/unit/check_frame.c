@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/base/frame.h"
+#include "tests/run_suite.h"
 
 static void fill(struct frame *frame, unsigned number)
 {
@@ -178,9 +179,5 @@ int main(void)
     tcase_add_test(tcase, only_a_sleeper_is_woken);
     tcase_add_test(tcase, two_threads);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

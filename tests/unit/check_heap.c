@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lib/retrain/heap.h"
+#include "tests/run_suite.h"
 
 struct thing {
     int weight;
@@ -98,9 +99,5 @@ int main(void)
     tcase_add_test(tests, the_first_is_the_lightest);
     tcase_add_test(tests, room_is_kept);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/observe/answers.h"
 #include "daemon/observe/history.h"
+#include "tests/run_suite.h"
 
 /* --- what is kept of models --- */
 
@@ -191,9 +192,5 @@ int main(void)
     tcase_add_test(shared, who_is_too_late_is_not_waited_for);
     tcase_add_test(shared, questions_are_bounded);
     suite_add_tcase(suite, shared);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/base/inbox.h"
+#include "tests/run_suite.h"
 
 static bool readable(const struct inbox *inbox)
 {
@@ -127,9 +128,5 @@ int main(void)
     tcase_add_test(tcase, many_writers_one_reader);
     tcase_add_test(tcase, bodies_know_how_to_go);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "daemon/ingest/ingest.h"
+#include "tests/run_suite.h"
 #include "tests/unit/endpoint_at.h"
 
 /* What the sink has got, for the test's thread to look at. */
@@ -256,9 +257,5 @@ int main(void)
     tcase_add_test(tcase, what_was_received_is_handed_on);
     tcase_add_test(tcase, an_endpoint_that_is_taken);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/wire/job.h"
+#include "tests/run_suite.h"
 
 static json_t *at(json_t *root, const char *path)
 {
@@ -141,9 +142,5 @@ int main(void)
     tcase_add_test(tests, a_job_is_a_cloud_event);
     tcase_add_test(tests, by_hand_has_no_figures);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 #include "lib/wire/json_number.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -262,9 +263,5 @@ int main(void)
     tcase_add_loop_test(tcase, the_grammar_is_that_of_json, 0, sizeof grammar / sizeof grammar[0]);
     tcase_add_loop_test(tcase, integers_are_exact_to_64_bits, 0, sizeof integers / sizeof integers[0]);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,3 +1,4 @@
+#include "tests/run_suite.h"
 #include "tests/unit/wire_walk.h"
 
 #include <check.h>
@@ -184,9 +185,5 @@ int main(void)
     tcase_add_test(tcase, nesting_is_bounded_whatever_comes);
     tcase_add_test(tcase, an_error_sticks_and_keeps_its_place);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lib/wire/json_write.h"
+#include "tests/run_suite.h"
 
 #define WRITES(call, expected)                        \
     do {                                              \
@@ -205,9 +206,5 @@ int main(void)
     tcase_add_test(tests, commas_set_themselves);
     tcase_add_test(tests, times_are_of_the_calendar);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

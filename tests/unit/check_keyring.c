@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/base/keyring.h"
+#include "tests/run_suite.h"
 
 #define A "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 #define B "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"
@@ -191,9 +192,5 @@ int main(void)
     tcase_add_test(tests, who_enters_a_socket);
     tcase_add_test(tests, readers_and_changes_at_once);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

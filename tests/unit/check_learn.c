@@ -1,4 +1,5 @@
 /* What the station learns of strategies: by what trainers claim, and by what the monitors see afterwards. */
+#include "tests/run_suite.h"
 #include "tests/unit/requests_rig.h"
 
 static struct rig rig;
@@ -233,9 +234,5 @@ int main(void)
     tcase_add_test(tests, a_drift_rule_measures_no_gain);
     tcase_add_test(tests, without_feedback_what_is_seen_counts);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

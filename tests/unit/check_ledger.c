@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/workers/ledger.h"
+#include "tests/run_suite.h"
 
 #define S INT64_C(1000000000)
 
@@ -260,9 +261,5 @@ int main(void)
     tcase_add_test(tcase, nodes_are_bounded);
     tcase_add_test(tcase, losses_are_told_now_and_then);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

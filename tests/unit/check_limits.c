@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "lib/retrain/limits.h"
+#include "tests/run_suite.h"
 
 #define H (INT64_C(3600) * 1000000000)
 
@@ -227,9 +228,5 @@ int main(void)
     tcase_add_test(tests, sums_stay_exact);
     tcase_add_test(tests, limits_have_the_configurations_names);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "daemon/base/log.h"
+#include "tests/run_suite.h"
 
 static int read_end, old_stderr;
 
@@ -171,9 +172,5 @@ int main(void)
     tcase_add_test(tcase, a_full_pipe_blocks_nobody);
     tcase_add_test(tcase, redirected_stderr_is_no_journal);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

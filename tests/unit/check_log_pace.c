@@ -5,6 +5,7 @@
 
 #include "daemon/base/log_catalog.h"
 #include "daemon/base/log_pace.h"
+#include "tests/run_suite.h"
 
 static struct log_pace pace;
 
@@ -68,9 +69,5 @@ int main(void)
     tcase_add_test(cases, more_kinds_than_there_are_places);
     tcase_add_test(cases, what_the_catalog_knows);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lib/retrain/map.h"
+#include "tests/run_suite.h"
 
 struct thing {
     int number;
@@ -95,9 +96,5 @@ int main(void)
     tcase_add_test(tests, of_one_name_the_later_is_found);
     tcase_add_test(tests, a_map_is_drained);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

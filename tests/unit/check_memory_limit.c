@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "daemon/base/memory_limit.h"
+#include "tests/run_suite.h"
 
 static char root[] = "/tmp/driftd-limit-XXXXXX";
 static char list[sizeof root + 8];
@@ -110,9 +111,5 @@ int main(void)
     tcase_add_test(cases, what_cannot_be_read_is_no_limit);
     Suite *suite = suite_create("memory_limit");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

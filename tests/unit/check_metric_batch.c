@@ -1,4 +1,5 @@
 /* Arrays of events, columnar batches, and batches of many models, in both formats. */
+#include "tests/run_suite.h"
 #include "tests/unit/wire_message.h"
 
 #include <check.h>
@@ -244,9 +245,5 @@ int main(void)
     tcase_add_test(tcase, a_large_batch_comes_out_whole_and_in_order);
     tcase_add_checked_fixture(tcase, setup, teardown);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,6 +1,7 @@
 /* The short way through an event and the long way must say the same of every payload. */
 #include <check.h>
 
+#include "tests/run_suite.h"
 #include "tests/unit/wire_message.h"
 
 static const struct model_id model = {{"p/n/v", 5}, {"p", 1}, {"n", 1}, {"v", 1}};
@@ -345,9 +346,5 @@ int main(void)
     tcase_add_test(tests, shapes_that_take_turns_say_the_same);
     tcase_add_test(tests, messagepack_says_the_same);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 #include "lib/wire/metric_keys.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -103,9 +104,5 @@ int main(void)
     tcase_add_test(tcase, a_large_message_leaves_little_behind);
     tcase_add_checked_fixture(tcase, setup, teardown);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/wire/metric_known.h"
+#include "tests/run_suite.h"
 
 static const struct siphash_key secret = {3, 4};
 static struct known_names *known;
@@ -116,9 +117,5 @@ int main(void)
     tcase_add_test(tests, a_name_is_recognised_byte_for_byte);
     tcase_add_test(tests, too_many_names_are_strangers_and_make_it_forget);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
  * the first tests run.
  */
 #include "lib/wire/metric_memory.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -284,9 +285,5 @@ int main(void)
     tcase_add_test(tcase, small_messages_take_no_memory_after_the_first);
 #endif
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
  * With --dump it is a tool for other tests: reads records from standard input, each a byte ('m' for a metrics/ topic, 'b'
  * for batch/), four bytes of length (little endian) and a payload, and writes one line for each, as wire_message.h says.
  */
+#include "tests/run_suite.h"
 #include "tests/unit/wire_message.h"
 
 #include <check.h>
@@ -241,11 +242,7 @@ static int run(void)
     tcase_add_test(tcase, time_is_counted_from_arrival);
     tcase_add_test(tcase, a_payload_is_smaller_than_two_gigabytes);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }
 
 int main(int argc, char **argv)

@@ -1,6 +1,7 @@
 /* The decoder against bytes that no sane node sends: every truncation of good messages, and random damage. The seed is
  * fixed, so that what fails once fails again. */
 #include "tests/fuzz/wire_promises.h"
+#include "tests/run_suite.h"
 #include "tests/unit/wire_message.h"
 
 #include <check.h>
@@ -165,9 +166,5 @@ int main(void)
     tcase_add_test(tcase, noise_does_no_harm);
     tcase_add_checked_fixture(tcase, setup, teardown);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 /* Every rule about the members of one event, in both formats. */
+#include "tests/run_suite.h"
 #include "tests/unit/wire_message.h"
 
 #include <check.h>
@@ -418,9 +419,5 @@ int main(void)
     tcase_add_test(tcase, a_metric_may_have_so_many_bins);
     tcase_add_checked_fixture(tcase, setup, teardown);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

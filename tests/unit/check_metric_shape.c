@@ -5,6 +5,7 @@
 
 #include "lib/wire/metric_rules.h"
 #include "lib/wire/metric_shape.h"
+#include "tests/run_suite.h"
 
 static const struct siphash_key secret = {3, 4};
 static const char event[] = "{\"node\":\"n1\",\"seq\": 12,\"accuracy\":0.5 , \"a_rather_long_name_of_a_metric\":-3}";
@@ -167,9 +168,5 @@ int main(void)
     tcase_add_test(tests, old_shapes_give_way);
     tcase_add_test(tests, it_learns_with_patience);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? 0 : 1;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 #include "lib/monitor/metric_table.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -239,9 +240,5 @@ int main(void)
     tcase_add_test(tcase, what_is_unusual_is_not_taken);
     tcase_add_test(tcase, a_shape_is_known_until_rows_change);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

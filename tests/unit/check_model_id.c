@@ -1,4 +1,5 @@
 #include "lib/model_id.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -254,9 +255,5 @@ int main(void)
     tcase_add_test(tcase, pattern_too_long_to_match);
     tcase_add_test(tcase, patterns_agree_with_the_definition);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/workers/models.h"
+#include "tests/run_suite.h"
 
 static const struct monitor_settings settings = {
     .window = 4, .min_events = 1, .consecutive_failures = 3, .recover_after = 4};
@@ -284,9 +285,5 @@ int main(void)
     tcase_add_test(tcase, as_many_as_there_were);
     tcase_add_test(tcase, only_the_first_metrics_and_only_numbers);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 
 #include "bench/streams.h"
 #include "lib/monitor/moments.h"
+#include "tests/run_suite.h"
 
 START_TEST(together_comes_to_the_same_as_one_by_one)
 {
@@ -35,9 +36,5 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_test(all, together_comes_to_the_same_as_one_by_one);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

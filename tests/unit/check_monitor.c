@@ -1,5 +1,6 @@
 /* What a monitor keeps and says besides its decisions; those are told in tests/story/. */
 #include "lib/monitor/monitor.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -325,9 +326,5 @@ int main(void)
     tcase_add_test(tcase, without_memory_nothing_of_an_event_is_taken);
 #endif
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

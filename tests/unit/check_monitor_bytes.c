@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/monitor/monitor.h"
+#include "tests/run_suite.h"
 
 #define WINDOW 200
 #define BINS 8
@@ -301,9 +302,5 @@ int main(void)
     tcase_add_test(cases, it_is_an_upper_end_for_small_models);
     Suite *suite = suite_create("monitor_bytes");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

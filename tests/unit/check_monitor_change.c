@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/monitor/monitor.h"
+#include "tests/run_suite.h"
 
 #define SECOND INT64_C(1000000000)
 #define HOUR (3600 * SECOND)
@@ -353,9 +354,5 @@ int main(void)
     tcase_add_test(tcase, what_is_judged_finds_room);
     tcase_add_test(tcase, settings_out_of_range_are_refused);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

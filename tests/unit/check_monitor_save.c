@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/monitor/monitor.h"
+#include "tests/run_suite.h"
 
 #define WALL_S 1764000000.0
 #define EVENTS 1500
@@ -500,9 +501,5 @@ int main(void)
     tcase_add_test(tcase, other_settings_keep_what_fits);
     tcase_add_loop_test(tcase, damage_does_no_harm, 0, 3);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite);
 }

@@ -1,3 +1,4 @@
+#include "tests/run_suite.h"
 #include "tests/unit/wire_walk.h"
 
 #include <check.h>
@@ -160,9 +161,5 @@ int main(void)
     tcase_add_loop_test(tcase, no_truncation_is_well_formed, 0, sizeof good / sizeof good[0]);
     tcase_add_test(tcase, no_number_stays_no_number);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include "daemon/base/heart.h"
 #include "daemon/base/notify.h"
 #include "daemon/base/random.h"
+#include "tests/run_suite.h"
 
 /* The service manager's side: a datagram socket that NOTIFY_SOCKET names. */
 static int manager(char path[64])
@@ -96,9 +97,5 @@ int main(void)
     tcase_add_test(tcase, nobody_listens);
     tcase_add_test(tcase, hearts_and_random_bytes);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

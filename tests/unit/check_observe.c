@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/observe/observe.h"
+#include "tests/run_suite.h"
 #include "tests/unit/endpoint_at.h"
 
 static struct observe *observe;
@@ -154,9 +155,5 @@ int main(void)
     tcase_add_test(tcase, what_waits_is_bounded);
     tcase_add_test(tcase, an_endpoint_that_is_taken);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

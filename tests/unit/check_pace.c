@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/ingest/pace.h"
+#include "tests/run_suite.h"
 
 #define S INT64_C(1000000000)
 #define MOST_NS INT64_C(500000)
@@ -94,9 +95,5 @@ int main(void)
     tcase_add_test(tests, full_turns_count_as_messages);
     tcase_add_test(tests, the_bound_is_kept);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "lib/retrain/patience.h"
+#include "tests/run_suite.h"
 
 #define H (INT64_C(3600) * 1000000000)
 
@@ -72,9 +73,5 @@ int main(void)
     tcase_add_loop_test(tests, triggers_are_judged, 0, sizeof rows / sizeof *rows);
     tcase_add_test(tests, zero_never_gives_up);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

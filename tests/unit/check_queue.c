@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lib/retrain/queue.h"
+#include "tests/run_suite.h"
 
 enum { PROJECTS = 7, STRATEGIES = 3, OUTLETS = 3 };
 
@@ -243,9 +244,5 @@ int main(void)
     tcase_add_test(tests, the_queue_agrees_with_a_plain_search);
     tcase_add_test(tests, ten_thousand_wait);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "lib/wire/recorded.h"
+#include "tests/run_suite.h"
 
 static struct metric_decoder *decoder;
 
@@ -167,9 +168,5 @@ int main(void)
     tcase_add_test(cases, a_plain_decoder_takes_received_at_for_a_metric);
     tcase_add_test(cases, other_lines);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 #include "lib/detect/detect.h"
 #include "lib/detect/location.h"
 #include "lib/detect/tilt.h"
+#include "tests/run_suite.h"
 
 #define SAMPLES 400
 
@@ -183,9 +184,5 @@ int main(void)
     tcase_add_loop_test(all, a_scale_is_that_of_a_plain_bisection, 0, 2);
     tcase_add_loop_test(all, a_retuned_chart_goes_on_through_restarts, 0, 2);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "daemon/workers/rejects.h"
+#include "tests/run_suite.h"
 
 static struct text text(const char *s)
 {
@@ -62,9 +63,5 @@ int main(void)
     tcase_add_test(tcase, long_examples_are_cut);
     tcase_add_test(tcase, bytes_are_made_visible);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/retrain/request.h"
+#include "tests/run_suite.h"
 
 #define S INT64_C(1000000000)
 
@@ -569,9 +570,5 @@ int main(void)
     tcase_add_test(tests, ids_follow_from_model_and_episode);
     tcase_add_test(tests, names_are_read_back);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 /* The station's core: what it does with notices, feedback and time, on a real store and a virtual clock. */
+#include "tests/run_suite.h"
 #include "tests/unit/requests_rig.h"
 
 static struct rig rig;
@@ -941,9 +942,5 @@ int main(void)
     tcase_add_test(tests, stop_commits_what_came_before);
     tcase_add_test(tests, what_ended_long_ago_is_cleared_away);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 #include <sys/resource.h>
 
+#include "tests/run_suite.h"
 #include "tests/unit/requests_rig.h"
 
 /* A disk under SQLite that can be told to fail: every call goes through to the real one, until `sync_fails` or `full`. */
@@ -265,9 +266,5 @@ int main(void)
     tcase_add_test(tests, a_failed_sync_ends_the_station);
     tcase_add_test(tests, notices_wait_in_order_while_the_disk_is_full);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include "daemon/dispatch/dispatch.h"
+#include "tests/run_suite.h"
 #include "tests/unit/requests_rig.h"
 #include "tests/unit/tsan_libzmq.h"
 #include "tests/unit/endpoint_at.h"
@@ -225,9 +226,5 @@ int main(void)
     tcase_add_test(tests, questions_come_back_answered);
     tcase_add_test(tests, a_start_that_fails_says_why_and_leaves_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

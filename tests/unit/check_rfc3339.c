@@ -1,4 +1,5 @@
 #include "lib/wire/rfc3339.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -168,9 +169,5 @@ int main(void)
     tcase_add_test(tcase, a_known_day_refuses_nothing_else);
     tcase_add_test(tcase, days_are_those_of_the_c_library);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

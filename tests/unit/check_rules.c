@@ -8,6 +8,7 @@
 #include "lib/monitor/expected.h"
 #include "lib/monitor/moments.h"
 #include "lib/monitor/monitor.h"
+#include "tests/run_suite.h"
 
 #define SECOND INT64_C(1000000000)
 #define EPOCH_S 1764000000.0
@@ -439,9 +440,5 @@ int main(void)
     tcase_add_test(cases, settings_that_cannot_be);
     Suite *suite = suite_create("rules");
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 
 #include "daemon/security/security.h"
 #include "daemon/security/zap.h"
+#include "tests/run_suite.h"
 
 #define LIMIT_MS 60000
 
@@ -350,9 +351,5 @@ int main(void)
     tcase_add_test(tests, what_is_no_secret_is_refused);
     tcase_add_test(tests, what_the_service_manager_hands_over_may_be_nothing);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/workers/workers.h"
+#include "tests/run_suite.h"
 
 #define S INT64_C(1000000000)
 
@@ -669,9 +670,5 @@ int main(void)
     tcase_add_test(tcase, the_rate_is_that_of_the_last_seconds);
     tcase_add_test(tcase, questions_left_behind);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

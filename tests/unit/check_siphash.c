@@ -1,4 +1,5 @@
 #include "lib/siphash.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -81,9 +82,5 @@ int main(void)
     tcase_add_loop_test(tcase, codes_are_those_of_cpython, 0, sizeof zero_key / sizeof zero_key[0]);
     tcase_add_test(tcase, data_may_lie_anywhere);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 
 #include "daemon/requests/store.h"
 #include "daemon/requests/store_schema.h"
+#include "tests/run_suite.h"
 
 static char dir[64], file[96], made_file[96], why[STORE_WHY_MAX];
 static const struct moment noon = {.steady_ns = INT64_C(1000000000000), .wall_s = 1795428000};
@@ -618,9 +619,5 @@ int main(void)
     tcase_add_test(tests, the_log_is_tidied);
     tcase_add_test(tests, what_was_committed_survives_a_kill);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "lib/retrain/strategy.h"
+#include "tests/run_suite.h"
 
 #define THREE strategy_defaults, 3
 
@@ -167,9 +168,5 @@ int main(void)
     tcase_add_test(tests, unknown_attempts_do_no_harm);
     tcase_add_test(tests, a_reason_fits);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 
 #include "lib/retrain/strategy.h"
 #include "lib/siphash.h"
+#include "tests/run_suite.h"
 
 START_TEST(recovery_is_the_part_of_the_way)
 {
@@ -335,9 +336,5 @@ int main(void)
     tcase_add_loop_test(tests, regret_is_small, 0, 4);
     tcase_add_loop_test(tests, what_never_works_is_left, 0, 4);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

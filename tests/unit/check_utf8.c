@@ -1,4 +1,5 @@
 #include "lib/wire/utf8.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -86,9 +87,5 @@ int main(void)
     tcase_add_test(tcase, what_is_encoded_is_one_sequence);
     tcase_add_test(tcase, a_text_is_valid_when_all_of_it_is);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 #include "lib/stats/window_inside.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -473,9 +474,5 @@ int main(void)
     tcase_add_test(tcase, sizes_and_weights_have_ends);
     tcase_add_test(tcase, names_of_statistics);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

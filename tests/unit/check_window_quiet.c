@@ -5,6 +5,7 @@
 
 #include "bench/streams.h"
 #include "lib/stats/window_inside.h"
+#include "tests/run_suite.h"
 
 #define MOST 8
 #define VALUES 1500
@@ -90,9 +91,5 @@ int main(void)
     tcase_set_timeout(all, 120);
     tcase_add_test(all, within_the_bounds_no_limit_is_passed);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

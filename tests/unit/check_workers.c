@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "daemon/workers/workers.h"
+#include "tests/run_suite.h"
 
 #define S INT64_C(1000000000)
 enum { THREADS = 3, MODELS = 60 };
@@ -208,9 +209,5 @@ int main(void)
     tcase_add_test(tcase, the_store_speaks_first);
     tcase_add_test(tcase, each_shard_answers);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }
