@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/config/config.h"
+#include "tests/run_suite.h"
 
 #define TOLD_MAX 2000
 
@@ -82,15 +83,17 @@ static inline void expect_told(const char *yaml, const char *lines)
     expect_told_with(yaml, NULL, lines);
 }
 
+static inline void expect_one(const struct config_endpoints *endpoints, const char *endpoint)
+{
+    ck_assert_uint_eq(endpoints->count, 1);
+    ck_assert_str_eq(endpoints->at[0], endpoint);
+}
+
 static inline int run_tests(TCase *cases, const char *name)
 {
     Suite *suite = suite_create(name);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }
 
 #endif

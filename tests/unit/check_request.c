@@ -1,279 +1,6 @@
-#include <check.h>
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "lib/retrain/request.h"
+/* A request's life: what passing time, trainers and people make of it. */
 #include "tests/run_suite.h"
-
-#define S INT64_C(1000000000)
-
-static const struct request_rules rules = {.feedback_required = true,
-                                           .accept_within_ns = 30 * S,
-                                           .lease_ns = 300 * S,
-                                           .max_run_ns = 3600 * S,
-                                           .retry_first_ns = 30 * S,
-                                           .retry_max_ns = 3600 * S,
-                                           .attempts = 3};
-
-static struct moment at(double seconds)
-{
-    return (struct moment){.steady_ns = (int64_t)(seconds * 1e9), .wall_s = 1e9 + seconds};
-}
-
-/* A request and what a store would keep of its attempts. */
-struct story {
-    struct request request;
-    struct attempt_record records[8];
-    bool known[8];
-    double now;
-    struct request_rules rules;
-};
-
-static struct request_step tell(struct story *story, struct request_event event)
-{
-    if (event.trainer && event.attempt < 8 && story->known[event.attempt])
-        event.record = &story->records[event.attempt];
-    struct request_step step = request_apply(&story->request, &event, &story->rules, at(story->now));
-    if (step.attempt_began) {
-        story->known[step.attempt] = true;
-        snprintf(story->records[step.attempt].trainer, REQUEST_TRAINER_MAX + 1, "%s", event.trainer);
-    }
-    if ((step.answer == ANSWER_GRANTED || step.answer == ANSWER_CANCEL) && !step.again)
-        story->records[step.attempt].said |= 1u << event.kind;
-    if (step.attempt_ended)
-        story->records[step.attempt].outcome = step.outcome;
-    return step;
-}
-
-static struct request_step say(struct story *story, enum request_event_kind kind, uint32_t attempt, const char *trainer)
-{
-    return tell(story, (struct request_event){.kind = kind,
-                                              .attempt = attempt,
-                                              .trainer = trainer,
-                                              .fraction = NAN,
-                                              .done_gpu_hours = NAN,
-                                              .retry = true});
-}
-
-static struct request_step happen(struct story *story, enum request_event_kind kind)
-{
-    return tell(story, (struct request_event){.kind = kind});
-}
-
-static struct request_step pass(struct story *story, double seconds)
-{
-    story->now += seconds;
-    return happen(story, REQUEST_TIME);
-}
-
-static struct story fresh(void)
-{
-    struct story story = {.now = 1000, .rules = rules};
-    story.request = (struct request){.id = "00112233445566778899aabbccddeeff",
-                                     .model = "p/n/v",
-                                     .episode = 1,
-                                     .attempt = 1,
-                                     .strategy = "pbt",
-                                     .metric = "accuracy",
-                                     .fraction = NAN,
-                                     .created = at(1000),
-                                     .not_before = at(1000),
-                                     .first_offered = moment_never(),
-                                     .offered = moment_never(),
-                                     .accepted = moment_never(),
-                                     .ended = moment_never()};
-    return story;
-}
-
-/* Where the rows below begin. Trainer a holds attempt 1 wherever it was accepted, b attempt 2. */
-enum setting {
-    FRESH,          /* PENDING, never offered */
-    OFFERED,        /* attempt 1 */
-    AGAIN,          /* PENDING, the offer timed out */
-    RUNNING,        /* attempt 1 by a */
-    RETRY,          /* PENDING attempt 2: a failed */
-    LOST,           /* PENDING attempt 2: a's lease ran out */
-    RUNNING2,       /* attempt 2 by b */
-    DONE,           /* by a */
-    DEAD_FAILED,    /* a wants no retry */
-    DEAD_LOST,      /* the only attempt allowed, by a, was lost */
-    CANCELLED,      /* before anybody accepted */
-    CANCELLED_LOST, /* after a's lease ran out */
-    SUPERSEDED_LOST,
-    SETTINGS
-};
-
-static struct story set(enum setting setting)
-{
-    struct story story = fresh();
-    if (setting == FRESH)
-        return story;
-    happen(&story, REQUEST_OFFER);
-    if (setting == CANCELLED)
-        happen(&story, REQUEST_CANCEL);
-    if (setting == AGAIN)
-        pass(&story, 30);
-    if (setting == OFFERED || setting == CANCELLED || setting == AGAIN)
-        return story;
-    if (setting == DEAD_LOST)
-        story.rules.attempts = 1;
-    say(&story, REQUEST_ACCEPT, 1, "a");
-    say(&story, REQUEST_PROGRESS, 1, "a");
-    if (setting == DONE)
-        say(&story, REQUEST_FINISH, 1, "a");
-    if (setting == RETRY)
-        say(&story, REQUEST_FAIL, 1, "a");
-    if (setting == DEAD_FAILED)
-        tell(&story, (struct request_event){.kind = REQUEST_FAIL, .attempt = 1, .trainer = "a", .fraction = NAN});
-    if (setting == LOST || setting == RUNNING2 || setting == DEAD_LOST || setting == CANCELLED_LOST ||
-        setting == SUPERSEDED_LOST)
-        pass(&story, 300);
-    if (setting == RUNNING2) {
-        happen(&story, REQUEST_OFFER);
-        say(&story, REQUEST_ACCEPT, 2, "b");
-    }
-    if (setting == CANCELLED_LOST)
-        happen(&story, REQUEST_CANCEL);
-    if (setting == SUPERSEDED_LOST)
-        happen(&story, REQUEST_REPLACED);
-    return story;
-}
-
-struct row {
-    enum setting setting;
-    enum request_event_kind say;
-    uint32_t attempt;
-    const char *trainer;
-    enum request_answer answer;
-    enum request_state to;
-};
-
-#define ACCEPT REQUEST_ACCEPT
-#define PROGRESS REQUEST_PROGRESS
-#define FINISH REQUEST_FINISH
-#define FAIL REQUEST_FAIL
-#define OK ANSWER_GRANTED
-#define STALE ANSWER_STALE_ATTEMPT
-#define EARLY ANSWER_NOT_ACCEPTED
-#define ENDED ANSWER_ENDED
-#define TO(state) REQUEST_##state
-
-/* Everything that can be said at every point of a life, by whom it concerns and by whom it does not. */
-static const struct row rows[] = {
-    {FRESH, ACCEPT, 1, "a", STALE, TO(PENDING)},
-    {FRESH, ACCEPT, 2, "a", STALE, TO(PENDING)},
-    {FRESH, PROGRESS, 1, "a", EARLY, TO(PENDING)},
-    {FRESH, FINISH, 1, "a", EARLY, TO(PENDING)},
-    {FRESH, FAIL, 1, "a", EARLY, TO(PENDING)},
-    {FRESH, FAIL, 2, "a", STALE, TO(PENDING)},
-
-    {OFFERED, ACCEPT, 1, "a", OK, TO(RUNNING)},
-    {OFFERED, ACCEPT, 2, "a", STALE, TO(OFFERED)},
-    {OFFERED, PROGRESS, 1, "a", EARLY, TO(OFFERED)},
-    {OFFERED, FINISH, 1, "a", EARLY, TO(OFFERED)},
-    {OFFERED, FAIL, 1, "a", EARLY, TO(OFFERED)},
-    {OFFERED, PROGRESS, 7, "a", STALE, TO(OFFERED)},
-
-    {AGAIN, ACCEPT, 1, "a", OK, TO(RUNNING)},
-    {AGAIN, ACCEPT, 1, "b", OK, TO(RUNNING)},
-    {AGAIN, PROGRESS, 1, "a", EARLY, TO(PENDING)},
-    {AGAIN, FINISH, 1, "a", EARLY, TO(PENDING)},
-    {AGAIN, FAIL, 1, "a", EARLY, TO(PENDING)},
-
-    {RUNNING, ACCEPT, 1, "a", OK, TO(RUNNING)},
-    {RUNNING, ACCEPT, 1, "b", STALE, TO(RUNNING)},
-    {RUNNING, PROGRESS, 1, "a", OK, TO(RUNNING)},
-    {RUNNING, PROGRESS, 1, "b", STALE, TO(RUNNING)},
-    {RUNNING, PROGRESS, 2, "a", STALE, TO(RUNNING)},
-    {RUNNING, FINISH, 1, "a", OK, TO(DONE)},
-    {RUNNING, FINISH, 1, "b", STALE, TO(RUNNING)},
-    {RUNNING, FINISH, 2, "a", STALE, TO(RUNNING)},
-    {RUNNING, FAIL, 1, "a", OK, TO(PENDING)},
-    {RUNNING, FAIL, 1, "b", STALE, TO(RUNNING)},
-
-    {RETRY, FAIL, 1, "a", OK, TO(PENDING)}, /* repeated */
-    {RETRY, FAIL, 1, "b", STALE, TO(PENDING)},
-    {RETRY, ACCEPT, 1, "a", STALE, TO(PENDING)},
-    {RETRY, ACCEPT, 2, "a", STALE, TO(PENDING)}, /* not offered yet */
-    {RETRY, PROGRESS, 1, "a", STALE, TO(PENDING)},
-    {RETRY, FINISH, 1, "a", STALE, TO(PENDING)},
-    {RETRY, FINISH, 2, "a", EARLY, TO(PENDING)},
-
-    {LOST, ACCEPT, 1, "a", STALE, TO(PENDING)},
-    {LOST, PROGRESS, 1, "a", STALE, TO(PENDING)},
-    {LOST, FINISH, 1, "a", STALE, TO(PENDING)},
-    {LOST, FAIL, 1, "a", STALE, TO(PENDING)},
-
-    {RUNNING2, PROGRESS, 1, "a", STALE, TO(RUNNING)},
-    {RUNNING2, FINISH, 1, "a", STALE, TO(RUNNING)},
-    {RUNNING2, FINISH, 2, "a", STALE, TO(RUNNING)},
-    {RUNNING2, FINISH, 2, "b", OK, TO(DONE)},
-    {RUNNING2, FINISH, 1, "b", STALE, TO(RUNNING)},
-
-    {DONE, ACCEPT, 1, "a", OK, TO(DONE)}, /* answered as they were then */
-    {DONE, PROGRESS, 1, "a", OK, TO(DONE)},
-    {DONE, FINISH, 1, "a", OK, TO(DONE)},
-    {DONE, FAIL, 1, "a", ENDED, TO(DONE)}, /* was never granted */
-    {DONE, FINISH, 1, "b", ENDED, TO(DONE)},
-    {DONE, FINISH, 2, "a", ENDED, TO(DONE)},
-    {DONE, ACCEPT, 1, "b", ENDED, TO(DONE)},
-
-    {DEAD_FAILED, FAIL, 1, "a", OK, TO(DEAD)},
-    {DEAD_FAILED, PROGRESS, 1, "a", OK, TO(DEAD)},
-    {DEAD_FAILED, FINISH, 1, "a", ENDED, TO(DEAD)},
-    {DEAD_FAILED, FAIL, 1, "b", ENDED, TO(DEAD)},
-
-    {DEAD_LOST, ACCEPT, 1, "a", OK, TO(DEAD)},
-    {DEAD_LOST, PROGRESS, 1, "a", ENDED, TO(DEAD)}, /* it works on what was taken from it: it must stop */
-    {DEAD_LOST, FINISH, 1, "a", ENDED, TO(DEAD)},
-    {DEAD_LOST, FAIL, 1, "a", ENDED, TO(DEAD)},
-
-    {CANCELLED, ACCEPT, 1, "a", ENDED, TO(CANCELLED)},
-    {CANCELLED, FINISH, 1, "a", ENDED, TO(CANCELLED)},
-    {CANCELLED_LOST, PROGRESS, 1, "a", ENDED, TO(CANCELLED)},
-    {SUPERSEDED_LOST, FINISH, 1, "a", ENDED, TO(SUPERSEDED)},
-    {SUPERSEDED_LOST, PROGRESS, 1, "a", ENDED, TO(SUPERSEDED)},
-};
-
-START_TEST(what_trainers_are_answered)
-{
-    const struct row *row = &rows[_i];
-    struct story story = set(row->setting);
-    struct request before = story.request;
-    struct request_step step = say(&story, row->say, row->attempt, row->trainer);
-    ck_assert_int_eq(step.answer, row->answer);
-    ck_assert_int_eq(story.request.state, row->to);
-    ck_assert_int_eq(step.to, row->to);
-    if (request_refusal_code(step.answer)) {
-        ck_assert(!step.changed && !step.told);
-        ck_assert_mem_eq(&before, &story.request, sizeof before);
-        ck_assert_uint_gt(strlen(step.why), 10);
-    }
-    /* Said once more, nothing is different. */
-    before = story.request;
-    struct request_step again = say(&story, row->say, row->attempt, row->trainer);
-    ck_assert_int_eq(again.answer, row->answer);
-    ck_assert_int_eq(story.request.state, row->to);
-    ck_assert_uint_eq(story.request.attempt, before.attempt);
-    ck_assert(!again.attempt_began && !again.attempt_ended);
-}
-END_TEST
-
-START_TEST(refusals_have_their_codes)
-{
-    static const char *const codes[ANSWERS] = {[ANSWER_UNKNOWN_REQUEST] = "unknown_request",
-                                               [ANSWER_STALE_ATTEMPT] = "stale_attempt",
-                                               [ANSWER_NOT_ACCEPTED] = "not_accepted",
-                                               [ANSWER_ENDED] = "ended",
-                                               [ANSWER_BAD_MESSAGE] = "bad_message",
-                                               [ANSWER_UNAVAILABLE] = "unavailable"};
-    for (int i = 0; i < ANSWERS; i++) {
-        const char *code = request_refusal_code((enum request_answer)i);
-        ck_assert_pstr_eq(code, codes[i]);
-    }
-}
-END_TEST
+#include "tests/unit/request_story.h"
 
 START_TEST(an_offer_nobody_takes_keeps_its_attempt)
 {
@@ -401,10 +128,14 @@ START_TEST(recovery_and_replacement_spare_what_runs)
         enum setting setting;
         enum request_state recovered, replaced;
     } cases[] = {
-        {FRESH, REQUEST_CANCELLED, REQUEST_SUPERSEDED},   {OFFERED, REQUEST_CANCELLED, REQUEST_SUPERSEDED},
-        {AGAIN, REQUEST_CANCELLED, REQUEST_SUPERSEDED},   {RETRY, REQUEST_CANCELLED, REQUEST_SUPERSEDED},
-        {RUNNING, REQUEST_RUNNING, REQUEST_RUNNING},      {DONE, REQUEST_DONE, REQUEST_DONE},
-        {DEAD_LOST, REQUEST_DEAD, REQUEST_DEAD},          {CANCELLED, REQUEST_CANCELLED, REQUEST_CANCELLED},
+        {FRESH, REQUEST_CANCELLED, REQUEST_SUPERSEDED},
+        {OFFERED, REQUEST_CANCELLED, REQUEST_SUPERSEDED},
+        {AGAIN, REQUEST_CANCELLED, REQUEST_SUPERSEDED},
+        {RETRY, REQUEST_CANCELLED, REQUEST_SUPERSEDED},
+        {RUNNING, REQUEST_RUNNING, REQUEST_RUNNING},
+        {DONE, REQUEST_DONE, REQUEST_DONE},
+        {DEAD_LOST, REQUEST_DEAD, REQUEST_DEAD},
+        {CANCELLED, REQUEST_CANCELLED, REQUEST_CANCELLED},
         {SUPERSEDED_LOST, REQUEST_SUPERSEDED, REQUEST_SUPERSEDED},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -499,8 +230,8 @@ START_TEST(progress_is_kept)
     char note[REQUEST_NOTE_MAX + 8];
     memset(note, 'x', sizeof note);
     memcpy(note + REQUEST_NOTE_MAX - 1, "\xc3\xa4", 3); /* a character that does not fit any more */
-    tell(&story, (struct request_event){
-                     .kind = PROGRESS, .attempt = 1, .trainer = "a", .fraction = 0.25, .note = note});
+    tell(&story,
+         (struct request_event){.kind = PROGRESS, .attempt = 1, .trainer = "a", .fraction = 0.25, .note = note});
     ck_assert_double_eq(story.request.fraction, 0.25);
     ck_assert_uint_eq(strlen(story.request.note), REQUEST_NOTE_MAX - 1);
     ck_assert_int_eq(story.request.note[REQUEST_NOTE_MAX - 2], 'x');
@@ -528,32 +259,10 @@ START_TEST(ids_follow_from_model_and_episode)
 }
 END_TEST
 
-START_TEST(names_are_read_back)
-{
-    for (int i = 0; i < REQUEST_STATES; i++) {
-        enum request_state state;
-        ck_assert_int_eq(request_state_of(text_of(request_state_name((enum request_state)i)), &state), 0);
-        ck_assert_int_eq(state, i);
-    }
-    enum request_state state;
-    enum attempt_outcome outcome;
-    ck_assert_int_eq(request_state_of(text_of("pending"), &state), 0);
-    ck_assert_int_lt(request_state_of(text_of("PENDINGX"), &state), 0);
-    ck_assert_int_lt(request_state_of(text_of(""), &state), 0);
-    for (int i = 0; i < ATTEMPT_OUTCOMES; i++) {
-        ck_assert_int_eq(attempt_outcome_of(text_of(attempt_outcome_name((enum attempt_outcome)i)), &outcome), 0);
-        ck_assert_int_eq(outcome, i);
-    }
-    ck_assert_int_lt(attempt_outcome_of(text_of("never"), &outcome), 0);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("request");
     TCase *tests = tcase_create("life");
-    tcase_add_loop_test(tests, what_trainers_are_answered, 0, sizeof rows / sizeof *rows);
-    tcase_add_test(tests, refusals_have_their_codes);
     tcase_add_test(tests, an_offer_nobody_takes_keeps_its_attempt);
     tcase_add_test(tests, nobody_wants_it_for_a_day);
     tcase_add_test(tests, leases_are_extended_from_receipt_and_capped);
@@ -568,7 +277,6 @@ int main(void)
     tcase_add_test(tests, without_feedback_handed_over_is_done);
     tcase_add_test(tests, progress_is_kept);
     tcase_add_test(tests, ids_follow_from_model_and_episode);
-    tcase_add_test(tests, names_are_read_back);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -1,114 +1,6 @@
-#include <check.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
-#include <math.h>
-#include <signal.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "daemon/requests/store.h"
-#include "daemon/requests/store_schema.h"
+/* Opening a store, what its schema promises, and that requests come back as they went. */
 #include "tests/run_suite.h"
-
-static char dir[64], file[96], made_file[96], why[STORE_WHY_MAX];
-static const struct moment noon = {.steady_ns = INT64_C(1000000000000), .wall_s = 1795428000};
-
-static int unlink_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-static void begin(void)
-{
-    strcpy(dir, "/tmp/driftd-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    snprintf(file, sizeof file, "%s/requests.db", dir);
-    snprintf(made_file, sizeof made_file, "%s/requests.db-made", dir);
-}
-
-static void finish(void)
-{
-    nftw(dir, unlink_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static struct store *open_store(void)
-{
-    struct store *store;
-    int rc = store_open(&store, dir, "boot", noon, why);
-    ck_assert_msg(rc == 0, "%d: %s", rc, why);
-    return store;
-}
-
-static void refuses(int error, const char *word)
-{
-    struct store *store;
-    ck_assert_int_eq(store_open(&store, dir, "boot", noon, why), error);
-    ck_assert_ptr_null(store);
-    ck_assert_msg(strstr(why, word) != NULL, "%s", why);
-    ck_assert_ptr_nonnull(strstr(why, file)); /* says which file */
-}
-
-static struct request example(uint64_t number)
-{
-    struct request request = {.episode = number,
-                              .attempt = 1,
-                              .strategy = "pbt",
-                              .strategy_reason = "because",
-                              .gpu_hours = 12,
-                              .severity = 0.5,
-                              .metric = "accuracy",
-                              .observed = 0.5,
-                              .limit = 0.8,
-                              .fraction = NAN,
-                              .trigger_json = strdup("{\"rule\":\"x\"}"),
-                              .metrics_json = strdup("{}"),
-                              .created = noon,
-                              .not_before = noon,
-                              .first_offered = moment_never(),
-                              .offered = moment_never(),
-                              .accepted = moment_never(),
-                              .ended = moment_never()};
-    snprintf(request.id, sizeof request.id, "%032llu", (unsigned long long)number);
-    snprintf(request.model, sizeof request.model, "p/n%llu/v", (unsigned long long)number);
-    return request;
-}
-
-static void add_one(struct store *store, uint64_t number)
-{
-    struct request request = example(number);
-    store_add_request(store, &request);
-    int64_t line = store_add_line(store, &(struct store_line){.request = request.id,
-                                                              .attempt = 1,
-                                                              .at_s = noon.wall_s,
-                                                              .to = "PENDING",
-                                                              .by = "monitor",
-                                                              .why = "drift"});
-    ck_assert_int_gt(line, 0);
-    request_texts_free(&request);
-}
-
-static int count_live(void *argument, struct request *request)
-{
-    (void)request;
-    ++*(int *)argument;
-    return 0;
-}
-
-static int live_in(struct store *store)
-{
-    int count = 0;
-    ck_assert_int_eq(store_each_live(store, count_live, &count), 0);
-    return count;
-}
-
-/* -- opening --------------------------------------------------------------------------------------------------------- */
+#include "tests/unit/store_case.h"
 
 START_TEST(a_new_store_is_made_and_found_again)
 {
@@ -169,22 +61,6 @@ START_TEST(two_do_not_share_a_store)
 }
 END_TEST
 
-static void write_file(const char *path, const void *bytes, size_t len)
-{
-    FILE *out = fopen(path, "wb");
-    ck_assert_ptr_nonnull(out);
-    ck_assert_uint_eq(fwrite(bytes, 1, len, out), len);
-    fclose(out);
-}
-
-static void sql(const char *text, int expected)
-{
-    sqlite3 *db;
-    ck_assert_int_eq(sqlite3_open(file, &db), SQLITE_OK);
-    ck_assert_int_eq(sqlite3_exec(db, text, NULL, NULL, NULL), expected);
-    sqlite3_close(db);
-}
-
 START_TEST(what_is_foreign_is_left_alone)
 {
     static const char text[] = "these are somebody's notes, and no database at all\n";
@@ -225,16 +101,18 @@ START_TEST(an_older_store_is_brought_up)
     char insert[1024];
     sql(store_steps[0], SQLITE_OK);
     sql("PRAGMA application_id = 0x64726674; PRAGMA user_version = 1", SQLITE_OK);
-    static const char *const outcomes[] = {"'done', 0.15, 4", "'done', NULL, NULL", "'failed', NULL, 2", "'running', NULL, NULL"};
+    static const char *const outcomes[] = {"'done', 0.15, 4", "'done', NULL, NULL", "'failed', NULL, 2",
+                                           "'running', NULL, NULL"};
     for (int i = 0; i < 4; i++) {
-        snprintf(insert, sizeof insert,
-                 "INSERT INTO requests (id, model, family, episode, state, attempt, offers, taken, cancel_asked, silent,"
-                 " strategy, strategy_reason, gpu_hours, severity, observed, bound, trigger_json, metrics_json,"
-                 " offered_for_ns, boot) VALUES ('r%d', 'p/n/v', 'p/n', %d, '%s', 1, 0, 1, 0, 0, 'pbt', '', 12, 0.1, 0.5,"
-                 " 0.8, '{}', '{}', 0, 1);"
-                 "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, gain, gpu_hours, said,"
-                 " expected_gpu_hours, boot) VALUES ('r%d', 1, 'p/n', 'pbt', 't', %s, 0, 12, 1)",
-                 i, i, i == 3 ? "RUNNING" : "DONE", i, outcomes[i]);
+        snprintf(
+            insert, sizeof insert,
+            "INSERT INTO requests (id, model, family, episode, state, attempt, offers, taken, cancel_asked, silent,"
+            " strategy, strategy_reason, gpu_hours, severity, observed, bound, trigger_json, metrics_json,"
+            " offered_for_ns, boot) VALUES ('r%d', 'p/n/v', 'p/n', %d, '%s', 1, 0, 1, 0, 0, 'pbt', '', 12, 0.1, 0.5,"
+            " 0.8, '{}', '{}', 0, 1);"
+            "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, gain, gpu_hours, said,"
+            " expected_gpu_hours, boot) VALUES ('r%d', 1, 'p/n', 'pbt', 't', %s, 0, 12, 1)",
+            i, i, i == 3 ? "RUNNING" : "DONE", i, outcomes[i]);
         sql(insert, SQLITE_OK);
     }
     struct store *store = open_store();
@@ -256,157 +134,18 @@ START_TEST(an_older_store_is_brought_up)
     store_close(&store);
     /* The requests are there, and the file still refuses what it did. */
     sql("CREATE TABLE found AS SELECT group_concat(id || state, ' ') AS all_of_them FROM requests", SQLITE_OK);
-    sql("CREATE TABLE good (yes INTEGER CHECK (yes = 1)); INSERT INTO good SELECT all_of_them = 'r0DONE r1DONE r2DONE r3RUNNING'"
-        " FROM found", SQLITE_OK);
+    sql("CREATE TABLE good (yes INTEGER CHECK (yes = 1)); INSERT INTO good SELECT all_of_them = 'r0DONE r1DONE r2DONE "
+        "r3RUNNING'"
+        " FROM found",
+        SQLITE_OK);
     sql("UPDATE requests SET state = 'PENDING' WHERE id = 'r0'", SQLITE_CONSTRAINT);
     sql("DELETE FROM requests WHERE id = 'r3'", SQLITE_CONSTRAINT);
     sql("UPDATE requests SET state = 'ASLEEP' WHERE id = 'r3'", SQLITE_CONSTRAINT);
-    sql("INSERT INTO history (request, attempt, at, \"to\", \"by\", why) VALUES ('r0', 1, 0, 'DONE', 'x', '')", SQLITE_OK);
+    sql("INSERT INTO history (request, attempt, at, \"to\", \"by\", why) VALUES ('r0', 1, 0, 'DONE', 'x', '')",
+        SQLITE_OK);
     sql("DELETE FROM history", SQLITE_CONSTRAINT);
 }
 END_TEST
-
-/* Kills nobody: closes the store's files behind its back, as the end of the process does. */
-static void copy_of_the_open_store(const char *from)
-{
-    char command[256];
-    snprintf(command, sizeof command, "rm -rf %s.copy && cp -r %s %s.copy", from, from, from);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void give_back_copy(void)
-{
-    char command[256];
-    snprintf(command, sizeof command, "rm -rf %s && cp -r %s.copy %s", dir, dir, dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static void spoil(const char *path, long at, const char *with, size_t bytes)
-{
-    FILE *spoiled = fopen(path, "r+b");
-    ck_assert_ptr_nonnull(spoiled);
-    ck_assert_int_eq(fseek(spoiled, at, SEEK_SET), 0);
-    ck_assert_uint_eq(fwrite(with, 1, bytes, spoiled), bytes);
-    fclose(spoiled);
-}
-
-/* What was committed last stands in the log alone: whatever is done to it must not pass for an older state. */
-START_TEST(a_log_that_is_gone_or_damaged_is_noticed)
-{
-    char log_file[112], open_file[112], command[256];
-    snprintf(log_file, sizeof log_file, "%s-wal", file);
-    snprintf(open_file, sizeof open_file, "%s-open", file);
-    struct store *store = open_store();
-    for (uint64_t i = 1; i <= 40; i++) { /* the log is longer than what making the schema has left in it */
-        struct request request = example(i);
-        request.state = REQUEST_DONE;
-        store_add_request(store, &request);
-        ck_assert_int_eq(store_commit(store), 0);
-        request_texts_free(&request);
-    }
-    ck_assert_int_eq(access(open_file, F_OK), 0);
-    copy_of_the_open_store(dir);
-    store_close(&store);
-    ck_assert_int_ne(access(open_file, F_OK), 0);
-
-    give_back_copy();
-    ck_assert_int_eq(unlink(log_file), 0);
-    refuses(-EILSEQ, "requests.db-wal is missing");
-    give_back_copy();
-    ck_assert_int_eq(truncate(log_file, 0), 0);
-    refuses(-EILSEQ, "requests.db-wal is empty");
-    give_back_copy();
-    spoil(log_file, 3, "x", 1);
-    refuses(-EILSEQ, "requests.db-wal is damaged at its head");
-    give_back_copy();
-    spoil(log_file, 32 + 4120 + 100, "damage", 6);
-    refuses(-EILSEQ, "requests.db-wal is damaged in its middle");
-    give_back_copy();
-    spoil(log_file, 32 + 4120 + 9, "salt", 4); /* a frame that says it is of another log */
-    refuses(-EILSEQ, "requests.db-wal is damaged in its middle");
-
-    /* The end of the log is what a crash leaves: the last transaction was not whole, and nobody was told of it. */
-    give_back_copy();
-    struct stat st;
-    ck_assert_int_eq(stat(log_file, &st), 0);
-    ck_assert_int_eq(truncate(log_file, st.st_size - 100), 0);
-    store = open_store();
-    uint64_t counts[REQUEST_STATES];
-    ck_assert_int_eq(store_count_states(store, counts), 0);
-    ck_assert_uint_eq(counts[REQUEST_DONE], 39);
-    store_close(&store);
-
-    /* A start that has nothing new to write begins the log all the same. */
-    store = open_store();
-    ck_assert_int_eq(stat(log_file, &st), 0);
-    ck_assert_int_gt(st.st_size, 4096);
-    store_close(&store);
-
-    /* The way out that the sentence names. */
-    give_back_copy();
-    ck_assert_int_eq(unlink(log_file), 0);
-    ck_assert_int_eq(unlink(open_file), 0);
-    store = open_store();
-    store_close(&store);
-    snprintf(command, sizeof command, "rm -rf %s.copy", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-END_TEST
-
-START_TEST(an_empty_store_that_was_not_is_noticed)
-{
-    struct store *store = open_store();
-    add_one(store, 1);
-    ck_assert_int_eq(store_commit(store), 0);
-    store_close(&store);
-    ck_assert_int_eq(truncate(file, 0), 0);
-    refuses(-EILSEQ, "missing or empty");
-    ck_assert_int_eq(unlink(file), 0);
-    refuses(-EILSEQ, "missing or empty");
-    ck_assert_ptr_nonnull(strstr(why, "requests.db-made"));
-    sql("PRAGMA page_size = 4096; VACUUM", SQLITE_OK); /* a database with nothing in it */
-    refuses(-EILSEQ, "empty");
-    /* The way out that the sentence names. */
-    unlink(file);
-    ck_assert_int_eq(unlink(made_file), 0);
-    store = open_store();
-    ck_assert_int_eq(live_in(store), 0);
-    store_close(&store);
-    /* A log without its database is a loss too, and SQLite must not throw it away. */
-    unlink(file);
-    unlink(made_file);
-    char log_file[128];
-    snprintf(log_file, sizeof log_file, "%s-wal", file);
-    write_file(log_file, "frames", 6);
-    refuses(-EILSEQ, "requests.db-wal");
-    ck_assert_int_eq(access(log_file, F_OK), 0);
-}
-END_TEST
-
-START_TEST(damage_is_found_at_the_start)
-{
-    struct store *store = open_store();
-    for (uint64_t i = 1; i <= 300; i++)
-        add_one(store, i);
-    ck_assert_int_eq(store_commit(store), 0);
-    store_close(&store);
-    int fd = open(file, O_RDWR);
-    char noise[4096];
-    memset(noise, 0xa5, sizeof noise);
-    off_t size = lseek(fd, 0, SEEK_END);
-    ck_assert_int_gt(size, 20 * 4096);
-    for (off_t at = 4096; at + 4096 <= size; at += 4096)
-        ck_assert_int_eq(pwrite(fd, noise, sizeof noise, at), sizeof noise);
-    close(fd);
-    refuses(-EILSEQ, "damaged");
-    ck_assert_ptr_nonnull(strstr(why, "put back a copy"));
-    /* Cut short. */
-    ck_assert_int_eq(truncate(file, 4096 + 100), 0);
-    refuses(-EILSEQ, "damaged");
-}
-END_TEST
-
-/* -- the promises of the schema -------------------------------------------------------------------------------------- */
 
 START_TEST(history_and_final_states_are_kept_by_the_file_itself)
 {
@@ -533,91 +272,23 @@ START_TEST(moments_of_another_boot_go_by_the_wall_clock)
 }
 END_TEST
 
-START_TEST(the_log_is_tidied)
-{
-    struct store *store = open_store();
-    char log_file[128];
-    struct stat st;
-    snprintf(log_file, sizeof log_file, "%s-wal", file);
-    for (uint64_t i = 1; i <= 4000; i++)
-        add_one(store, i);
-    ck_assert_int_eq(store_commit(store), 0);
-    ck_assert_int_eq(stat(file, &st), 0);
-    off_t before = st.st_size;
-    ck_assert_int_eq(store_tidy(store, false), 0); /* too little to disturb anybody */
-    ck_assert_int_eq(stat(file, &st), 0);
-    ck_assert_int_eq(st.st_size, before);
-    ck_assert_int_eq(store_tidy(store, true), 0);
-    ck_assert_int_eq(stat(file, &st), 0);
-    ck_assert_int_gt(st.st_size, before);
-    store_close(&store);
-    ck_assert_int_ne(access(log_file, F_OK), 0);
-}
-END_TEST
-
-/* -- kill -9 --------------------------------------------------------------------------------------------------------- */
-
-/* A child commits and says so after each commit; it is killed at some moment. Whatever it said is there afterwards, whole,
- * and at most one more. */
-START_TEST(what_was_committed_survives_a_kill)
-{
-    uint64_t said = 0;
-    for (int round = 0; round < 20; round++) {
-        int told[2];
-        ck_assert_int_eq(pipe(told), 0);
-        pid_t child = fork();
-        if (child == 0) {
-            struct store *store = open_store();
-            for (uint64_t i = said + 1;; i++) {
-                add_one(store, 2 * i);
-                add_one(store, 2 * i + 1);
-                if (store_commit(store) != 0 || write(told[1], &i, sizeof i) != (ssize_t)sizeof i)
-                    _exit(1);
-            }
-        }
-        close(told[1]);
-        uint64_t last = said;
-        for (int n = 0; n <= round; n++)
-            ck_assert_int_eq(read(told[0], &last, sizeof last), (ssize_t)sizeof last);
-        kill(child, SIGKILL);
-        ck_assert_int_eq(waitpid(child, NULL, 0), child);
-        while (read(told[0], &last, sizeof last) == (ssize_t)sizeof last)
-            ;
-        close(told[0]);
-        struct store *store = open_store();
-        int live = live_in(store);
-        ck_assert_int_ge(live, (int)(2 * last));
-        ck_assert_int_le(live, (int)(2 * last + 2));
-        ck_assert_int_eq(live % 2, 0); /* both of a transaction, or none */
-        said = (uint64_t)live / 2;
-        store_close(&store);
-    }
-    ck_assert_uint_ge(said, 210);
-}
-END_TEST
-
 int main(void)
 {
     Suite *suite = suite_create("store");
     TCase *tests = tcase_create("file");
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, begin, finish);
-    tcase_add_test(tests, a_log_that_is_gone_or_damaged_is_noticed);
     tcase_add_test(tests, a_new_store_is_made_and_found_again);
     tcase_add_test(tests, folders_are_made);
     tcase_add_test(tests, two_do_not_share_a_store);
     tcase_add_test(tests, what_is_foreign_is_left_alone);
     tcase_add_test(tests, a_newer_store_is_refused);
     tcase_add_test(tests, an_older_store_is_brought_up);
-    tcase_add_test(tests, an_empty_store_that_was_not_is_noticed);
-    tcase_add_test(tests, damage_is_found_at_the_start);
     tcase_add_test(tests, history_and_final_states_are_kept_by_the_file_itself);
     tcase_add_test(tests, one_live_request_for_a_family_and_one_for_an_episode);
     tcase_add_test(tests, the_first_error_sticks_until_the_end);
     tcase_add_test(tests, a_request_comes_back_as_it_went);
     tcase_add_test(tests, moments_of_another_boot_go_by_the_wall_clock);
-    tcase_add_test(tests, the_log_is_tidied);
-    tcase_add_test(tests, what_was_committed_survives_a_kill);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
