@@ -284,6 +284,11 @@ int detect_moments(const struct detect *self, struct detect_moments *out)
     return self->type->moments(self->state, out) ? 0 : -EAGAIN;
 }
 
+uint64_t detect_taken(const struct detect *self)
+{
+    return self->taken;
+}
+
 const char *detect_name_of(const struct detect *self)
 {
     return self->type->name;

@@ -215,6 +215,9 @@ struct detect_moments {
 /* -ENOTSUP: the detector keeps no such figures; -EAGAIN: fewer than two values. *out is untouched on failure. */
 int detect_moments(const struct detect *self, struct detect_moments *out);
 
+/* Values taken since detect_new() or detect_reset(). */
+uint64_t detect_taken(const struct detect *self);
+
 const char *detect_name_of(const struct detect *self);
 
 /* Memory in use, the instance included. */

@@ -1,6 +1,7 @@
 #include "lib/monitor/moments.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define ALL_LEVELS 3 /* that moments_add_all() does together */
 #define ALL_STEP (UINT64_C(1) << ALL_LEVELS)
@@ -25,7 +26,9 @@ static bool add_level(struct moments *self)
             return false;
         self->far = far;
     }
-    self->far[self->far_count++][0] = self->first_s;
+    double *level = self->far[self->far_count++];
+    memset(level, 0, sizeof *self->far);
+    level[0] = self->first_s;
     return true;
 }
 
@@ -77,6 +80,39 @@ void moments_add_all(struct moments *self, const double *at_s, uint32_t count)
     keep_level(self, 2, first, at_s, count);
     for (uint64_t at = (first + ALL_STEP - 1) / ALL_STEP * ALL_STEP; at < end; at += ALL_STEP)
         add_above(self, ALL_LEVELS, at, at_s[at - first]);
+}
+
+void moments_begin(struct moments *self, uint64_t count, double at_s)
+{
+    self->count = count;
+    self->first_s = self->last_s = at_s;
+    for (uint32_t level = 0; level < MOMENTS_NEAR; level++)
+        for (uint32_t i = 0; i < MOMENTS_EACH; i++)
+            self->near[level][i] = at_s;
+}
+
+void moments_copy(struct moments *self, const struct moments *from)
+{
+    *self = *from;
+    self->far = NULL;
+    self->far_count = 0;
+    if (from->far_count == 0)
+        return;
+    const size_t room = (from->far_count + FAR_STEP - 1) / FAR_STEP * FAR_STEP;
+    self->far = malloc(room * sizeof *self->far);
+    if (!self->far)
+        return;
+    memcpy(self->far, from->far, from->far_count * sizeof *self->far);
+    self->far_count = from->far_count;
+}
+
+/* Places of a level that are not taken yet are zero in all. */
+bool moments_same(const struct moments *a, const struct moments *b)
+{
+    if (a->count != b->count || a->far_count != b->far_count || a->first_s != b->first_s || a->last_s != b->last_s)
+        return false;
+    return memcmp(a->near, b->near, sizeof a->near) == 0 &&
+           (a->far_count == 0 || memcmp(a->far, b->far, a->far_count * sizeof *a->far) == 0);
 }
 
 double moments_get(const struct moments *self, uint64_t index)

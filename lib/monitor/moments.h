@@ -36,6 +36,15 @@ void moments_add(struct moments *self, double at_s);
 /* The same for several, one after the other. */
 void moments_add_all(struct moments *self, const double *at_s, uint32_t count);
 
+/* Begins empty ones with `count` values, at least one, of which no more is known than that they came by at_s. */
+void moments_begin(struct moments *self, uint64_t count, double at_s);
+
+/* Copies them into empty ones. */
+void moments_copy(struct moments *self, const struct moments *from);
+
+/* Whether both say the same of each value, now and later. */
+bool moments_same(const struct moments *a, const struct moments *b);
+
 /* When value `index`, from 0, came. There is one at least, and index is one of them (else the newest answers). */
 double moments_get(const struct moments *self, uint64_t index);
 

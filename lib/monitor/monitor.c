@@ -285,7 +285,7 @@ void monitor_rule_at(const struct monitor *self, uint32_t index, struct monitor_
         .rate = state->rate,
         .reference = isnan(detect_params_get(&rule->params, "mean")) ? detect_params_get(&rule->params, "reference")
                                                                      : (double)NAN,
-        .taken = state->moments.count,
+        .taken = rule_state_taken(state),
         .refused = state->refused,
     };
     drift_rule_text(rule, out->text);

@@ -123,7 +123,7 @@ static void ask_rule(struct rule_state *state, const struct drift_rule *rule, co
     const struct metric *metric = rule_state_find(state, rule, event);
     struct detect_quiet quiet;
     int64_t until_ns;
-    state->place = metric ? (uint32_t)(metric - event->metrics) : RULE_NO_PLACE;
+    state->place = metric ? (uint16_t)(metric - event->metrics) : RULE_NO_PLACE;
     if (!metric)
         return;
     if (!rule_state_quiet(state, rule, BATCH_EVENTS, &quiet, &until_ns)) {
@@ -243,8 +243,7 @@ static void settle_kpis(struct monitor *self)
             kpi->held = monitor_more(kpi->held, batch->waiting);
 }
 
-static void settle_rule(const struct batch *batch, struct rule_state *state, const struct drift_rule *rule,
-                        const double at_s[BATCH_EVENTS])
+static void settle_rule(const struct batch *batch, struct rule_state *state, const struct drift_rule *rule)
 {
     double values[BATCH_EVENTS];
     if (state->place == RULE_NO_PLACE || !rule_state_knows_quiet(state))
@@ -252,7 +251,7 @@ static void settle_rule(const struct batch *batch, struct rule_state *state, con
     column(batch, 1 + state->place, values);
     for (uint32_t i = 0; state->errors && i < batch->waiting; i++)
         values[i] = 1 - values[i];
-    rule_state_take_quiet(state, rule, values, at_s, batch->waiting);
+    rule_state_take_quiet(state, rule, values, batch->waiting);
 }
 
 void monitor_settle(struct monitor *self)
@@ -267,6 +266,7 @@ void monitor_settle(struct monitor *self)
                           batch->waiting);
     column(batch, 0, at_s);
     for (uint32_t i = 0; i < self->rules.count; i++)
-        settle_rule(batch, self->rules.states[i], &self->settings->rules[i], at_s);
+        settle_rule(batch, self->rules.states[i], &self->settings->rules[i]);
+    rule_set_came(&self->rules, at_s, batch->waiting);
     batch->waiting = 0;
 }

@@ -37,8 +37,9 @@ static const struct detect_params *params_of(const struct drift_rule *rule)
 uint64_t drift_rule_bytes(const struct drift_rule *rule)
 {
     const struct detect_params *params = params_of(rule);
-    return sizeof(struct rule_state) + detect_room(params) + MOMENTS_LEVELS * sizeof(moments_level) +
-           growth_bytes(params) + sizeof(struct rule_state *) + sizeof(struct batch_link) + 6 * BLOCK;
+    return sizeof(struct rule_state) + detect_room(params) + sizeof(struct rule_times) +
+           MOMENTS_LEVELS * sizeof(moments_level) + growth_bytes(params) + sizeof(struct rule_state *) +
+           sizeof(struct batch_link) + 7 * BLOCK;
 }
 
 uint64_t rule_cells_bytes(const struct drift_rule *rule, const struct detect *detect)

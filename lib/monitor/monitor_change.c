@@ -140,6 +140,7 @@ static void rules_move(struct rule_set *old, const struct monitor_settings *befo
     kept.rules = rules->rules;
     kept.states = rules->states;
     kept.count = rules->count;
+    kept.times = NULL;
     old->room = NULL;
     rule_set_close(old);
     *rules = kept;

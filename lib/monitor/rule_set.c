@@ -68,41 +68,55 @@ static void look_again(struct rule_set *self)
 
 /* A histogram or categories: the first makes cells, which may be many. */
 static bool take_counts(struct rule_set *self, uint32_t i, const struct metric *metric,
-                        const struct allowance *allowance, int64_t now_ns, double at_s, struct detect_verdict *out)
+                        const struct allowance *allowance, int64_t now_ns, struct detect_verdict *out)
 {
     struct rule_state *state = self->states[i];
     struct detect *detect = rule_state_detect(state);
     const uint64_t cells = rule_cells_bytes(&self->rules[i], detect), before = detect_bytes(detect);
     if (cells && !allowance_take(allowance, (int64_t)cells)) {
-        state->refused++;
+        rule_state_refuse(state);
         return false;
     }
-    const bool drift = rule_state_take(state, &self->rules[i], metric, self->room, now_ns, at_s, out);
+    const bool drift = rule_state_take(state, &self->rules[i], metric, self->room, now_ns, out);
     if (cells && detect_bytes(detect) == before) /* it wants none of this kind */
         allowance_take(allowance, -(int64_t)cells);
     return drift;
 }
 
 static bool take_one(struct rule_set *self, uint32_t i, const struct metric *metric, const struct allowance *allowance,
-                     int64_t now_ns, double at_s, struct detect_verdict *out)
+                     int64_t now_ns, struct detect_verdict *out)
 {
     if (metric->kind == METRIC_NUMBER)
-        return rule_state_take(self->states[i], &self->rules[i], metric, self->room, now_ns, at_s, out);
-    return take_counts(self, i, metric, allowance, now_ns, at_s, out);
+        return rule_state_take(self->states[i], &self->rules[i], metric, self->room, now_ns, out);
+    return take_counts(self, i, metric, allowance, now_ns, out);
 }
 
 /* One rule; false: it has no alarm, or another has one already. */
 static bool ask_rule(struct rule_set *self, uint32_t i, const struct metric *metric, const struct allowance *allowance,
-                     bool alarmed, int64_t now_ns, double at_s, struct rule_alarm *out)
+                     bool alarmed, int64_t now_ns, struct rule_alarm *out)
 {
-    struct rule_state *state = self->states[i];
     struct detect_verdict verdict;
-    const bool drift = take_one(self, i, metric, allowance, now_ns, at_s, &verdict);
-    self->judged = self->judged || !isnan(state->statistic);
+    const bool drift = take_one(self, i, metric, allowance, now_ns, &verdict);
+    self->judged = self->judged || !isnan(self->states[i]->statistic);
     if (!drift || alarmed)
         return false;
-    *out = (struct rule_alarm){i, verdict, rule_state_change_s(state, &verdict, at_s)};
+    *out = (struct rule_alarm){.rule = i, .verdict = verdict};
     return true;
+}
+
+void rule_set_came(struct rule_set *self, const double *at_s, uint32_t values)
+{
+    rule_times_add(self->states, self->count, at_s, values);
+    self->times = self->count ? self->states[0]->times : NULL;
+}
+
+/* The end of an event that rules have taken. */
+static bool came(struct rule_set *self, double at_s, bool alarmed, struct rule_alarm *out)
+{
+    rule_set_came(self, &at_s, 1);
+    if (alarmed)
+        out->change_at_s = rule_state_change_s(self->states[out->rule], &out->verdict, at_s);
+    return alarmed;
 }
 
 bool rule_set_take(struct rule_set *self, const struct metric_event *event, const struct allowance *allowance,
@@ -117,9 +131,9 @@ bool rule_set_take(struct rule_set *self, const struct metric_event *event, cons
     for (uint32_t i = 0; i < self->count; i++) {
         const struct metric *metric = rule_state_find(self->states[i], &self->rules[i], event);
         if (metric)
-            alarmed |= ask_rule(self, i, metric, allowance, alarmed, now_ns, at_s, out);
+            alarmed |= ask_rule(self, i, metric, allowance, alarmed, now_ns, out);
     }
-    return alarmed;
+    return came(self, at_s, alarmed, out);
 }
 
 bool rule_set_take_eager(struct rule_set *self, const struct metric_event *event, int64_t now_ns, double at_s,
@@ -129,9 +143,9 @@ bool rule_set_take_eager(struct rule_set *self, const struct metric_event *event
     for (uint32_t i = 0; i < self->count; i++) {
         const struct rule_state *state = self->states[i];
         if (state->place != RULE_NO_PLACE && !rule_state_knows_quiet(state))
-            alarmed |= ask_rule(self, i, &event->metrics[state->place], NULL, alarmed, now_ns, at_s, out);
+            alarmed |= ask_rule(self, i, &event->metrics[state->place], NULL, alarmed, now_ns, out);
     }
-    return alarmed;
+    return came(self, at_s, alarmed, out);
 }
 
 void rule_set_prefetch(const struct rule_set *self, unsigned step, uint64_t index)
@@ -140,6 +154,8 @@ void rule_set_prefetch(const struct rule_set *self, unsigned step, uint64_t inde
         __builtin_prefetch(self->states);
     for (uint32_t i = 0; step > 0 && i < self->count; i++)
         rule_state_prefetch(self->states[i], &self->rules[i], index);
+    if (step > 0 && self->times)
+        rule_times_prefetch(self->times);
 }
 
 void rule_set_pause(struct rule_set *self)
@@ -212,4 +228,5 @@ void rule_set_walk(struct rule_set *self, struct codec *codec, int64_t shift_ns)
     for (uint32_t i = 0; i < count && !codec->failed; i++)
         load_rule(self, loaded, codec, shift_ns);
     free(loaded);
+    rule_times_share(self->states, self->count);
 }

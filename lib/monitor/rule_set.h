@@ -15,6 +15,7 @@
 struct rule_set {
     const struct drift_rule *rules;
     struct rule_state **states;
+    const struct rule_times *times; /* of the first rule, for rule_set_prefetch() */
     uint32_t count;
     bool paused;    /* by a person */
     bool blind;     /* values went by unseen */
@@ -48,6 +49,9 @@ uint64_t rule_cells_bytes(const struct drift_rule *rule, const struct detect *de
 /* The same of an event that otherwise waits, for the rules that take such at once. */
 bool rule_set_take_eager(struct rule_set *self, const struct metric_event *event, int64_t now_ns, double at_s,
                          struct rule_alarm *out);
+
+/* When the values came that rules have been given without rule_set_take(). */
+void rule_set_came(struct rule_set *self, const double *at_s, uint32_t values);
 
 /* Saves the set, or loads what a set of the same or of other rules has saved into a new one: a rule goes on bit for bit
  * where one of the same metric, detector and parameters was saved, and is new elsewhere. For shift_ns see

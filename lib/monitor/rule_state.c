@@ -9,7 +9,6 @@
 #include "lib/detect/detector.h"
 
 #define LINE ((size_t)64)                  /* bytes of a line of the cache */
-#define STATE_HOT 128                      /* what most values touch of a state */
 #define TO_L2 2                            /* rules are too many for the first level */
 #define RATE_FIRST 100                     /* values of the first measurement: charts do not judge before */
 #define RATE_VALUES 500                    /* of each later one, */
@@ -46,15 +45,15 @@ void rule_state_destroy(struct rule_state **self_p)
     if (!*self_p)
         return;
     detect_close(rule_state_detect(*self_p));
-    moments_clear(&(*self_p)->moments);
+    rule_times_leave(*self_p);
     free(*self_p);
     *self_p = NULL;
 }
 
 void rule_state_prefetch(const struct rule_state *self, const struct drift_rule *rule, uint64_t index)
 {
-    for (size_t at = 0; at < STATE_HOT; at += LINE)
-        __builtin_prefetch((const char *)self + at, 1, TO_L2);
+    static_assert(sizeof *self == LINE, "a state is a cache line");
+    __builtin_prefetch(self, 1, TO_L2);
     detect_prefetch(rule_state_detect(self), &rule->params, index);
 }
 
@@ -66,7 +65,7 @@ const struct metric *rule_state_find(struct rule_state *self, const struct drift
         return &event->metrics[at];
     for (uint32_t tried = 0; tried < event->metric_count; tried++) {
         if (text_is(event->metrics[at].name, rule->metric)) {
-            self->guess = at;
+            self->guess = (uint16_t)at;
             self->key = event->metrics[at].key;
             return &event->metrics[at];
         }
@@ -75,10 +74,17 @@ const struct metric *rule_state_find(struct rule_state *self, const struct drift
     return NULL;
 }
 
+/* A count that stays at its end. */
+static uint32_t more(uint32_t count, uint32_t values)
+{
+    return count < UINT32_MAX - values ? count + values : UINT32_MAX;
+}
+
 /* Counts one value; true when a measurement is complete. */
 static bool measure(struct rule_state *self, int64_t now_ns)
 {
-    if (self->counted++ == 0) {
+    self->counted = more(self->counted, 1);
+    if (self->counted == 1) {
         self->counted_since_ns = now_ns;
         return false;
     }
@@ -135,17 +141,23 @@ static int add(struct rule_state *self, const struct metric *metric, struct dete
     return -EINVAL;
 }
 
-bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, const struct metric *metric,
-                     struct detect_category *room, int64_t now_ns, double at_s, struct detect_verdict *out)
+void rule_state_refuse(struct rule_state *self)
 {
+    self->refused = more(self->refused, 1);
+}
+
+bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, const struct metric *metric,
+                     struct detect_category *room, int64_t now_ns, struct detect_verdict *out)
+{
+    const uint64_t taken = rule_state_taken(self);
     follow_rate(self, rule, now_ns);
     if (add(self, metric, room, out) != 0) {
-        self->refused++;
+        rule_state_refuse(self);
         return false;
     }
-    if (out->n == self->moments.count)
+    if (out->n == taken)
         return false;
-    moments_add(&self->moments, at_s);
+    self->moved = true;
     if (isfinite(out->statistic)) {
         self->statistic = out->statistic;
         self->threshold = out->threshold;
@@ -160,10 +172,11 @@ static uint32_t unmeasured(const struct rule_state *self, uint32_t most, int64_t
     if (self->counted == 0)
         return 0;
     if (self->rate <= 0) {
-        const uint64_t left = self->counted + 1 < RATE_FIRST ? RATE_FIRST - self->counted - 1 : 0;
-        return left < most ? (uint32_t)left : most;
+        const uint32_t left = self->counted < RATE_FIRST - 1 ? RATE_FIRST - 1 - self->counted : 0;
+        return left < most ? left : most;
     }
-    if (self->counted + most >= RATE_VALUES && __builtin_add_overflow(self->counted_since_ns, RATE_LEAST_NS, until_ns))
+    if (more(self->counted, most) >= RATE_VALUES &&
+        __builtin_add_overflow(self->counted_since_ns, RATE_LEAST_NS, until_ns))
         *until_ns = INT64_MAX;
     return most;
 }
@@ -184,14 +197,18 @@ bool rule_state_knows_quiet(const struct rule_state *self)
     return detect_knows_quiet(rule_state_detect(self));
 }
 
-void rule_state_take_quiet(struct rule_state *self, const struct drift_rule *rule, const double *values,
-                           const double *at_s, uint32_t count)
+uint64_t rule_state_taken(const struct rule_state *self)
+{
+    return detect_taken(rule_state_detect(self));
+}
+
+void rule_state_take_quiet(struct rule_state *self, const struct drift_rule *rule, const double *values, uint32_t count)
 {
     struct detect_verdict verdict;
     if (rule->step_count >= 2)
-        self->counted += count;
+        self->counted = more(self->counted, count);
     detect_take_quiet(rule_state_detect(self), values, count, &verdict);
-    moments_add_all(&self->moments, at_s, count);
+    self->moved = true;
     if (isfinite(verdict.statistic)) {
         self->statistic = verdict.statistic;
         self->threshold = verdict.threshold;
@@ -202,7 +219,7 @@ void rule_state_restart(struct rule_state *self)
 {
     detect_reset(rule_state_detect(self));
     self->statistic = self->threshold = NAN;
-    moments_clear(&self->moments);
+    rule_times_leave(self);
     rule_state_pause(self);
 }
 
@@ -213,7 +230,9 @@ void rule_state_pause(struct rule_state *self)
 
 double rule_state_change_s(const struct rule_state *self, const struct detect_verdict *verdict, double otherwise)
 {
-    return verdict->changed_at == DETECT_UNKNOWN ? otherwise : moments_get(&self->moments, verdict->changed_at);
+    return verdict->changed_at == DETECT_UNKNOWN || !self->times
+               ? otherwise
+               : moments_get(&self->times->moments, verdict->changed_at);
 }
 
 double rule_state_promise(const struct rule_state *self, const struct drift_rule *rule)
@@ -252,23 +271,36 @@ static bool load_detect(struct detect *detect, const uint8_t *saved, size_t size
     return error == 0;
 }
 
+/* A count that has become narrower. */
+static void walk_count(uint32_t *count, struct codec *codec)
+{
+    uint64_t whole = *count;
+    codec_u64(codec, &whole);
+    *count = whole < UINT32_MAX ? (uint32_t)whole : UINT32_MAX;
+}
+
+static void walk_head(struct rule_state *at, uint64_t taken, uint32_t *steps, uint32_t *step, struct codec *codec,
+                      int64_t shift_ns)
+{
+    codec_u64(codec, &taken);
+    walk_count(&at->refused, codec);
+    codec_u32(codec, steps, RULE_STEPS_MAX);
+    codec_u32(codec, step, RULE_STEPS_MAX - 1);
+    codec_f64(codec, &at->rate);
+    walk_count(&at->counted, codec);
+    codec_moment(codec, &at->counted_since_ns, shift_ns);
+    codec_f64(codec, &at->statistic);
+    codec_f64(codec, &at->threshold);
+    rule_times_walk(at, taken, codec);
+}
+
 bool rule_state_walk(struct rule_state *self, const struct drift_rule *rule, struct codec *codec, int64_t shift_ns)
 {
     struct rule_state at = {0};
     if (!codec_loads(codec))
         at = *self;
-    uint64_t taken = at.moments.count;
     uint32_t steps = codec_loads(codec) ? 0 : rule->step_count, step = at.step;
-    codec_u64(codec, &taken);
-    codec_u64(codec, &at.refused);
-    codec_u32(codec, &steps, RULE_STEPS_MAX);
-    codec_u32(codec, &step, RULE_STEPS_MAX - 1);
-    codec_f64(codec, &at.rate);
-    codec_u64(codec, &at.counted);
-    codec_moment(codec, &at.counted_since_ns, shift_ns);
-    codec_f64(codec, &at.statistic);
-    codec_f64(codec, &at.threshold);
-    moments_walk(&at.moments, codec);
+    walk_head(&at, codec_loads(codec) ? 0 : rule_state_taken(self), &steps, &step, codec, shift_ns);
     if (!codec_loads(codec)) {
         save_detect(rule_state_detect(self), codec);
         return true;
@@ -285,6 +317,6 @@ bool rule_state_walk(struct rule_state *self, const struct drift_rule *rule, str
             return true;
         }
     }
-    moments_clear(&at.moments);
+    rule_times_leave(&at);
     return false;
 }

@@ -1,6 +1,7 @@
 /* rule_state.h - one drift rule at work on one model.
  *
- * State and detector are one block on lines of the cache of their own, with what every value touches first.
+ * State and detector are one block on lines of the cache of their own, with what every value touches first; when its
+ * values came is kept apart, mostly for several rules together (rule_times.h).
  *
  * Threads: belongs to its monitor's. Memory: rule_state_new() takes what is needed to go on; rule_state_take() takes
  * more while a reference is collected, as a stream gets long, and for a first histogram or categories. Failure:
@@ -9,25 +10,26 @@
 #ifndef DRIFT_LIB_MONITOR_RULE_STATE_H
 #define DRIFT_LIB_MONITOR_RULE_STATE_H
 
-#include "lib/monitor/moments.h"
 #include "lib/monitor/rule.h"
+#include "lib/monitor/rule_times.h"
 
-/* The first line of the cache, and of the moments another, are what most values touch. */
+/* One line of the cache. */
 struct rule_state {
-    uint64_t key;     /* where an event had the metric the last time: under which key (struct metric); 0: none, */
-    uint32_t guess;   /* and which of its metrics it was */
-    uint32_t place;   /* the same in events that wait (monitor_batch.h); RULE_NO_PLACE: they have none */
-    uint16_t step;    /* of the promise */
-    bool errors;      /* the detector takes errors, the metric tells what is right */
-    double rate;      /* values a second, measured; 0: not yet */
-    uint64_t counted; /* of the measurement under way, */
-    int64_t counted_since_ns;    /* and when it began */
+    uint64_t key;   /* where an event had the metric the last time: under which key (struct metric); 0: none, */
+    uint16_t guess; /* and which of its metrics it was */
+    uint16_t place; /* the same in events that wait (monitor_batch.h); RULE_NO_PLACE: they have none */
+    uint16_t step;  /* of the promise */
+    bool errors;    /* the detector takes errors, the metric tells what is right */
+    bool moved;     /* it has taken what rule_times_add() is to hear of */
+    double rate;    /* values a second, measured; 0: not yet */
+    int64_t counted_since_ns;    /* when the measurement under way began, */
+    uint32_t counted;            /* and its values */
+    uint32_t refused;            /* values of a kind that the detector does not take, or that it had no memory for */
     double statistic, threshold; /* the latest; NAN: it does not judge yet */
-    struct moments moments;      /* of the values that the detector has taken since it began */
-    uint64_t refused;            /* values of a kind that the detector does not take, or that it had no memory for */
+    struct rule_times *times;    /* of the values that the detector has taken since it began; NULL: not known */
 };
 
-#define RULE_NO_PLACE UINT32_MAX
+#define RULE_NO_PLACE UINT16_MAX
 
 /* Its detector, which begins on a line of its own behind the state. */
 struct detect *rule_state_detect(const struct rule_state *self);
@@ -43,9 +45,10 @@ void rule_state_prefetch(const struct rule_state *self, const struct drift_rule 
 const struct metric *rule_state_find(struct rule_state *self, const struct drift_rule *rule,
                                      const struct metric_event *event);
 
-/* Takes a metric; `room` holds its categories if it has some. True: *out is a drift. */
+/* Takes a metric; `room` holds its categories if it has some. True: *out is a drift. When it came rule_times_add() is
+ * to say. */
 bool rule_state_take(struct rule_state *self, const struct drift_rule *rule, const struct metric *metric,
-                     struct detect_category *room, int64_t now_ns, double at_s, struct detect_verdict *out);
+                     struct detect_category *room, int64_t now_ns, struct detect_verdict *out);
 
 /* What may come without a word, for so many values at most, and until when. False: its kind of detector never knows. */
 bool rule_state_quiet(const struct rule_state *self, const struct drift_rule *rule, uint32_t most,
@@ -53,9 +56,15 @@ bool rule_state_quiet(const struct rule_state *self, const struct drift_rule *ru
 
 bool rule_state_knows_quiet(const struct rule_state *self);
 
-/* Takes numbers that kept to it, errors where the detector takes these. */
+/* Takes numbers that kept to it, errors where the detector takes these; the same goes for when they came. */
 void rule_state_take_quiet(struct rule_state *self, const struct drift_rule *rule, const double *values,
-                           const double *at_s, uint32_t count);
+                           uint32_t count);
+
+/* Counts a value that was not taken. */
+void rule_state_refuse(struct rule_state *self);
+
+/* Values taken since it began. */
+uint64_t rule_state_taken(const struct rule_state *self);
 
 /* Saves the state, or loads it into one that is new, which then goes on bit for bit. A state of other parameters, or
  * any for NULL, is passed over: false. For shift_ns see codec_moment(). */
