@@ -176,8 +176,13 @@ void step_note(struct core *self, const struct request *request, const char *by,
 void step_begin(struct core *self, struct live *live, const char *by, const char *why)
 {
     const struct request *request = live_value(live);
-    store_add_request(self->store, request);
-    int64_t line = add_line(self, request, request->attempt, NULL, by, why);
+    int64_t line = store_add_line(self->store, &(struct store_line){.request = request->id,
+                                                                    .number = store_add_request(self->store, request),
+                                                                    .attempt = request->attempt,
+                                                                    .at_s = self->now.wall_s,
+                                                                    .to = request_state_name(request->state),
+                                                                    .by = by,
+                                                                    .why = why});
     tell(self, request, &requested, line,
          &(struct tale){.attempt = request->attempt, .trainer = "", .by = by, .why = why});
 }

@@ -50,7 +50,8 @@ int store_tidy(struct store *self, bool soon);
 
 /* -- requests ------------------------------------------------------------------------------------------------------ */
 
-void store_add_request(struct store *self, const struct request *request);
+/* Returns the request's number, by which its lines point at it; 0 when it failed. */
+int64_t store_add_request(struct store *self, const struct request *request);
 void store_set_request(struct store *self, const struct request *request);
 
 /* 1 and the request; 0: there is none; a negative error. */
@@ -70,6 +71,7 @@ int store_count_states(struct store *self, uint64_t counts[REQUEST_STATES]);
 
 struct store_line {
     const char *request;
+    int64_t number; /* of the request, as store_add_request() returned it; 0: it is looked up */
     uint32_t attempt;
     double at_s;
     const char *from; /* NULL: the request is made by this */

@@ -2,19 +2,27 @@
 
 #define FORGET_MOST 64
 
-static void forget(struct store *self, const char *id)
+struct gone {
+    int64_t number;
+    char id[REQUEST_ID_LEN + 1];
+};
+
+static void forget(struct store *self, const struct gone *gone)
 {
-    static const enum store_statement statements[] = {FORGET_REQUEST, FORGET_LINES, FORGET_OUTCOMES};
-    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
-        struct cursor cursor = store_write(self, statements[i]);
-        put_text(&cursor, id);
-        store_execute(&cursor);
-    }
+    struct cursor cursor = store_write(self, FORGET_REQUEST);
+    put_integer(&cursor, gone->number);
+    store_execute(&cursor);
+    cursor = store_write(self, FORGET_LINES);
+    put_integer(&cursor, gone->number);
+    store_execute(&cursor);
+    cursor = store_write(self, FORGET_OUTCOMES);
+    put_text(&cursor, gone->id);
+    store_execute(&cursor);
 }
 
 int store_forget(struct store *self, struct moment before, uint32_t most, uint64_t gone[REQUEST_STATES])
 {
-    char ids[FORGET_MOST][REQUEST_ID_LEN + 1];
+    struct gone found[FORGET_MOST];
     struct cursor cursor = store_read(self, ENDED_LONG_AGO);
     int rc, count = 0;
     put_integer(&cursor, self->boot);
@@ -23,7 +31,8 @@ int store_forget(struct store *self, struct moment before, uint32_t most, uint64
     put_integer(&cursor, most < FORGET_MOST ? most : FORGET_MOST);
     while ((rc = store_next(&cursor)) == 1) {
         enum request_state state;
-        get_string(&cursor, ids[count], sizeof *ids);
+        found[count].number = get_integer(&cursor);
+        get_string(&cursor, found[count].id, sizeof found[count].id);
         const char *name = get_text(&cursor);
         if (name && request_state_of(text_of(name), &state) == 0)
             gone[state]++;
@@ -32,6 +41,6 @@ int store_forget(struct store *self, struct moment before, uint32_t most, uint64
     if (rc < 0)
         return rc;
     for (int i = 0; i < count; i++)
-        forget(self, ids[i]);
+        forget(self, &found[i]);
     return count;
 }

@@ -27,13 +27,8 @@ int store_get_model(struct store *self, const char *model, struct store_model *o
 
 void store_put_model(struct store *self, const struct store_model *model)
 {
-    struct model_id id;
-    struct text family = text_of(model->model);
-    if (model_id_parse(&id, family) == 0)
-        family = model_id_family(&id);
     struct cursor cursor = store_write(self, PUT_MODEL);
     put_text(&cursor, model->model);
-    put_piece(&cursor, family);
     put_integer(&cursor, (int64_t)model->episode);
     put_text(&cursor, *model->request ? model->request : NULL);
     put_integer(&cursor, self->boot);

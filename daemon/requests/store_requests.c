@@ -12,7 +12,7 @@ static struct text family_of(const char *model)
     return model_id_parse(&id, whole) == 0 ? model_id_family(&id) : whole;
 }
 
-void store_add_request(struct store *self, const struct request *request)
+int64_t store_add_request(struct store *self, const struct request *request)
 {
     struct cursor cursor = store_write(self, ADD_REQUEST);
     put_text(&cursor, request->id);
@@ -39,6 +39,7 @@ void store_add_request(struct store *self, const struct request *request)
     put_integer(&cursor, self->boot);
     put_moment(&cursor, request->not_before);
     store_execute(&cursor);
+    return self->error ? 0 : sqlite3_last_insert_rowid(self->db);
 }
 
 /* The wall clock's reading at the end of the lease, for people and tools. */
@@ -200,6 +201,8 @@ int64_t store_add_line(struct store *self, const struct store_line *line)
     put_text(&cursor, line->to);
     put_text(&cursor, line->by);
     put_text(&cursor, line->why);
+    if (line->number)
+        put_integer(&cursor, line->number);
     store_execute(&cursor);
     return self->error ? 0 : sqlite3_last_insert_rowid(self->db);
 }

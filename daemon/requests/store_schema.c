@@ -128,7 +128,59 @@ static const char version_5[] =
     " WHEN EXISTS (SELECT 1 FROM requests WHERE id = OLD.request)"
     " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;";
 
-const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3, version_4, version_5};
+/* Fewer trees a trigger, seven instead of twelve: an id is made of model and episode, so that its own index keeps
+ * (model, episode) unique as well; models of a family stand together under their names; rows found by their names alone
+ * are kept in the tree of these; and lines point at a request by its number, which grows, where its id, a hash, would
+ * touch a page of the index for each line. */
+static const char version_6[] =
+    "DROP TRIGGER requests_final; DROP TRIGGER requests_live_stay; DROP TRIGGER history_no_delete;"
+    "DROP TRIGGER history_no_update;"
+    "CREATE TABLE requests_anew ("
+    " number INTEGER PRIMARY KEY,"
+    " id TEXT NOT NULL UNIQUE, model TEXT NOT NULL, family TEXT NOT NULL, episode INTEGER NOT NULL,"
+    " state TEXT NOT NULL CHECK (" IS_LIVE("state") " OR " IS_FINAL("state") "),"
+    " attempt INTEGER NOT NULL CHECK (attempt >= 1), offers INTEGER NOT NULL, taken INTEGER NOT NULL,"
+    " cancel_asked INTEGER NOT NULL, silent INTEGER NOT NULL,"
+    " strategy TEXT NOT NULL, strategy_reason TEXT NOT NULL, gpu_hours REAL NOT NULL,"
+    " trainer TEXT, fraction REAL, note TEXT,"
+    " severity REAL NOT NULL, metric TEXT, observed REAL, bound REAL, trigger_json TEXT NOT NULL,"
+    " metrics_json TEXT NOT NULL, lease_end_s REAL, offered_for_ns INTEGER NOT NULL, boot INTEGER NOT NULL,"
+    " created_ns INTEGER, created_s REAL, not_before_ns INTEGER, not_before_s REAL,"
+    " first_offered_ns INTEGER, first_offered_s REAL, offered_ns INTEGER, offered_s REAL,"
+    " accepted_ns INTEGER, accepted_s REAL, ended_ns INTEGER, ended_s REAL);"
+    "INSERT INTO requests_anew SELECT rowid, * FROM requests ORDER BY rowid;"
+    "CREATE TABLE history_anew ("
+    " seq INTEGER PRIMARY KEY, request INTEGER NOT NULL REFERENCES requests (number), attempt INTEGER NOT NULL,"
+    " at REAL NOT NULL, \"from\" TEXT, \"to\" TEXT NOT NULL, \"by\" TEXT NOT NULL, why TEXT NOT NULL);"
+    "INSERT INTO history_anew SELECT h.seq, r.number, h.attempt, h.at, h.\"from\", h.\"to\", h.\"by\", h.why"
+    " FROM history h JOIN requests_anew r ON r.id = h.request ORDER BY h.seq;"
+    "CREATE TABLE models_anew ("
+    " model TEXT NOT NULL PRIMARY KEY, episode INTEGER NOT NULL, request TEXT,"
+    " boot INTEGER NOT NULL, first_seen_ns INTEGER, first_seen_s REAL, served_ns INTEGER, served_s REAL,"
+    " triggered_ns INTEGER, triggered_s REAL, ended_ns INTEGER, ended_s REAL) WITHOUT ROWID;"
+    "INSERT INTO models_anew SELECT model, episode, request, boot, first_seen_ns, first_seen_s, served_ns, served_s,"
+    " triggered_ns, triggered_s, ended_ns, ended_s FROM models ORDER BY model;"
+    "CREATE TABLE families_anew ("
+    " family TEXT NOT NULL PRIMARY KEY, requests INTEGER NOT NULL, fruitless INTEGER NOT NULL,"
+    " unrecoverable INTEGER NOT NULL, recovered INTEGER NOT NULL, last_request TEXT) WITHOUT ROWID;"
+    "INSERT INTO families_anew SELECT * FROM families ORDER BY family;"
+    "DROP TABLE history; DROP TABLE requests; DROP TABLE models; DROP TABLE families;"
+    "ALTER TABLE requests_anew RENAME TO requests; ALTER TABLE history_anew RENAME TO history;"
+    "ALTER TABLE models_anew RENAME TO models; ALTER TABLE families_anew RENAME TO families;"
+    "CREATE UNIQUE INDEX requests_one_live ON requests (family) WHERE " IS_LIVE("state") ";"
+    "CREATE INDEX requests_ended ON requests (ended_s) WHERE ended_s IS NOT NULL;"
+    "CREATE INDEX history_request ON history (request);"
+    "CREATE TRIGGER requests_final BEFORE UPDATE ON requests WHEN NEW.state <> OLD.state AND " IS_FINAL("OLD.state")
+    " BEGIN SELECT RAISE (ABORT, 'a final state never changes'); END;"
+    "CREATE TRIGGER requests_live_stay BEFORE DELETE ON requests WHEN " IS_LIVE("OLD.state")
+    " BEGIN SELECT RAISE (ABORT, 'a live request is never dropped'); END;"
+    "CREATE TRIGGER history_no_update BEFORE UPDATE ON history"
+    " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;"
+    "CREATE TRIGGER history_no_delete BEFORE DELETE ON history"
+    " WHEN EXISTS (SELECT 1 FROM requests WHERE number = OLD.request)"
+    " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;";
+
+const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3, version_4, version_5, version_6};
 
 #define REQUEST_COLUMNS                                                                                                \
     "id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason, gpu_hours,"   \
@@ -148,6 +200,9 @@ const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3,
  * from which on things count. */
 #define SINCE(name) "(boot = ?1 AND " name "_ns > ?2 OR boot <> ?1 AND " name "_s > ?3)"
 
+/* The models of the family ?1: nothing but a slash follows it in their names, and the character after that is '0'. */
+#define OF_FAMILY "model > ?1 || '/' AND model < ?1 || '0'"
+
 const char *const store_sql[STATEMENTS] = {
     [ADD_REQUEST] =
         "INSERT INTO requests (id, model, family, episode, metric, severity, observed, bound, trigger_json,"
@@ -163,11 +218,13 @@ const char *const store_sql[STATEMENTS] = {
     [GET_REQUEST] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE id = ?1",
     [LIVE_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE " IS_LIVE("state"),
     [NEWEST_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE ?1 IS NULL OR state = ?1"
-                        " ORDER BY rowid DESC LIMIT ?2",
+                        " ORDER BY number DESC LIMIT ?2",
     [COUNT_STATES] = "SELECT state, count(*) FROM requests GROUP BY state",
     [ADD_LINE] =
-        "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why) VALUES (?1,?2,?3,?4,?5,?6,?7)",
-    [LINES] = "SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history WHERE request = ?1 ORDER BY seq",
+        "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why)"
+        " VALUES (coalesce (?8, (SELECT number FROM requests WHERE id = ?1)),?2,?3,?4,?5,?6,?7)",
+    [LINES] = "SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history"
+              " WHERE request = (SELECT number FROM requests WHERE id = ?1) ORDER BY seq",
     [BEGIN_ATTEMPT] =
         "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, said, expected_gpu_hours, boot,"
         " accepted_ns, accepted_s, heard_s) VALUES (?1,?2,?3,?4,?5,'running',0,?6,?7,?8,?9,?9)",
@@ -198,27 +255,24 @@ const char *const store_sql[STATEMENTS] = {
     [USED_HOURS] = "SELECT request, attempt, family, coalesce (gpu_hours, expected_gpu_hours), boot, accepted_ns,"
                    " accepted_s FROM outcomes WHERE " SINCE("accepted"),
     [GET_MODEL] = "SELECT " MODEL_COLUMNS " FROM models WHERE model = ?1",
-    [PUT_MODEL] = "INSERT INTO models (model, family, episode, request, boot, first_seen_ns, first_seen_s,"
+    [PUT_MODEL] = "INSERT OR REPLACE INTO models (model, episode, request, boot, first_seen_ns, first_seen_s,"
                   " served_ns, served_s, triggered_ns, triggered_s, ended_ns, ended_s)"
-                  " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13) ON CONFLICT (model) DO UPDATE SET episode = ?3,"
-                  " request = ?4, boot = ?5, first_seen_ns = ?6, first_seen_s = ?7, served_ns = ?8, served_s = ?9,"
-                  " triggered_ns = ?10, triggered_s = ?11, ended_ns = ?12, ended_s = ?13",
+                  " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12)",
     [EPISODES] = "SELECT " MODEL_COLUMNS " FROM models WHERE episode > 0",
-    [FAMILY_EPISODES] = "SELECT " MODEL_COLUMNS " FROM models WHERE family = ?1 AND episode > 0",
-    [WAITING] = "SELECT " MODEL_COLUMNS " FROM models WHERE family = ?1 AND request = ?2",
-    [VERSIONS] = "SELECT " MODEL_COLUMNS " FROM models WHERE family = ?1 AND served_s IS NOT NULL",
+    [FAMILY_EPISODES] = "SELECT " MODEL_COLUMNS " FROM models WHERE " OF_FAMILY " AND episode > 0",
+    [WAITING] = "SELECT " MODEL_COLUMNS " FROM models WHERE " OF_FAMILY " AND request = ?2",
+    [VERSIONS] = "SELECT " MODEL_COLUMNS " FROM models WHERE " OF_FAMILY " AND served_s IS NOT NULL",
     [GET_FAMILY] = "SELECT requests, fruitless, unrecoverable, recovered, last_request FROM families WHERE family = ?1",
-    [PUT_FAMILY] = "INSERT INTO families (family, requests, fruitless, unrecoverable, recovered, last_request)"
-                   " VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (family) DO UPDATE SET requests = ?2, fruitless = ?3,"
-                   " unrecoverable = ?4, recovered = ?5, last_request = ?6",
+    [PUT_FAMILY] = "INSERT OR REPLACE INTO families (family, requests, fruitless, unrecoverable, recovered,"
+                   " last_request) VALUES (?1,?2,?3,?4,?5,?6)",
     [PUT_SILENCE] = "INSERT OR REPLACE INTO silences (pattern, reason, for_ns, boot, made_ns, made_s)"
                     " VALUES (?1,?2,?3,?4,?5,?6)",
     [END_SILENCES] = "DELETE FROM silences WHERE ?1 IS NULL OR pattern = ?1",
     [SILENCES] = "SELECT pattern, reason, for_ns, boot, made_ns, made_s FROM silences ORDER BY pattern",
-    [ENDED_LONG_AGO] = "SELECT id, state FROM requests WHERE ended_s IS NOT NULL AND state IN " FINAL
+    [ENDED_LONG_AGO] = "SELECT number, id, state FROM requests WHERE ended_s IS NOT NULL AND state IN " FINAL
                        " AND NOT " SINCE("ended") " AND id NOT IN (SELECT last_request FROM families WHERE last_request"
                                                   " IS NOT NULL) LIMIT ?4",
-    [FORGET_REQUEST] = "DELETE FROM requests WHERE id = ?1",
+    [FORGET_REQUEST] = "DELETE FROM requests WHERE number = ?1",
     [FORGET_LINES] = "DELETE FROM history WHERE request = ?1",
     [FORGET_OUTCOMES] = "DELETE FROM outcomes WHERE request = ?1",
     [PROBE] = "UPDATE probes SET count = count + 1", /* a row that stays as it was would not be written */

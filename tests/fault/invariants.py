@@ -41,7 +41,8 @@ def read(store):
         requests = [Request(*row) for row in
                     db.execute("SELECT id, model, family, episode, state, attempt, taken FROM requests")]
         lines = [Line(*row) for row in
-                 db.execute('SELECT seq, request, attempt, at, "from", "to", "by", why FROM history ORDER BY seq')]
+                 db.execute('SELECT seq, coalesce(id, h.request), h.attempt, at, "from", "to", "by", why FROM history h'
+                            " LEFT JOIN requests ON number = h.request ORDER BY seq")]
         db.close()
         return {r.id: r for r in requests}, lines
 

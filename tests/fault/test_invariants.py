@@ -34,10 +34,12 @@ class Invariants(unittest.TestCase):
         if os.path.exists(path):
             os.unlink(path)
         db = sqlite3.connect(path)
-        db.execute("CREATE TABLE requests (id, model, family, episode, state, attempt, taken)")
+        db.execute("CREATE TABLE requests (number INTEGER PRIMARY KEY, id, model, family, episode, state, attempt, taken)")
         db.execute('CREATE TABLE history (seq INTEGER PRIMARY KEY, request, attempt, at, "from", "to", "by", why)')
-        db.executemany("INSERT INTO requests VALUES (?,?,?,?,?,?,?)", requests)
-        db.executemany('INSERT INTO history (request, attempt, at, "from", "to", "by", why) VALUES (?,?,0,?,?,?,?)', lines)
+        db.executemany("INSERT INTO requests (id, model, family, episode, state, attempt, taken) VALUES (?,?,?,?,?,?,?)",
+                       requests)
+        db.executemany('INSERT INTO history (request, attempt, at, "from", "to", "by", why) VALUES'
+                       " (coalesce((SELECT number FROM requests WHERE id = ?1),?1),?2,0,?3,?4,?5,?6)", lines)
         db.commit()
         db.close()
         return path

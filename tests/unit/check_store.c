@@ -89,11 +89,52 @@ START_TEST(a_newer_store_is_refused)
     struct store *store = open_store();
     store_close(&store);
     sql("PRAGMA user_version = 99", SQLITE_OK);
-    refuses(-EILSEQ, "newer driftd (version 99, this one knows 5)");
+    refuses(-EILSEQ, "newer driftd (version 99, this one knows 6)");
     sql("PRAGMA user_version = 0", SQLITE_OK);
     refuses(-EILSEQ, "damaged");
 }
 END_TEST
+
+static void note_line(void *argument, const struct store_line *line)
+{
+    ck_assert_str_eq(line->to, "PENDING");
+    ck_assert_str_eq(line->why, "y");
+    *(double *)argument += 100 + line->at_s;
+}
+
+static void note_model(void *argument, const struct store_model *model)
+{
+    strcat(argument, model->model);
+    strcat(argument, " ");
+}
+
+static int note_id(void *argument, struct request *request)
+{
+    strcat(argument, request->id);
+    return 0;
+}
+
+/* Lines by their requests, models by their families, requests in their order. */
+static void what_was_kept_is_still_found(struct store *store)
+{
+    char models[256] = "", newest[64] = "";
+    struct store_family family;
+    struct store_model model;
+    double lines = 0;
+    ck_assert_int_eq(store_each_line(store, "r1", note_line, &lines), 0);
+    ck_assert_double_eq_tol(lines, 102, 1e-12);
+    ck_assert_int_eq(store_each_of_family(store, text_of("p/n"), note_model, models), 0);
+    ck_assert_str_eq(models, "p/n/v p/n/w ");
+    ck_assert_int_eq(store_get_model(store, "p/n/v", &model), 1);
+    ck_assert_uint_eq(model.episode, 4);
+    ck_assert_str_eq(model.request, "r3");
+    ck_assert_int_eq(store_get_family(store, text_of("p/n"), &family), 1);
+    ck_assert_uint_eq(family.requests, 4);
+    ck_assert_uint_eq(family.fruitless, 2);
+    ck_assert_str_eq(family.last_request, "r3");
+    ck_assert_int_eq(store_each_newest(store, REQUEST_STATES, 2, note_id, newest), 0);
+    ck_assert_str_eq(newest, "r3r2");
+}
 
 /* A store of the first version: what it knows of outcomes is in the tallies. */
 START_TEST(an_older_store_is_brought_up)
@@ -111,12 +152,19 @@ START_TEST(an_older_store_is_brought_up)
             " offered_for_ns, boot) VALUES ('r%d', 'p/n/v', 'p/n', %d, '%s', 1, 0, 1, 0, 0, 'pbt', '', 12, 0.1, 0.5,"
             " 0.8, '{}', '{}', 0, 1);"
             "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, gain, gpu_hours, said,"
-            " expected_gpu_hours, boot) VALUES ('r%d', 1, 'p/n', 'pbt', 't', %s, 0, 12, 1)",
-            i, i, i == 3 ? "RUNNING" : "DONE", i, outcomes[i]);
+            " expected_gpu_hours, boot) VALUES ('r%d', 1, 'p/n', 'pbt', 't', %s, 0, 12, 1);"
+            "INSERT INTO history (request, attempt, at, \"to\", \"by\", why) VALUES ('r%d', 1, %d, 'PENDING', 'x', "
+            "'y')",
+            i, i, i == 3 ? "RUNNING" : "DONE", i, outcomes[i], 3 - i, i);
         sql(insert, SQLITE_OK);
     }
+    sql("INSERT INTO models (model, family, episode, request, boot) VALUES ('p/n/v', 'p/n', 4, 'r3', 1),"
+        " ('p/n/w', 'p/n', 1, NULL, 1), ('p/n0/v', 'p/n0', 1, NULL, 1), ('p/n-/v', 'p/n-', 1, NULL, 1);"
+        "INSERT INTO families VALUES ('p/n', 4, 2, 1, 0, 'r3')",
+        SQLITE_OK);
     struct store *store = open_store();
     struct history_row row;
+    what_was_kept_is_still_found(store);
     ck_assert_int_eq(store_get_tally(store, text_of("p/n"), "pbt", &row), 0);
     ck_assert_double_eq_tol(row.here.attempts, 3, 1e-12);
     ck_assert_double_eq_tol(row.here.recovered, 1.5, 1e-12);
@@ -141,8 +189,7 @@ START_TEST(an_older_store_is_brought_up)
     sql("UPDATE requests SET state = 'PENDING' WHERE id = 'r0'", SQLITE_CONSTRAINT);
     sql("DELETE FROM requests WHERE id = 'r3'", SQLITE_CONSTRAINT);
     sql("UPDATE requests SET state = 'ASLEEP' WHERE id = 'r3'", SQLITE_CONSTRAINT);
-    sql("INSERT INTO history (request, attempt, at, \"to\", \"by\", why) VALUES ('r0', 1, 0, 'DONE', 'x', '')",
-        SQLITE_OK);
+    sql("INSERT INTO history (request, attempt, at, \"to\", \"by\", why) VALUES (1, 1, 0, 'DONE', 'x', '')", SQLITE_OK);
     sql("DELETE FROM history", SQLITE_CONSTRAINT);
 }
 END_TEST
