@@ -42,7 +42,19 @@ install_older() {
     check "the edited file is in force" in_force 'workers: 1'
 }
 
-# One request is done, one is trained, one or two are offered to the trainer, who is busy, the others wait.
+# Is connected to the jobs and takes none: what is sent to it stays OFFERED. (A `driftc trainer` that works leaves the jobs
+# meanwhile, so that nothing can be offered to it.)
+idler() {
+    setsid /usr/bin/python3 -c '
+import os, signal, sys, zmq
+jobs = zmq.Context().socket(zmq.PULL)
+jobs.setsockopt(zmq.RCVHWM, 1)
+print(os.getpid(), file=open(sys.argv[1], "w"), flush=True)
+jobs.connect("tcp://127.0.0.1:5571")
+signal.pause()' "$home/idler.pid" >"$home/idler.log" 2>&1 &
+}
+
+# One request is done, one is trained, one or more are offered to somebody who does not answer, the others wait.
 put_under_way() {
     publish shop/detector/v1
     check "a model is heard" until_true events_of_are shop/detector/v1 10
@@ -50,13 +62,16 @@ put_under_way() {
     driftc retrain shop/first/v1 --reason trial >/dev/null
     trainer quick 'echo "{\"version\": \"v2\"}"' --once
     check "a request is done" until_true count_is done 1
-    for i in 1 2 3 4; do
-        driftc retrain shop/m$i/v1 --reason trial >/dev/null
-    done
     rm -f "$home/go"
     trainer slow 'until [ -e go ]; do sleep 0.1; done; echo "{\"version\": \"v2\"}"'
+    driftc retrain shop/m1/v1 --reason trial >/dev/null
     check "one is worked on" until_true count_is running 1
+    idler
+    for i in 2 3 4; do
+        driftc retrain shop/m$i/v1 --reason trial >/dev/null
+    done
     check "others are offered" until_true some_in offered
+    kill "$(cat "$home/idler.pid")"
     ids >"$home/ids"
     for state in done running offered; do
         ids --state $state >"$home/$state"
