@@ -113,7 +113,7 @@ static void read_projects_of(struct reading *self, const struct node *node, stru
         return;
     }
     const char **projects = arena_take(&self->box->memory, node->count, sizeof *projects);
-    out->project_count = 0;
+    uint32_t count = 0;
     for (const struct node *item = node->first; item && projects; item = item->next) {
         bool all = item->kind == NODE_SCALAR && text_is(item->text, "*");
         if (all && node->count == 1)
@@ -124,9 +124,11 @@ static void read_projects_of(struct reading *self, const struct node *node, stru
                              : "no project; allowed: a name without '/', '*', '?', '[' and control characters, or \"*\"");
             return;
         }
-        projects[out->project_count++] = arena_text(&self->box->memory, item->text);
+        projects[count++] = arena_text(&self->box->memory, item->text);
     }
+    /* A list with a mistake in it limits to nothing here: nobody is let in by a file that has mistakes. */
     out->projects = projects;
+    out->project_count = count;
 }
 
 static const struct config_endpoints *own_endpoints(const struct reading *self, const struct config_client *client,

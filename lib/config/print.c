@@ -66,7 +66,7 @@ static void print_row(struct printer *self, const struct schema_row *row, const 
 static void print_name(struct printer *self, unsigned indent, struct text name)
 {
     print_put(&self->text, "%*s", (int)indent, "");
-    print_quoted(&self->text, name);
+    print_quoted_key(&self->text, name);
     print_put(&self->text, ":");
     end_line(self);
 }

@@ -28,7 +28,8 @@ struct print_text {
     bool failed;
 };
 void print_put(struct print_text *self, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void print_quoted(struct print_text *self, struct text text); /* between double quotes, as YAML and JSON read it */
+void print_quoted(struct print_text *self, struct text text); /* between double quotes, as YAML reads a value; "${" doubled */
+void print_quoted_key(struct print_text *self, struct text text); /* the same of a key, in which no variable stands */
 void print_number(struct print_text *self, double value);     /* the shortest that is read back as the same */
 
 /* The value of a row in the record at `base`. False: it has none there, and nothing was put. */

@@ -59,7 +59,7 @@ static size_t special(const unsigned char *at, size_t left, unsigned *code)
     return 0;
 }
 
-void print_quoted(struct print_text *self, struct text text)
+static void put_quoted(struct print_text *self, struct text text, bool expands)
 {
     print_put(self, "\"");
     for (size_t i = 0; i < text.len;) {
@@ -69,13 +69,23 @@ void print_quoted(struct print_text *self, struct text text)
             print_put(self, "\\u%04X", code);
         else if (text.at[i] == '"' || text.at[i] == '\\')
             print_put(self, "\\%c", text.at[i]);
-        else if (text.at[i] == '$' && i + 1 < text.len && text.at[i + 1] == '{')
+        else if (expands && text.at[i] == '$' && i + 1 < text.len && text.at[i + 1] == '{')
             print_put(self, "$$");
         else
             print_put(self, "%c", text.at[i]);
         i += bytes > 0 ? bytes : 1;
     }
     print_put(self, "\"");
+}
+
+void print_quoted(struct print_text *self, struct text text)
+{
+    put_quoted(self, text, true);
+}
+
+void print_quoted_key(struct print_text *self, struct text text)
+{
+    put_quoted(self, text, false);
 }
 
 void print_number(struct print_text *self, double value)
@@ -162,7 +172,7 @@ static void put_own(struct print_text *self, const struct config_projects *own)
     print_put(self, "{");
     for (uint32_t i = 0; i < own->count; i++) {
         print_put(self, "%s", i > 0 ? ", " : "");
-        print_quoted(self, text_of(own->at[i].project));
+        print_quoted_key(self, text_of(own->at[i].project));
         print_put(self, ": {jobs: ");
         put_endpoints(self, &own->at[i].jobs);
         print_put(self, ", events: ");
@@ -183,7 +193,7 @@ static void put_json(struct print_text *self, const json_t *value)
         print_put(self, "{");
         json_object_foreach ((json_t *)(uintptr_t)value, name, item) {
             print_put(self, "%s", between);
-            print_quoted(self, text_of(name));
+            print_quoted_key(self, text_of(name));
             print_put(self, ": ");
             put_json(self, item);
             between = ", ";

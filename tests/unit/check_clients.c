@@ -92,6 +92,7 @@ START_TEST(mistakes_say_what_is_allowed)
     bad("- {key: \"" A "\", name: a, role: node, projects: x}\n", "projects: no list of projects; allowed: a list of 1 to");
     bad("- {key: \"" A "\", name: a, role: node, projects: [\"*\", x]}\n", "allowed: \"*\" alone, or names alone");
     bad("- {key: \"" A "\", name: a, role: node, projects: [a/b]}\n", "no project; allowed");
+    bad("- {key: \"" A "\", name: a, role: trainer, projects: [shop, a/b]}\n", "no project; allowed");
     bad("- {key: \"" A "\", name: a, role: node}\n- {key: \"" A "\", name: b, role: node}\n", "a key for each");
     /* Jobs and events go to whoever is connected. */
     bad("- {key: \"" A "\", name: a, role: trainer, projects: [shop]}\n",

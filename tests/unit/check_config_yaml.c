@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "lib/config/print.h"
+
 #define TEXT_KEYS "metrics, jobs, feedback, events, control, http, workers, state, log, security, projects, fleet_false_alarms, budgets, retraining"
 
 START_TEST(variables)
@@ -207,6 +209,29 @@ START_TEST(long_texts_are_cut)
 }
 END_TEST
 
+static void print_line(void *argument, const char *line)
+{
+    char *text = argument;
+    ck_assert_uint_lt(strlen(text) + strlen(line) + 2, 65536);
+    strcat(strcat(text, line), "\n");
+}
+
+/* Keys stand for themselves: what is printed is not more of them each time. */
+START_TEST(no_variable_stands_in_a_key)
+{
+    static char printed[65536];
+    const char *yaml = "retraining:\n  limits: {projects: {'a${B}': {per_day: 1}}}\n"
+                       "  strategies: {s: {parameters: {'${D}': '$${E}'}}}\n";
+    struct config *config = parse_good(yaml);
+    ck_assert_int_eq(config_print(config, print_line, printed), 0);
+    config_destroy(&config);
+    ck_assert_ptr_nonnull(strstr(printed, "{\"${D}\": \"$${E}\"}"));
+    ck_assert_ptr_nonnull(strstr(printed, "\"a${B}\":"));
+    config = parse_good(printed);
+    config_destroy(&config);
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("yaml");
@@ -218,5 +243,6 @@ int main(void)
     tcase_add_test(cases, depth_is_bounded);
     tcase_add_test(cases, mistakes_have_a_bound);
     tcase_add_test(cases, long_texts_are_cut);
+    tcase_add_test(cases, no_variable_stands_in_a_key);
     return run_tests(cases, "config yaml");
 }
