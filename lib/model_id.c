@@ -97,6 +97,14 @@ struct text model_id_family(const struct model_id *id)
     return (struct text){id->whole.at, id->project.len + 1 + id->name.len};
 }
 
+struct text model_id_family_of(struct text valid)
+{
+    size_t len = valid.len;
+    while (len && valid.at[len - 1] != '/')
+        len--;
+    return (struct text){valid.at, len ? len - 1 : valid.len};
+}
+
 int model_pattern_check(struct text pattern, const char **why_p)
 {
     if (pattern.len == 0) {

@@ -25,6 +25,9 @@ int model_id_parse(struct model_id *out, struct text text);
 /* The part that training history belongs to: "project/name". */
 struct text model_id_family(const struct model_id *id);
 
+/* The same of a text that is known to be a valid id. Of any other: some part of it. */
+struct text model_id_family_of(struct text valid);
+
 /* Says whether `pattern` is one: project, project/name or project/name/version, where '*' stands for any run of bytes
  * and '?' for one character within a segment. Returns 0, or -EINVAL with a sentence in *why_p (static). */
 int model_pattern_check(struct text pattern, const char **why_p);

@@ -42,6 +42,15 @@ static inline bool text_equal(struct text a, struct text b)
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
 }
 
+/* Copies a text into `out`, which has room for `size` bytes, >= 1: cut where it is longer, always ended by a NUL. */
+static inline void text_put(char *out, size_t size, const char *nul_terminated)
+{
+    size_t len = strlen(nul_terminated);
+    len = len < size ? len : size - 1;
+    memcpy(out, nul_terminated, len);
+    out[len] = '\0';
+}
+
 static inline bool text_is(struct text a, const char *nul_terminated)
 {
     return text_equal(a, text_of(nul_terminated));

@@ -209,7 +209,7 @@ void step_choose(struct core *self, struct request *request, struct text family,
 void step_note(struct core *self, const struct request *request, const char *by, const char *why);
 /* A request that was just made. */
 void step_begin(struct core *self, struct live *live, const char *by, const char *why);
-/* The project/name of a model's id. */
+/* The project/name of a valid model's id. */
 struct text step_family(const char *model);
 /* Notes that a model's keeper is to hear how its requests stand. */
 void step_tell_model(struct core *self, const struct store_model *row, bool live, bool unrecoverable);

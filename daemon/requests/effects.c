@@ -134,9 +134,9 @@ void effects_news(struct core *self, const char *type, const char *id, const str
                                         .of_model = true,
                                         .time_s = self->now.wall_s};
         *news = (struct news){.sentence = sentence, .warning = warning};
-        snprintf(news->request, sizeof news->request, "%s", request->id);
-        snprintf(news->model, sizeof news->model, "%s", request->model);
-        snprintf(news->why, sizeof news->why, "%s", why);
+        text_put(news->request, sizeof news->request, request->id);
+        text_put(news->model, sizeof news->model, request->model);
+        text_put(news->why, sizeof news->why, why);
         news->event = type ? make_event(&head, data) : NULL;
     }
     free(data);
@@ -208,8 +208,8 @@ static void take_past(void *argument, const struct store_outcome *outcome)
         return;
     uint32_t at = PREVIOUS_MAX - ++past->count;
     char *request = past->texts[at], *strategy = request + REQUEST_ID_LEN + 1;
-    snprintf(request, REQUEST_ID_LEN + 1, "%s", outcome->request);
-    snprintf(strategy, STRATEGY_NAME_MAX + 1, "%s", outcome->strategy);
+    text_put(request, REQUEST_ID_LEN + 1, outcome->request);
+    text_put(strategy, STRATEGY_NAME_MAX + 1, outcome->strategy);
     past->rows[at] = (struct job_previous){.request = request,
                                            .strategy = strategy,
                                            .outcome = attempt_outcome_name(outcome->outcome),

@@ -120,9 +120,9 @@ static void keep(void *argument, const struct store_outcome *outcome)
     struct training *training = argument;
     training->any = true;
     training->outcome = *outcome;
-    snprintf(training->request, sizeof training->request, "%s", outcome->request);
-    snprintf(training->strategy, sizeof training->strategy, "%s", outcome->strategy);
-    snprintf(training->version, sizeof training->version, "%s", outcome->version ? outcome->version : "");
+    text_put(training->request, sizeof training->request, outcome->request);
+    text_put(training->strategy, sizeof training->strategy, outcome->strategy);
+    text_put(training->version, sizeof training->version, outcome->version ? outcome->version : "");
     training->outcome.request = training->request;
     training->outcome.strategy = training->strategy;
     training->outcome.trainer = training->outcome.version = training->outcome.artifact = NULL;
@@ -247,8 +247,8 @@ static void ask(struct core *self, const char *model, const char *metric, bool f
         core_fail(self, -ENOMEM);
         return;
     }
-    snprintf(update->model, sizeof update->model, "%s", model);
-    snprintf(update->shows, sizeof update->shows, "%s", metric);
+    text_put(update->model, sizeof update->model, model);
+    text_put(update->shows, sizeof update->shows, metric);
     update->fresh = fresh;
     effects_update(self, update);
 }
@@ -295,7 +295,7 @@ void learn_tell_replaced(struct core *self, const struct store_model *row)
         core_fail(self, -ENOMEM);
         return;
     }
-    snprintf(update->model, sizeof update->model, "%s", row->model);
+    text_put(update->model, sizeof update->model, row->model);
     update->replaced = true;
     effects_update(self, update);
 }

@@ -25,7 +25,7 @@ static struct store_model model_row(struct core *self, const char *model, const 
     read_failed(self, rc);
     if (rc == 1)
         return row;
-    snprintf(row.model, sizeof row.model, "%s", model);
+    text_put(row.model, sizeof row.model, model);
     row.first_seen = row.served = row.triggered = row.ended = moment_never();
     row.first_seen = self->now;
     if (notice && notice->first_seen_ns > 0 && notice->first_seen_ns < self->now.steady_ns)
@@ -50,12 +50,12 @@ static void tell_recoverable(void *argument, const struct store_model *model)
 
 struct live *episodes_open(struct core *self, const struct new_request *new)
 {
-    struct text family = step_family(new->model);
-    struct store_model model = new->model_row ? *new->model_row : model_row(self, new->model, NULL);
-    struct store_family row = new->family_row ? *new->family_row : family_row(self, family);
     struct model_id id;
     if (model_id_parse(&id, text_of(new->model)) < 0)
         return NULL;
+    struct text family = model_id_family(&id);
+    struct store_model model = new->model_row ? *new->model_row : model_row(self, new->model, NULL);
+    struct store_family row = new->family_row ? *new->family_row : family_row(self, family);
     struct request request = {.episode = model.episode + 1,
                               .state = REQUEST_PENDING,
                               .attempt = 1,
@@ -72,8 +72,8 @@ struct live *episodes_open(struct core *self, const struct new_request *new)
                               .accepted = moment_never(),
                               .ended = moment_never()};
     request_make_id(&id, request.episode, request.id);
-    snprintf(request.model, sizeof request.model, "%s", new->model);
-    snprintf(request.metric, sizeof request.metric, "%s", new->metric);
+    text_put(request.model, sizeof request.model, new->model);
+    text_put(request.metric, sizeof request.metric, new->metric);
     step_choose(self, &request, family, row.requests);
     struct live *live = live_add(self, &request, true);
     if (!live || !live_touch(self, live)) {
@@ -84,14 +84,14 @@ struct live *episodes_open(struct core *self, const struct new_request *new)
     live_settle(self, live, live->next); /* so that this very turn can offer it: one commit for both */
     model.episode = request.episode;
     model.triggered = new->triggered;
-    snprintf(model.request, sizeof model.request, "%s", request.id);
+    text_put(model.request, sizeof model.request, request.id);
     store_put_model(self->store, &model);
     if (row.unrecoverable)
         read_failed(self, store_each_of_family(self->store, family, tell_recoverable, self));
     row.requests++;
     row.fruitless = new->fruitless;
     row.unrecoverable = row.recovered = false;
-    snprintf(row.last_request, sizeof row.last_request, "%s", request.id);
+    text_put(row.last_request, sizeof row.last_request, request.id);
     store_put_family(self->store, family, &row);
     step_tell_model(self, &model, true, false);
     return live;
@@ -129,7 +129,7 @@ static void join(struct core *self, struct live *live, const struct retrain_noti
     if (strcmp(model.request, request->id) != 0) {
         /* Another version: its episode waits for the same request. */
         model.episode++;
-        snprintf(model.request, sizeof model.request, "%s", request->id);
+        text_put(model.request, sizeof model.request, request->id);
     }
     store_put_model(self->store, &model);
     step_tell_model(self, &model, true, false);
@@ -181,7 +181,7 @@ static void give_up(struct core *self, const struct retrain_notice *notice, stru
     json_write_string(&data, why);
     json_write_bracket(&data, '}');
     /* Told about the model that triggers now, which may be another version than the last request's. */
-    snprintf(last.model, sizeof last.model, "%s", notice->model);
+    text_put(last.model, sizeof last.model, notice->model);
     snprintf(id, sizeof id, "%s/unrecoverable", last.id);
     effects_news(self, "driftd.model.unrecoverable", id, &last, "a model is unrecoverable", true, why,
                  json_write_take(&data));
@@ -245,6 +245,8 @@ static void triggered_idle(struct core *self, const struct retrain_notice *notic
 {
     struct text family = step_family(notice->model);
     struct store_family row = family_row(self, family);
+    if (row.requests)
+        learn_triggered(self, notice); /* before the next choice */
     struct store_model model = model_row(self, notice->model, notice);
     struct patience_past past = past_of(self, &row, notice->model);
     /* Both are times of the events themselves, which need not be those of their arrival. */
@@ -267,7 +269,6 @@ static int triggered(struct core *self, const struct retrain_notice *notice)
 {
     struct live *live = live_by_family(self, step_family(notice->model));
     if (!live) {
-        learn_triggered(self, notice); /* before the next choice */
         triggered_idle(self, notice);
     } else if (request_state_final(live_value(live)->state)) {
         return -EAGAIN; /* it ended in this very turn */
@@ -319,7 +320,7 @@ static void find_successor(void *argument, const struct store_model *version)
     struct successor *successor = argument;
     if (strcmp(version->model, successor->request->model) != 0 &&
         version->first_seen.steady_ns > successor->request->created.steady_ns)
-        snprintf(successor->model, sizeof successor->model, "%s", version->model);
+        text_put(successor->model, sizeof successor->model, version->model);
 }
 
 /* A version first seen after the request was made serves, and the requested one is silent. */

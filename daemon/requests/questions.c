@@ -58,7 +58,7 @@ static struct wait wait_for_limit(const struct live *live, struct limit_hold hol
         snprintf(wait.held_by, sizeof wait.held_by, "projects.%.*s.%s", (int)id.project.len, id.project.at,
                  limit_kind_name(hold.kind));
     else
-        snprintf(wait.held_by, sizeof wait.held_by, "%s", limit_kind_name(hold.kind));
+        text_put(wait.held_by, sizeof wait.held_by, limit_kind_name(hold.kind));
     return wait;
 }
 
@@ -73,7 +73,7 @@ static struct wait waits_for(struct core *self, const struct live *live)
     wait.until_ns = first ? limits_model_free_ns(self->limits, live->account, step_family(request->model)) : INT64_MIN;
     if (wait.until_ns > self->now.steady_ns) {
         struct limit_hold of_model = {LIMIT_PER_MODEL, limits_model_of_project(self->limits, live->account)};
-        snprintf(wait.held_by, sizeof wait.held_by, "%s", wait_for_limit(live, of_model).held_by);
+        text_put(wait.held_by, sizeof wait.held_by, wait_for_limit(live, of_model).held_by);
         return wait;
     }
     int64_t cost = limits_micro(request->gpu_hours);

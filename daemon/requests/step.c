@@ -9,9 +9,7 @@
 
 struct text step_family(const char *model)
 {
-    struct model_id id;
-    struct text whole = text_of(model);
-    return model_id_parse(&id, whole) == 0 ? model_id_family(&id) : whole;
+    return model_id_family_of(text_of(model));
 }
 
 /* -- strategy -------------------------------------------------------------------------------------------------------- */
@@ -55,7 +53,7 @@ void step_choose(struct core *self, struct request *request, struct text family,
                                        .attempt = request->attempt,
                                        .tried = tried.at};
     uint32_t index = learn_choose(self, &context, request->strategy_reason);
-    snprintf(request->strategy, sizeof request->strategy, "%s", options->strategies[index].name);
+    text_put(request->strategy, sizeof request->strategy, options->strategies[index].name);
     request->gpu_hours = options->strategies[index].gpu_hours;
     free(tried.at);
 }
@@ -120,26 +118,26 @@ static char *news_data(const struct request *request, const struct tale *tale, b
     struct model_id model;
     struct json_write out = {.at = NULL};
     json_write_bracket(&out, '{');
-    json_write_key(&out, "request");
+    json_write_name(&out, "request");
     json_write_string(&out, request->id);
-    json_write_key(&out, "attempt");
+    json_write_name(&out, "attempt");
     json_write_integer(&out, tale->attempt);
     if (model_id_parse(&model, text_of(request->model)) == 0)
         cloud_event_model(&out, &model);
-    json_write_key(&out, "state");
+    json_write_name(&out, "state");
     json_write_string(&out, request_state_name(request->state));
-    json_write_key(&out, "strategy");
+    json_write_name(&out, "strategy");
     json_write_string(&out, request->strategy);
-    json_write_key(&out, "strategy_reason");
+    json_write_name(&out, "strategy_reason");
     json_write_string(&out, request->strategy_reason);
-    json_write_key(&out, "trainer");
+    json_write_name(&out, "trainer");
     json_write_string(&out, *tale->trainer ? tale->trainer : NULL);
-    json_write_key(&out, "by");
+    json_write_name(&out, "by");
     json_write_string(&out, tale->by);
-    json_write_key(&out, "why");
+    json_write_name(&out, "why");
     json_write_string(&out, tale->why);
     if (with_trigger) {
-        json_write_key(&out, "trigger");
+        json_write_name(&out, "trigger");
         json_write_raw(&out, text_of(request->trigger_json));
     }
     json_write_bracket(&out, '}');
@@ -218,7 +216,7 @@ void step_tell_model(struct core *self, const struct store_model *row, bool live
         core_fail(self, -ENOMEM);
         return;
     }
-    snprintf(update->model, sizeof update->model, "%s", row->model);
+    text_put(update->model, sizeof update->model, row->model);
     update->live = live;
     update->unrecoverable = unrecoverable;
     update->episode = row->episode;

@@ -220,7 +220,7 @@ const char *get_text(struct cursor *cursor)
 void get_string(struct cursor *cursor, char *out, size_t size)
 {
     const char *text = get_text(cursor);
-    snprintf(out, size, "%s", text ? text : "");
+    text_put(out, size, text ? text : "");
 }
 
 struct moment get_moment(struct cursor *cursor, int64_t boot)

@@ -5,19 +5,12 @@
 
 #include "daemon/requests/store_inside.h"
 
-static struct text family_of(const char *model)
-{
-    struct model_id id;
-    struct text whole = text_of(model);
-    return model_id_parse(&id, whole) == 0 ? model_id_family(&id) : whole;
-}
-
 int64_t store_add_request(struct store *self, const struct request *request)
 {
     struct cursor cursor = store_write(self, ADD_REQUEST);
     put_text(&cursor, request->id);
     put_text(&cursor, request->model);
-    put_piece(&cursor, family_of(request->model));
+    put_piece(&cursor, model_id_family_of(text_of(request->model)));
     put_integer(&cursor, (int64_t)request->episode);
     put_text(&cursor, *request->metric ? request->metric : NULL);
     put_real(&cursor, request->severity);

@@ -75,16 +75,27 @@ const char *request_refusal_code(enum request_answer answer)
 }
 
 /* The keys are part of the store's format: they never change. Segments hold no '/', so the text below is unique. */
+/* 16 digits. */
+static void put_hex(uint64_t number, char *out)
+{
+    for (int i = 0; i < 16; i++)
+        out[i] = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
+}
+
 void request_make_id(const struct model_id *model, uint64_t episode, char out[REQUEST_ID_LEN + 1])
 {
     static const struct siphash_key first = {.k0 = UINT64_C(0x6472696674642031), .k1 = UINT64_C(0x7265717565737431)};
     static const struct siphash_key second = {.k0 = UINT64_C(0x6472696674642032), .k1 = UINT64_C(0x7265717565737432)};
-    char text[MODEL_ID_MAX + 24];
-    int len = snprintf(text, sizeof text, "%.*s/%llu", (int)model->whole.len, model->whole.at,
-                       (unsigned long long)episode);
-    assert(len > 0 && (size_t)len < sizeof text);
-    snprintf(out, REQUEST_ID_LEN + 1, "%016llx%016llx", (unsigned long long)siphash24(&first, text, (size_t)len),
-             (unsigned long long)siphash24(&second, text, (size_t)len));
+    char text[MODEL_ID_MAX + 24], *end = text + sizeof text, *at = end;
+    do {
+        *--at = (char)('0' + episode % 10);
+    } while (episode /= 10);
+    *--at = '/';
+    at -= model->whole.len;
+    memcpy(at, model->whole.at, model->whole.len);
+    put_hex(siphash24(&first, at, (size_t)(end - at)), out);
+    put_hex(siphash24(&second, at, (size_t)(end - at)), out + 16);
+    out[REQUEST_ID_LEN] = '\0';
 }
 
 int64_t request_retry_wait_ns(const char *id, uint32_t failed_attempt, const struct request_rules *rules)

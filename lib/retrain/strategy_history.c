@@ -75,12 +75,11 @@ static struct prospect look_at(const struct prospects *all, uint32_t index)
 }
 
 /* It failed in this episode, and another that is expected to bring a tenth of its own has not been tried since. */
-static bool must_wait(const struct prospects *all, uint32_t index)
+static bool must_wait(const struct prospects *all, uint32_t index, const struct prospect *self)
 {
-    struct prospect self = look_at(all, index);
-    for (uint32_t i = 0; self.last && i < all->choice->count; i++) {
+    for (uint32_t i = 0; self->last && i < all->choice->count; i++) {
         struct prospect other = look_at(all, i);
-        if (i != index && other.last < self.last && other.rate >= TENTH * self.rate)
+        if (i != index && other.last < self->last && other.rate >= TENTH * self->rate)
             return true;
     }
     return false;
@@ -92,7 +91,7 @@ static uint32_t best_of(const struct prospects *all, bool by_index, struct prosp
     uint32_t best = all->choice->count;
     for (uint32_t i = 0; i < all->choice->count; i++) {
         struct prospect prospect = look_at(all, i);
-        if (must_wait(all, i))
+        if (must_wait(all, i, &prospect))
             continue;
         if (best < all->choice->count && !(by_index ? prospect.index > out->index : prospect.rate > out->rate))
             continue;
@@ -140,13 +139,13 @@ static void say_why(const struct prospects *all, uint32_t index, const struct pr
     const char *name = choice->at[index].name;
     struct sentence out = {.at = reason};
     struct prospect best = {.rate = 0};
-    uint32_t leader = best_of(all, false, &best);
     if (!(all->fleet_attempts > 0)) {
         sentence_add(&out, "%s: no history yet, here or in the fleet, so the least cost of %u strategies, %.9g GPU-hours",
                      name, choice->count, choice->at[index].gpu_hours);
         sentence_add_attempt(&out, choice);
         return;
     }
+    uint32_t leader = best_of(all, false, &best);
     sentence_add(&out, "%s: %.3g expected recovery per GPU-hour", name, taken->rate);
     add_figures(&out, all, index, taken);
     if (leader == index) {

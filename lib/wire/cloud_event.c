@@ -1,37 +1,41 @@
 #include "lib/wire/cloud_event.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 char *cloud_event_topic(const struct cloud_event_head *head)
 {
-    size_t room = strlen(head->type) + (head->subject ? strlen(head->subject) + 1 : 0) + 1;
-    char *topic = malloc(room);
-    if (topic)
-        snprintf(topic, room, "%s%s%s", head->type, head->subject ? "/" : "", head->subject ? head->subject : "");
+    size_t type = strlen(head->type), subject = head->subject ? strlen(head->subject) + 1 : 0;
+    char *topic = malloc(type + subject + 1);
+    if (!topic)
+        return NULL;
+    text_put(topic, type + 1, head->type);
+    if (head->subject) {
+        topic[type] = '/';
+        text_put(topic + type + 1, subject, head->subject);
+    }
     return topic;
 }
 
 void cloud_event_open(struct json_write *out, const struct cloud_event_head *head)
 {
     json_write_bracket(out, '{');
-    json_write_key(out, "specversion");
+    json_write_name(out, "specversion");
     json_write_string(out, "1.0");
-    json_write_key(out, "type");
+    json_write_name(out, "type");
     json_write_string(out, head->type);
-    json_write_key(out, "source");
+    json_write_name(out, "source");
     json_write_string(out, head->source);
-    json_write_key(out, "id");
+    json_write_name(out, "id");
     json_write_string(out, head->id);
-    json_write_key(out, "time");
+    json_write_name(out, "time");
     json_write_time(out, head->time_s);
     if (head->subject) {
-        json_write_key(out, "subject");
+        json_write_name(out, "subject");
         json_write_string(out, head->subject);
     }
-    json_write_key(out, "datacontenttype");
+    json_write_name(out, "datacontenttype");
     json_write_string(out, "application/json");
-    json_write_key(out, "data");
+    json_write_name(out, "data");
 }
 
 char *cloud_event_text(const struct cloud_event_head *head, struct text data)
@@ -45,13 +49,13 @@ char *cloud_event_text(const struct cloud_event_head *head, struct text data)
 
 void cloud_event_model(struct json_write *out, const struct model_id *model)
 {
-    json_write_key(out, "model");
+    json_write_name(out, "model");
     json_write_bracket(out, '{');
-    json_write_key(out, "project");
+    json_write_name(out, "project");
     json_write_text(out, model->project);
-    json_write_key(out, "name");
+    json_write_name(out, "name");
     json_write_text(out, model->name);
-    json_write_key(out, "version");
+    json_write_name(out, "version");
     json_write_text(out, model->version);
     json_write_bracket(out, '}');
 }

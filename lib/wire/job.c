@@ -58,7 +58,7 @@ char *job_trigger_json(const struct job_trigger *trigger)
     write_integer(&out, "window", trigger->window);
     write_integer(&out, "failures", trigger->failures);
     write_time(&out, "change_at", trigger->change_at_s);
-    json_write_key(&out, "evidence");
+    json_write_name(&out, "evidence");
     json_write_bracket(&out, '{');
     if (!by_hand)
         write_evidence(&out, trigger);
@@ -71,7 +71,7 @@ char *job_trigger_json(const struct job_trigger *trigger)
 
 static void write_previous(struct json_write *out, const struct job *job)
 {
-    json_write_key(out, "previous");
+    json_write_name(out, "previous");
     json_write_bracket(out, '[');
     for (uint32_t i = 0; i < job->previous_count; i++) {
         const struct job_previous *previous = &job->previous[i];
@@ -80,7 +80,7 @@ static void write_previous(struct json_write *out, const struct job *job)
         write_string(out, "strategy", previous->strategy);
         write_string(out, "outcome", previous->outcome);
         write_member(out, "gain", previous->gain);
-        json_write_key(out, "gpu_hours");
+        json_write_name(out, "gpu_hours");
         json_write_number(out, previous->gpu_hours);
         json_write_bracket(out, '}');
     }
@@ -96,16 +96,16 @@ static void write_data(struct json_write *out, const struct job *job)
     write_time(out, "created_at", job->created_s);
     write_string(out, "strategy", job->strategy);
     write_string(out, "strategy_reason", job->strategy_reason);
-    json_write_key(out, "accept_within_s");
+    json_write_name(out, "accept_within_s");
     json_write_number(out, (double)job->accept_within_ns / 1e9);
-    json_write_key(out, "lease_s");
+    json_write_name(out, "lease_s");
     json_write_number(out, (double)job->lease_ns / 1e9);
-    json_write_key(out, "trigger");
+    json_write_name(out, "trigger");
     json_write_raw(out, text_of(job->trigger_json));
-    json_write_key(out, "metrics");
+    json_write_name(out, "metrics");
     json_write_raw(out, text_of(job->metrics_json));
     write_previous(out, job);
-    json_write_key(out, "parameters");
+    json_write_name(out, "parameters");
     json_write_raw(out, text_of(job->parameters_json));
     json_write_bracket(out, '}');
 }

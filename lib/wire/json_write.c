@@ -4,31 +4,48 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static bool grow(struct json_write *self, size_t len)
+{
+    size_t room = self->room ? self->room * 2 : 512;
+    while (room < self->len + len + 1)
+        room *= 2;
+    char *at = realloc(self->at, room);
+    if (!at) {
+        self->failed = true;
+        return false;
+    }
+    self->at = at;
+    self->room = room;
+    return true;
+}
+
+/* Where `len` bytes more are to be written, which count as written; NULL: memory is short. */
+static char *extend(struct json_write *self, size_t len)
+{
+    if (self->failed || (self->len + len + 1 > self->room && !grow(self, len)))
+        return NULL;
+    char *at = self->at + self->len;
+    self->len += len;
+    return at;
+}
+
 static void append(struct json_write *self, const char *bytes, size_t len)
 {
-    if (self->failed)
-        return;
-    if (self->len + len + 1 > self->room) {
-        size_t room = self->room ? self->room * 2 : 512;
-        while (room < self->len + len + 1)
-            room *= 2;
-        char *at = realloc(self->at, room);
-        if (!at) {
-            self->failed = true;
-            return;
-        }
-        self->at = at;
-        self->room = room;
-    }
-    memcpy(self->at + self->len, bytes, len);
-    self->len += len;
+    char *at = extend(self, len);
+    if (at)
+        memcpy(at, bytes, len);
 }
 
 /* A value or a key follows another unless a bracket was just opened or a key was just written. */
-static void separate(struct json_write *self)
+static bool follows(const struct json_write *self)
 {
     char last = self->len ? self->at[self->len - 1] : '[';
-    if (last != '[' && last != '{' && last != ':')
+    return last != '[' && last != '{' && last != ':';
+}
+
+static void separate(struct json_write *self)
+{
+    if (follows(self))
         append(self, ",", 1);
 }
 
@@ -95,9 +112,8 @@ static size_t plain(struct text text)
     return len;
 }
 
-static void append_quoted(struct json_write *self, struct text text)
+static void append_escaped(struct json_write *self, struct text text)
 {
-    append(self, "\"", 1);
     while (text.len) {
         size_t run = plain(text);
         append(self, text.at, run);
@@ -124,14 +140,40 @@ static void append_quoted(struct json_write *self, struct text text)
         text.at += bytes;
         text.len -= bytes;
     }
-    append(self, "\"", 1);
+}
+
+/* A string, what separates it from the one before, and `behind`, "" or ":". */
+static void append_quoted(struct json_write *self, struct text text, const char *behind)
+{
+    size_t after = strlen(behind), before = follows(self) ? 2 : 1, len = plain(text);
+    if (len < text.len) {
+        separate(self);
+        append(self, "\"", 1);
+        append_escaped(self, text);
+        append(self, "\":", 1 + after);
+        return;
+    }
+    char *at = extend(self, before + len + 1 + after);
+    if (!at)
+        return;
+    memcpy(at, ",\"" + (2 - before), before);
+    memcpy(at + before, text.at, len);
+    memcpy(at + before + len, "\":", 1 + after);
+}
+
+void json_write_ready(struct json_write *self, const char *key, size_t len)
+{
+    size_t before = follows(self);
+    char *at = extend(self, before + len);
+    if (!at)
+        return;
+    *at = ',';
+    memcpy(at + before, key, len);
 }
 
 void json_write_key_text(struct json_write *self, struct text key)
 {
-    separate(self);
-    append_quoted(self, key);
-    append(self, ":", 1);
+    append_quoted(self, key, ":");
 }
 
 void json_write_key(struct json_write *self, const char *key)
@@ -141,8 +183,7 @@ void json_write_key(struct json_write *self, const char *key)
 
 void json_write_text(struct json_write *self, struct text text)
 {
-    separate(self);
-    append_quoted(self, text);
+    append_quoted(self, text, "");
 }
 
 void json_write_string(struct json_write *self, const char *string)
@@ -265,27 +306,28 @@ void json_write_measure(struct json_write *self, double number)
     json_write_raw(self, text_of(text));
 }
 
-static int days_of_month(int64_t year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    return days[month - 1] + (month == 2 && leap);
-}
-
-/* The date of a day that is counted from 1970-01-01. 400 years are 146097 days; the rest is counted off. */
+/* The date of a day that is counted from 1970-01-01. Years are counted from March, so that a day that only some have is
+ * their last: 400 of them have 146097 days, and 153 days are five months from March or from August on. */
 static void date_of(int64_t days, int *year_p, int *month_p, int *day_p)
 {
-    int64_t cycles = (days >= 0 ? days : days - 146096) / 146097;
-    int64_t year = 1970 + 400 * cycles;
-    int month = 1;
-    days -= cycles * 146097;
-    for (int64_t len; days >= (len = 337 + days_of_month(year, 2)); year++)
-        days -= len;
-    for (int64_t len; days >= (len = days_of_month(year, month)); month++)
-        days -= len;
-    *year_p = (int)year;
-    *month_p = month;
-    *day_p = (int)days + 1;
+    days += 719468; /* from 0000-03-01 on */
+    int64_t cycle = (days >= 0 ? days : days - 146096) / 146097;
+    int of_cycle = (int)(days - cycle * 146097);
+    int year = (of_cycle - of_cycle / 1460 + of_cycle / 36524 - of_cycle / 146096) / 365;
+    int of_year = of_cycle - (365 * year + year / 4 - year / 100);
+    int month = (5 * of_year + 2) / 153; /* 0: March */
+    *day_p = of_year - (153 * month + 2) / 5 + 1;
+    *month_p = month < 10 ? month + 3 : month - 9;
+    *year_p = (int)(400 * cycle) + year + (*month_p <= 2);
+}
+
+/* Two digits and what stands behind them. */
+static char *put_two(char *at, int number, char behind)
+{
+    at[0] = (char)('0' + number / 10);
+    at[1] = (char)('0' + number % 10);
+    at[2] = behind;
+    return at + 3;
 }
 
 void json_write_time(struct json_write *self, double seconds)
@@ -298,22 +340,16 @@ void json_write_time(struct json_write *self, double seconds)
     int64_t days = (ms >= 0 ? ms : ms - 86399999) / 86400000;
     int of_day = (int)(ms - days * 86400000), year, month, day;
     date_of(days, &year, &month, &day);
-    const struct {
-        int number, digits;
-        char behind;
-    } parts[] = {{year, 4, '-'},
-                 {month, 2, '-'},
-                 {day, 2, 'T'},
-                 {of_day / 3600000, 2, ':'},
-                 {of_day / 60000 % 60, 2, ':'},
-                 {of_day / 1000 % 60, 2, '.'},
-                 {of_day % 1000, 3, 'Z'}};
     char text[32] = "\"", *at = text + 1;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        at += parts[i].digits;
-        digits_of((uint64_t)parts[i].number, parts[i].digits, at);
-        *at++ = parts[i].behind;
-    }
+    at = put_two(at, year / 100, '0') - 1;
+    at = put_two(at, year % 100, '-');
+    at = put_two(at, month, '-');
+    at = put_two(at, day, 'T');
+    at = put_two(at, of_day / 3600000, ':');
+    at = put_two(at, of_day / 60000 % 60, ':');
+    at = put_two(at, of_day / 1000 % 60, '.');
+    *at++ = (char)('0' + of_day % 1000 / 100);
+    at = put_two(at, of_day % 100, 'Z');
     *at++ = '"';
     json_write_raw(self, (struct text){text, (size_t)(at - text)});
 }

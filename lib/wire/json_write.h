@@ -22,6 +22,9 @@ struct json_write {
 /* '{', '}', '[' or ']'. */
 void json_write_bracket(struct json_write *self, char bracket);
 void json_write_key(struct json_write *self, const char *key);
+/* The same of a literal that needs no escapes, which is only copied: json_write_name(out, "attempt"). */
+#define json_write_name(out, key) json_write_ready(out, "\"" key "\":", sizeof "\"" key "\":" - 1)
+void json_write_ready(struct json_write *self, const char *key, size_t len); /* with its quotes and colon */
 void json_write_key_text(struct json_write *self, struct text key);
 
 void json_write_text(struct json_write *self, struct text text);

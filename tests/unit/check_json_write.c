@@ -172,6 +172,15 @@ START_TEST(commas_set_themselves)
 }
 END_TEST
 
+START_TEST(a_name_is_a_key)
+{
+    WRITES((json_write_bracket(&out, '{'), json_write_name(&out, "a"), json_write_integer(&out, 1),
+            json_write_name(&out, "bc"), json_write_string(&out, "d\"e"), json_write_key(&out, "f\n"),
+            json_write_null(&out), json_write_bracket(&out, '}')),
+           "{\"a\":1,\"bc\":\"d\\\"e\",\"f\\u000a\":null}");
+}
+END_TEST
+
 /* Against the C library's calendar. */
 START_TEST(times_are_of_the_calendar)
 {
@@ -182,7 +191,7 @@ START_TEST(times_are_of_the_calendar)
     WRITES(json_write_time(&out, NAN), "null");
     WRITES(json_write_time(&out, 1e18), "null");
     WRITES(json_write_time(&out, -1e18), "null");
-    for (int64_t seconds = -62135596800; seconds < 253402300799; seconds += 86399 * 37) {
+    for (int64_t seconds = -62167219199; seconds < 253402300799; seconds += 86399 * 37) {
         time_t time = seconds;
         struct tm tm;
         char date[64], wanted[72];
@@ -203,6 +212,7 @@ int main(void)
     tcase_add_test(tests, measures_have_eight_digits_at_most);
     tcase_add_test(tests, quick_measures_are_printfs);
     tcase_add_test(tests, text_is_always_json);
+    tcase_add_test(tests, a_name_is_a_key);
     tcase_add_test(tests, commas_set_themselves);
     tcase_add_test(tests, times_are_of_the_calendar);
     suite_add_tcase(suite, tests);

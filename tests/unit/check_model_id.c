@@ -91,6 +91,7 @@ START_TEST(id_has_three_parts)
     ck_assert(text_is(id.name, "object-detector"));
     ck_assert(text_is(id.version, "v1.2.3"));
     ck_assert(text_is(model_id_family(&id), "visutility/object-detector"));
+    ck_assert(text_is(model_id_family_of(id.whole), "visutility/object-detector"));
     ck_assert_ptr_eq(id.whole.at, id_text); /* borrowed */
     ck_assert_ptr_eq(id.version.at, id_text + 27);
 }
