@@ -1,6 +1,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/control.h"
 #include "cli/figure.h"
@@ -108,6 +109,26 @@ static json_t *question_of(const struct wanted *wanted, const char *state, size_
     return question;
 }
 
+/* Adds those in `state` to `models`, answer by answer: the daemon ends one where it has become long, and says where to go on. */
+static int gather_state(const struct common *common, const struct wanted *wanted, const char *state, json_t *models)
+{
+    json_t *answer = NULL, *next = NULL;
+    do {
+        json_t *question = question_of(wanted, state, (size_t)wanted->most - json_array_size(models));
+        json_object_set_new(question, "sort", json_string("name"));
+        if (next)
+            json_object_set(question, "after", next);
+        json_decref(answer);
+        int status = control_get(common, question, &answer);
+        if (status)
+            return status;
+        json_array_extend(models, json_object_get(answer, "models"));
+        next = json_object_get(answer, "next");
+    } while (json_is_string(next) && json_array_size(models) < (size_t)wanted->most);
+    json_decref(answer);
+    return 0;
+}
+
 /* Where there are more than shall be shown, the daemon gives the first by name. Who needs somebody must be among them
  * all the same: so they are asked for state by state. */
 static int gather(const struct common *common, const struct wanted *wanted, json_t **models_p)
@@ -115,14 +136,13 @@ static int gather(const struct common *common, const struct wanted *wanted, json
     *models_p = must(json_array());
     for (const char *const *state = model_states; *state; state++) {
         size_t have = json_array_size(*models_p);
-        json_t *answer;
         if (have >= (size_t)wanted->most)
             break;
-        int status = control_get(common, question_of(wanted, *state, (size_t)wanted->most - have), &answer);
+        if (wanted->state && strcmp(wanted->state, *state) != 0)
+            continue;
+        int status = gather_state(common, wanted, *state, *models_p);
         if (status)
             return status;
-        json_array_extend(*models_p, json_object_get(answer, "models"));
-        json_decref(answer);
     }
     return 0;
 }
@@ -141,9 +161,11 @@ static int show_all(const struct common *common, const struct wanted *wanted)
         return status;
     int64_t left_out = member_count(answer, "left_out");
     models = json_incref(json_object_get(answer, "models"));
-    if (left_out > 0 && !wanted->state) {
+    size_t shown = json_array_size(models);
+    if (left_out > 0 && (!wanted->state || shown < (size_t)wanted->most)) {
         json_decref(models);
         status = gather(common, wanted, &models);
+        left_out += (int64_t)shown - (int64_t)json_array_size(models);
     }
     if (status == 0 && json_array_size(models) == 0)
         printf(wanted->pattern || wanted->state ? "No model matches.\n" : "No model has been heard of yet.\n");

@@ -5,6 +5,7 @@
 #ifndef DRIFTD_BASE_MODEL_ORDER_H
 #define DRIFTD_BASE_MODEL_ORDER_H
 
+#include <stdint.h>
 #include <string.h>
 
 enum model_order {
@@ -16,6 +17,10 @@ enum model_order {
     ORDER_EPISODES, /* who was asked to be retrained most often */
     MODEL_ORDERS
 };
+
+/* The most bytes of one list, whatever its `limit`: control shares them out among the shards (`bytes` in their question),
+ * and each ends its list before it would be longer. One model is always in it. */
+#define MODEL_LIST_BYTES_MAX ((int64_t)8 << 20)
 
 /* Lists are put together of what shards hand out, each its first ones, and these are numbers that grow with the page. */
 #define MODEL_LIST_OFFSET_MAX 1000000

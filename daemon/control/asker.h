@@ -10,6 +10,7 @@
 
 #include "daemon/base/inbox.h"
 #include "daemon/control/envelope.h"
+#include "daemon/control/outgoing.h"
 
 /* A client of the socket, or another station by letter. */
 struct asker {
@@ -17,10 +18,16 @@ struct asker {
     struct question *question; /* NULL: the socket */
 };
 
-/* Replies by the socket `handle` or by letter. Takes the text over; NULL: there was no memory for it. */
-void asker_reply(struct asker *self, void *handle, char *text);
+/* Where replies leave. */
+struct asker_socket {
+    void *handle;
+    struct outgoing *outgoing;
+};
+
+/* Replies by the socket or by letter. Takes the text over; NULL: there was no memory for it. */
+void asker_reply(struct asker *self, const struct asker_socket *socket, char *text);
 
 /* The same; takes the reference over. */
-void asker_reply_json(struct asker *self, void *handle, json_t *json);
+void asker_reply_json(struct asker *self, const struct asker_socket *socket, json_t *json);
 
 #endif

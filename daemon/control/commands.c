@@ -10,6 +10,10 @@
 
 #define MODELS_SHOWN 1000
 #define MODELS_SHOWN_MAX 100000
+#define MODEL_BYTES ((int64_t)16 << 10) /* in a list, with a dozen budgets or two */
+#define REQUEST_BYTES ((int64_t)1 << 10)
+#define LIST_BYTES_MIN ((int64_t)1 << 20)
+#define REQUESTS_SHOWN 1000
 #define SILENCE_MAX_S 31622400.0
 
 json_t *command_refuse(const char *code, const char *sentence)
@@ -47,8 +51,11 @@ static json_t *check_order(const json_t *ask)
     if (refusal)
         return refusal;
     argument(ask, "contains", &refusal);
+    const char *after = argument(ask, "after", &refusal);
     if (refusal)
         return refusal;
+    if (after && (offset || !sort || model_order_of(sort) != ORDER_NAME))
+        return command_refuse("bad_message", "\"after\" goes with \"sort\": \"name\", and not with \"offset\"");
     if (sort && model_order_of(sort) == MODEL_ORDERS)
         return command_refuse("bad_message",
                               "\"sort\" must be worst, name, failures, silence, events or episodes");
@@ -81,6 +88,28 @@ static json_t *begin_models(json_t *ask)
     else if (json_integer_value(limit) < 1 || json_integer_value(limit) > MODELS_SHOWN_MAX)
         return command_refuse("bad_message", "\"limit\" must be a whole number from 1 to 100000");
     return NULL;
+}
+
+static int64_t list_bytes(int64_t count, int64_t each)
+{
+    int64_t bytes = count < MODEL_LIST_BYTES_MAX ? count * each : MODEL_LIST_BYTES_MAX;
+    if (bytes > MODEL_LIST_BYTES_MAX)
+        return MODEL_LIST_BYTES_MAX;
+    return bytes < LIST_BYTES_MIN ? LIST_BYTES_MIN : bytes;
+}
+
+static int64_t models_bytes(const json_t *ask)
+{
+    return list_bytes(json_integer_value(json_object_get(ask, "limit")) +
+                          json_integer_value(json_object_get(ask, "offset")),
+                      MODEL_BYTES);
+}
+
+static int64_t requests_bytes(const json_t *ask)
+{
+    const json_t *most = json_object_get(ask, "most");
+    json_int_t count = most ? json_integer_value(most) : REQUESTS_SHOWN;
+    return list_bytes(count > 0 ? count : 0, REQUEST_BYTES);
 }
 
 static json_t *begin_model(json_t *ask)
@@ -151,21 +180,21 @@ static json_t *begin_log_level(json_t *ask)
 }
 
 static const struct command commands[] = {
-    {"status", ASK_SHARDS | ASK_REQUESTS, true, merge_status, NULL},
-    {"models", ASK_SHARDS, true, merge_models, begin_models},
-    {"model", ASK_SHARDS, false, merge_model, begin_model},
-    {"explain", ASK_SHARDS | ASK_ENGINE, false, merge_model, begin_model},
-    {"requests", ASK_REQUESTS, false, merge_only, NULL},
-    {"request", ASK_REQUESTS, false, merge_only, begin_request},
-    {"retrain", ASK_REQUESTS, false, merge_only, begin_model},
-    {"cancel", ASK_REQUESTS, false, merge_only, begin_request},
-    {"requeue", ASK_REQUESTS, false, merge_only, begin_request},
-    {"silence", ASK_REQUESTS, false, merge_only, begin_silence},
-    {"unsilence", ASK_REQUESTS, false, merge_only, begin_unsilence},
-    {"rejects", ASK_SHARDS, true, merge_rejects, NULL},
-    {"reload", ASK_MAIN_LOOP, false, merge_only, NULL},
-    {"log_level", ASK_NOBODY, false, NULL, begin_log_level},
-    {"checkpoint", ASK_CHECKPOINT, false, merge_only, NULL},
+    {"status", ASK_SHARDS | ASK_REQUESTS, true, merge_status, NULL, NULL},
+    {"models", ASK_SHARDS, true, merge_models, begin_models, models_bytes},
+    {"model", ASK_SHARDS, false, merge_model, begin_model, NULL},
+    {"explain", ASK_SHARDS | ASK_ENGINE, false, merge_model, begin_model, NULL},
+    {"requests", ASK_REQUESTS, false, merge_only, NULL, requests_bytes},
+    {"request", ASK_REQUESTS, false, merge_only, begin_request, NULL},
+    {"retrain", ASK_REQUESTS, false, merge_only, begin_model, NULL},
+    {"cancel", ASK_REQUESTS, false, merge_only, begin_request, NULL},
+    {"requeue", ASK_REQUESTS, false, merge_only, begin_request, NULL},
+    {"silence", ASK_REQUESTS, false, merge_only, begin_silence, NULL},
+    {"unsilence", ASK_REQUESTS, false, merge_only, begin_unsilence, NULL},
+    {"rejects", ASK_SHARDS, true, merge_rejects, NULL, NULL},
+    {"reload", ASK_MAIN_LOOP, false, merge_only, NULL, NULL},
+    {"log_level", ASK_NOBODY, false, NULL, begin_log_level, NULL},
+    {"checkpoint", ASK_CHECKPOINT, false, merge_only, NULL, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof *commands)
 

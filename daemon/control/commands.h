@@ -25,6 +25,8 @@ struct command {
     merge_fn *merge;
     /* Checks the arguments and completes them; answers by itself where nobody is asked. NULL: go on; else the reply. */
     json_t *(*begin)(json_t *ask);
+    /* The bytes that the answer is kept to, of a list; NULL: it is none, and short. */
+    int64_t (*bytes)(const json_t *ask);
 };
 
 /* The command of a question, or NULL and the reply: not JSON, no command, an unknown one, one that this release has

@@ -9,8 +9,8 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
-#include "daemon/control/asker.h"
 #include "daemon/control/commands.h"
+#include "daemon/control/pending.h"
 
 #define ENDPOINTS_MAX 32
 #define PENDING_MAX 64     /* questions at a time; further ones are told "busy" */
@@ -19,27 +19,14 @@
 #define CHECKPOINT_PATIENCE_NS (600 * CLOCK_S_NS) /* a million models take a minute, and a slow disk longer */
 #define ENGINE_PATIENCE_NS (600 * CLOCK_S_NS) /* a reload works out the thresholds of many rules */
 #define MESSAGES_A_TURN 64
+/* Bytes of lists that are being made or not sent yet, for each way to ask. */
+#define LISTS_BYTES ((int64_t)64 << 20)
 #define HANDSHAKE_MS 3000
-#define FROM_REQUESTS -1
-#define FROM_CHECKPOINT -2
-#define FROM_ENGINE -3
-#define ANSWERS_MAX (CONTROL_SHARDS_MAX + 3)
-
-/* A question that waits for its answers. */
-struct pending {
-    unsigned long long id; /* 0: free */
-    struct asker asker;
-    const struct command *command;
-    json_t *ask;
-    json_t *answers[ANSWERS_MAX];
-    int from[ANSWERS_MAX];
-    uint32_t asked, answered;
-    int64_t until_ns;
-};
 
 struct control {
     zsock_t *socket;
-    void *handle;
+    struct asker_socket out;
+    struct outgoing *letters; /* lists for other stations, which answer for them once they have them */
     struct inbox *inbox;
     char endpoints[ENDPOINTS_MAX][ENDPOINT_MAX];
     uint32_t endpoint_count;
@@ -72,13 +59,15 @@ int control_new(struct control **self_p, char *const *bind, uint32_t bind_count,
     struct control *self = calloc(1, sizeof *self);
     if (!self)
         return -ENOMEM;
-    int rc = inbox_new(&self->inbox);
+    self->out.outgoing = outgoing_new(LISTS_BYTES);
+    self->letters = outgoing_new(LISTS_BYTES);
+    int rc = self->out.outgoing && self->letters ? inbox_new(&self->inbox) : -ENOMEM;
     if (rc < 0) {
         control_destroy(&self);
         return rc;
     }
     self->socket = zsock_new(ZMQ_ROUTER);
-    self->handle = zsock_resolve(self->socket);
+    self->out.handle = zsock_resolve(self->socket);
     zsock_set_linger(self->socket, 0);
     zsock_set_handshake_ivl(self->socket, HANDSHAKE_MS);
     zsock_set_maxmsgsize(self->socket, QUESTION_MAX);
@@ -109,10 +98,7 @@ static json_t *missing(const struct control *self, const struct pending *pending
 
 static void forget(struct control *self, struct pending *pending)
 {
-    for (uint32_t i = 0; i < pending->answered; i++)
-        json_decref(pending->answers[i]);
-    json_decref(pending->ask);
-    pending->id = 0;
+    pending_clear(pending);
     self->pending_count--;
 }
 
@@ -124,14 +110,14 @@ static void finish(struct control *self, struct pending *pending)
     if (!whole && !command->partial)
         json = command_refuse("timeout", "the daemon did not answer in time; it may be busy, or a disk may be slow");
     else
-        json = command->merge(pending->ask, pending->answers, pending->answered);
+        json = pending_merge(pending);
     if (json && !whole && command->partial)
         json_object_set_new(json, "incomplete", missing(self, pending));
     if (json && whole && (command->targets & ASK_ENGINE))
         json = self->ports.answer(self->ports.argument, pending->ask, json);
     if (json && (command->targets & ASK_REQUESTS) && (command->targets & ASK_SHARDS))
         self->ports.facts(self->ports.argument, json);
-    asker_reply_json(&pending->asker, self->handle, json);
+    asker_reply_json(&pending->asker, &self->out, json);
     forget(self, pending);
 }
 
@@ -141,7 +127,7 @@ static bool hand_on(struct control *self, struct pending *pending, struct questi
 {
     if (pending->command->merge != merge_only || pending->command->targets != ASK_REQUESTS || !question->answer)
         return false;
-    asker_reply(&pending->asker, self->handle, question->answer);
+    asker_reply(&pending->asker, &self->out, question->answer);
     question->answer = NULL;
     forget(self, pending);
     return true;
@@ -200,7 +186,7 @@ static void begin(struct control *self, struct asker *asker, json_t *ask, int64_
     if (!refusal && !pending)
         refusal = command_refuse("busy", "too many questions are under way; ask again");
     if (refusal || !pending || !command) {
-        asker_reply_json(asker, self->handle, refusal);
+        asker_reply_json(asker, &self->out, refusal);
         json_decref(ask);
         return;
     }
@@ -212,7 +198,15 @@ static void begin(struct control *self, struct asker *asker, json_t *ask, int64_
     envelope_move(&pending->asker.envelope, &asker->envelope);
     pending->asker.question = asker->question;
     self->pending_count++;
-    ask_all(self, pending);
+    struct outgoing *room = pending->asker.question ? self->letters : self->out.outgoing;
+    if (pending_take_room(pending, room, self->ports.shard_count)) {
+        ask_all(self, pending);
+        return;
+    }
+    asker_reply_json(&pending->asker, &self->out,
+                     command_refuse("busy", "the lists that are being made, or are not read yet, take the memory there "
+                                            "is for them: ask again, or for fewer with \"limit\""));
+    forget(self, pending);
 }
 
 static void take_question(struct control *self, struct asker *asker, const char *text, size_t bytes, int64_t now_ns)
@@ -225,7 +219,7 @@ static void take_question(struct control *self, struct asker *asker, const char 
     }
     char sentence[JSON_ERROR_TEXT_LENGTH + 64];
     snprintf(sentence, sizeof sentence, "not a JSON object: %s, at byte %d", error.text, error.position);
-    asker_reply_json(asker, self->handle, command_refuse("bad_message", sentence));
+    asker_reply_json(asker, &self->out, command_refuse("bad_message", sentence));
 }
 
 /* Takes the letter's body over. */
@@ -239,13 +233,13 @@ static bool take_message(struct control *self, int64_t now_ns)
 {
     struct asker asker = {.question = NULL};
     zmq_msg_t body;
-    int rc = envelope_receive(self->handle, &asker.envelope, &body);
+    int rc = envelope_receive(self->out.handle, &asker.envelope, &body);
     if (rc == -EAGAIN)
         return false;
     if (rc == -EPROTO)
         return true;
     if (rc == -EBADMSG) {
-        asker_reply_json(&asker, self->handle, command_refuse("bad_message", "a question is one frame behind the envelope"));
+        asker_reply_json(&asker, &self->out, command_refuse("bad_message", "a question is one frame behind the envelope"));
         return true;
     }
     take_question(self, &asker, zmq_msg_data(&body), zmq_msg_size(&body), now_ns);
@@ -265,11 +259,9 @@ static void take_answer(struct control *self, struct question *question)
             continue;
         if (hand_on(self, pending, question))
             return;
-        json_t *answer = question->answer ? json_loads(question->answer, 0, NULL) : NULL;
-        if (!answer)
-            answer = command_refuse("no_memory", "there is no memory for the answer");
         pending->from[pending->answered] = question->from;
-        pending->answers[pending->answered++] = answer;
+        pending->answers[pending->answered++] = question->answer;
+        question->answer = NULL;
         if (pending->answered == pending->asked)
             finish(self, pending);
         return;
@@ -313,7 +305,7 @@ static void *run(void *argument)
             taken++;
         if (taken == MESSAGES_A_TURN)
             continue;
-        zmq_pollitem_t items[] = {{.socket = self->handle, .events = ZMQ_POLLIN},
+        zmq_pollitem_t items[] = {{.socket = self->out.handle, .events = ZMQ_POLLIN},
                                   {.fd = inbox_fd(self->inbox), .events = ZMQ_POLLIN}};
         zmq_poll(items, 2, self->pending_count ? 100 : HEART_TURN_MAX_MS);
     }
@@ -379,6 +371,8 @@ void control_destroy(struct control **self_p)
     for (uint32_t i = 0; i < self->endpoint_count; i++)
         endpoint_unbind(self->socket, self->endpoints[i]);
     zsock_destroy(&self->socket);
+    outgoing_drop(&self->out.outgoing);
+    outgoing_drop(&self->letters);
     inbox_destroy(&self->inbox);
     free(self);
 }

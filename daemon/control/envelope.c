@@ -1,7 +1,6 @@
 #include "daemon/control/envelope.h"
 
 #include <errno.h>
-#include <string.h>
 
 static int receive_part(void *handle, zmq_msg_t *part)
 {
@@ -68,13 +67,14 @@ int envelope_receive(void *handle, struct envelope *envelope, zmq_msg_t *body)
     return 0;
 }
 
-void envelope_reply(void *handle, struct envelope *envelope, const char *text)
+void envelope_reply(void *handle, struct envelope *envelope, zmq_msg_t *body)
 {
     bool sent = true;
     for (uint32_t i = 0; i < envelope->count && sent; i++)
         sent = zmq_msg_send(&envelope->frames[i], handle, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
     if (sent)
-        zmq_send(handle, text, strlen(text), ZMQ_DONTWAIT);
+        zmq_msg_send(body, handle, ZMQ_DONTWAIT);
+    zmq_msg_close(body);
     cut(envelope, 0);
 }
 

@@ -24,8 +24,8 @@ struct envelope {
  * body, but an envelope to answer to; -EPROTO: not even that, and it was let go. */
 int envelope_receive(void *handle, struct envelope *envelope, zmq_msg_t *body);
 
-/* Sends a reply, and empties the envelope. Whoever has gone away gets nothing. */
-void envelope_reply(void *handle, struct envelope *envelope, const char *text);
+/* Sends a reply, and empties both the envelope and the body. Whoever has gone away gets nothing. */
+void envelope_reply(void *handle, struct envelope *envelope, zmq_msg_t *body);
 
 /* Moves *from, which is empty then, to *to, which was. */
 void envelope_move(struct envelope *to, struct envelope *from);

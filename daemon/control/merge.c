@@ -88,35 +88,83 @@ static int by_key(const void *a, const void *b)
     return by_model(a, b);
 }
 
-json_t *merge_models(const json_t *ask, json_t *const *answers, uint32_t count)
+/* The models of all shards, in order. */
+struct listed {
+    json_t **at;
+    size_t count;
+    json_int_t matched, behind, skipped;
+};
+
+/* Where a shard has ended its list early, its next model may come before one of another shard: what is listed is in order up
+ * to the last model of that shard, and no further. */
+static void cut_to_order(struct listed *all, json_t *const *answers, uint32_t count)
 {
-    size_t found = 0, filled = 0;
-    json_int_t matched = 0, skipped = 0, offset = json_integer_value(json_object_get(ask, "offset"));
+    for (uint32_t i = 0; i < count; i++) {
+        const json_t *models = json_object_get(answers[i], "models");
+        json_t *last = json_array_get(models, json_array_size(models) - 1);
+        if (!last || !json_is_true(json_object_get(answers[i], "cut")))
+            continue;
+        while (all->count > 0 && by_key(&all->at[all->count - 1], &last) > 0)
+            all->count--;
+    }
+}
+
+static int list_all(struct listed *all, json_t *const *answers, uint32_t count)
+{
+    size_t found = 0, j;
+    json_t *model;
+    *all = (struct listed){.count = 0};
     for (uint32_t i = 0; i < count; i++) {
         found += json_array_size(json_object_get(answers[i], "models"));
-        matched += json_integer_value(json_object_get(answers[i], "matched"));
-        skipped += json_integer_value(json_object_get(answers[i], "skipped"));
+        all->matched += json_integer_value(json_object_get(answers[i], "matched"));
+        all->behind += json_integer_value(json_object_get(answers[i], "behind"));
+        all->skipped += json_integer_value(json_object_get(answers[i], "skipped"));
     }
-    json_t **all = calloc(found + 1, sizeof *all);
-    if (!all)
-        return NULL;
-    for (uint32_t i = 0; i < count; i++) {
-        size_t j;
-        json_t *model;
+    all->at = calloc(found + 1, sizeof *all->at);
+    for (uint32_t i = 0; i < count && all->at; i++) {
         json_array_foreach (json_object_get(answers[i], "models"), j, model)
-            all[filled++] = model;
+            all->at[all->count++] = model;
     }
-    qsort(all, filled, sizeof *all, by_key);
+    if (all->at)
+        qsort(all->at, all->count, sizeof *all->at, by_key);
+    return all->at ? 0 : -1;
+}
+
+static json_t *too_far(void)
+{
+    return json_pack("{s:b, s:s, s:s}", "ok", 0, "error", "bad_message", "message",
+                     "\"offset\" is further down the list than one answer can hold: go on by \"sort\": \"name\" with "
+                     "\"after\", or ask for fewer models");
+}
+
+json_t *merge_models(const json_t *ask, json_t *const *answers, uint32_t count)
+{
+    struct listed all;
+    const char *sort = json_string_value(json_object_get(ask, "sort"));
+    if (list_all(&all, answers, count) < 0)
+        return NULL;
+    if (sort)
+        cut_to_order(&all, answers, count);
+    json_int_t offset = json_integer_value(json_object_get(ask, "offset"));
     size_t limit = (size_t)json_integer_value(json_object_get(ask, "limit"));
-    json_t *models = json_array();
-    size_t first = offset > skipped ? (size_t)(offset - skipped) : 0;
-    for (size_t i = first; i < filled && i - first < limit; i++) {
-        json_object_del(all[i], "key");
-        json_array_append(models, all[i]);
+    size_t first = offset > all.skipped ? (size_t)(offset - all.skipped) : 0;
+    if (first >= all.count && first > 0 && offset < all.behind) {
+        free(all.at);
+        return too_far();
     }
-    free(all);
-    return json_pack("{s:b, s:I, s:I, s:o}", "ok", 1, "matched", matched, "left_out",
-                     matched - (json_int_t)json_array_size(models), "models", models);
+    json_t *models = json_array();
+    for (size_t i = first; i < all.count && i - first < limit; i++) {
+        json_object_del(all.at[i], "key");
+        json_array_append(models, all.at[i]);
+    }
+    free(all.at);
+    const json_int_t shown = (json_int_t)json_array_size(models);
+    json_t *last = json_array_get(models, (size_t)shown - 1);
+    json_t *json = json_pack("{s:b, s:I, s:I, s:o}", "ok", 1, "matched", all.matched, "left_out", all.matched - shown,
+                             "models", models);
+    if (json && last && sort && strcmp(sort, "name") == 0 && all.behind > offset + shown)
+        json_object_set(json, "next", json_object_get(last, "model"));
+    return json;
 }
 
 json_t *merge_model(const json_t *ask, json_t *const *answers, uint32_t count)

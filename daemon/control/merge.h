@@ -12,7 +12,8 @@
 typedef json_t *merge_fn(const json_t *ask, json_t *const *answers, uint32_t count);
 
 merge_fn merge_status;  /* figures are added up, by name; the keeper of requests adds its own members */
-merge_fn merge_models;  /* in the order of `sort`, else by name; `limit` of them from `offset` on; left_out says how many are not shown */
+merge_fn merge_models;  /* in the order of `sort`, else by name; `limit` of them from `offset` on or behind `after`; left_out says how many
+                         * are not shown, `next` where those behind go on */
 merge_fn merge_model;   /* the one that knows the model */
 merge_fn merge_rejects; /* counts added up by reason, the youngest example of each */
 merge_fn merge_only;    /* the only answer, as it stands */

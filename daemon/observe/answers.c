@@ -28,6 +28,7 @@ struct answers {
     struct answer at[ANSWERS_MAX];
     uint64_t last_id;
     uint32_t pending;
+    int64_t bytes; /* of bodies that live */
 };
 
 void body_hold(struct body *self)
@@ -40,6 +41,8 @@ void body_release(void *body)
     struct body *self = body;
     if (!self || --self->holders > 0)
         return;
+    if (self->counted)
+        *self->counted -= (int64_t)self->len;
     free(self->text);
     free(self);
 }
@@ -100,6 +103,23 @@ static struct answer *place_of(struct answers *self, const char *ask)
     return best && best->ask ? best : NULL;
 }
 
+/* Lets go what was not used for longest, but for `keep`. False: what is being sent takes all the room there is. */
+static bool make_room(struct answers *self, const struct answer *keep)
+{
+    while (self->bytes >= ANSWERS_BYTES_MAX) {
+        struct answer *oldest = NULL;
+        for (uint32_t i = 0; i < ANSWERS_MAX; i++) {
+            struct answer *answer = &self->at[i];
+            if (answer->body && answer != keep && !answer->pending && (!oldest || answer->used_ns < oldest->used_ns))
+                oldest = answer;
+        }
+        if (!oldest)
+            return false;
+        forget(oldest);
+    }
+    return true;
+}
+
 static bool send(struct answers *self, struct answer *answer, int64_t now_ns)
 {
     struct question *question = calloc(1, sizeof *question);
@@ -130,7 +150,7 @@ enum answers_state answers_get(struct answers *self, const char *ask, int64_t si
         *out = answer;
         return ANSWERS_READY;
     }
-    if (!answer->pending && !send(self, answer, now_ns))
+    if (!answer->pending && (!make_room(self, answer) || !send(self, answer, now_ns)))
         return ANSWERS_BUSY;
     return ANSWERS_WAIT;
 }
@@ -139,6 +159,10 @@ static void fill(struct answers *self, struct answer *answer, char *text)
 {
     body_release(answer->body);
     answer->body = body_new(text ? text : strdup(late));
+    if (answer->body) {
+        answer->body->counted = &self->bytes;
+        self->bytes += (int64_t)answer->body->len;
+    }
     answer->asked_ns = answer->under_way_ns;
     answer->pending = false;
     self->pending--;

@@ -3,8 +3,9 @@
  * A question is the text that the control socket takes. Its answer is kept for a second; whoever asks meanwhile shares
  * it. What is not used for a while is let go.
  *
- * Threads: one, that of the HTTP station. Memory: bounded: so many questions at a time; a body lives until the last
- * response that sends it has gone. Failure: no memory counts as too many questions.
+ * Threads: one, that of the HTTP station. Memory: bounded: so many questions at a time, and nothing new is asked for while
+ * bodies take ANSWERS_BYTES_MAX; a body lives until the last response that sends it has gone, which must be before
+ * answers_destroy(). Failure: no memory counts as too many questions.
  */
 #ifndef DRIFTD_OBSERVE_ANSWERS_H
 #define DRIFTD_OBSERVE_ANSWERS_H
@@ -15,6 +16,7 @@
 
 #include "daemon/base/inbox.h"
 
+#define ANSWERS_BYTES_MAX ((int64_t)64 << 20)
 #define ANSWERS_FRESH_NS INT64_C(1000000000)
 
 /* A text that several responses may be sending. */
@@ -23,6 +25,7 @@ struct body {
     size_t len;
     uint64_t tag; /* of its bytes, for an ETag */
     uint32_t holders;
+    int64_t *counted; /* where its bytes are counted until it goes; NULL: nowhere */
 };
 void body_hold(struct body *self);
 void body_release(void *body);

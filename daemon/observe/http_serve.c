@@ -150,6 +150,7 @@ static void serve_models(struct serving *serving)
     put_text(serving, ask, "pattern", "pattern");
     put_text(serving, ask, "state", "state");
     put_text(serving, ask, "contains", "contains");
+    put_text(serving, ask, "after", "after");
     put_number(serving, ask, "offset", "offset");
     put_number(serving, ask, "limit", "limit");
     send_reply(serving, ask);

@@ -11,11 +11,13 @@
 
 #define LIST_DEFAULT 1000
 #define LIST_MAX 100000
+#define LIST_BYTES_MAX ((size_t)8 << 20) /* where the question does not say; the last request may end behind it */
 #define WAITING_LOOKED_AT 1000 /* pending requests, so that a status costs no more however many wait */
 
 struct page {
     struct core *core;
     struct json_write out;
+    size_t most; /* bytes of a list */
 };
 
 static void put_string(struct json_write *out, const char *key, const char *string)
@@ -143,6 +145,8 @@ static void put_members(struct page *page, const struct request *request)
 static int put_listed(void *argument, struct request *request)
 {
     struct page *page = argument;
+    if (page->out.len > page->most)
+        return 1;
     json_write_bracket(&page->out, '{');
     put_members(page, request);
     json_write_bracket(&page->out, '}');
@@ -209,7 +213,8 @@ static char *close_page(struct page *page, int rc)
 
 static char *answer_requests(struct core *self, json_t *asked)
 {
-    struct page page = {.core = self};
+    json_t *bytes = json_object_get(asked, "bytes");
+    struct page page = {.core = self, .most = bytes ? (size_t)json_integer_value(bytes) : LIST_BYTES_MAX};
     enum request_state state = REQUEST_STATES;
     json_t *wanted = json_object_get(asked, "state"), *most = json_object_get(asked, "most");
     json_int_t limit = json_is_integer(most) ? json_integer_value(most) : LIST_DEFAULT;

@@ -9,10 +9,10 @@
 #define COUNT_SLICE 1024
 #define NODES_SHOWN 1000
 
-static void answer(struct shard *self, struct question *question, json_t *json)
+/* Takes the text over; NULL: no memory. */
+static void answer(struct shard *self, struct question *question, char *text)
 {
-    question->answer = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
-    json_decref(json);
+    question->answer = text;
     if (!question->answer)
         question->answer =
             strdup("{\"ok\":false,\"error\":\"no_memory\",\"message\":\"there is no memory for the answer\"}");
@@ -151,9 +151,9 @@ void shard_ask(struct shard *self, struct question *question)
         answer(self, question, NULL);
         return;
     }
+    json_write_bracket(&walk->found, '[');
     walk->question = question;
     walk->ask = json_loads(question->ask, JSON_REJECT_DUPLICATES, NULL);
-    walk->found = json_array();
     if (self->walks_last)
         self->walks_last->next = walk;
     else
@@ -164,49 +164,85 @@ void shard_ask(struct shard *self, struct question *question)
 static void walk_free(struct walk *walk)
 {
     json_decref(walk->ask);
-    json_decref(walk->found);
+    free(json_write_take(&walk->found));
     free(walk->picks);
     free(walk);
 }
 
-/* Goes on with one question; the answer, or NULL while it is not finished. */
-static bool walk_on(struct shard *self, struct walk *walk, struct now now, json_t **out)
+static char *models_text(struct walk *walk)
+{
+    struct json_write out = {.len = 0};
+    json_write_bracket(&walk->found, ']');
+    char *list = json_write_take(&walk->found);
+    json_write_bracket(&out, '{');
+    json_write_key(&out, "ok");
+    json_write_bool(&out, true);
+    json_write_key(&out, "matched");
+    json_write_integer(&out, (int64_t)walk->matched);
+    json_write_key(&out, "behind");
+    json_write_integer(&out, (int64_t)walk->behind);
+    json_write_key(&out, "skipped");
+    json_write_integer(&out, walk->skip);
+    json_write_key(&out, "cut");
+    json_write_bool(&out, walk->cut);
+    json_write_key(&out, "models");
+    json_write_raw(&out, text_of(list ? list : "null"));
+    json_write_bracket(&out, '}');
+    char *text = json_write_take(&out);
+    if (list)
+        free(list);
+    else
+        free(text), text = NULL;
+    return text;
+}
+
+static char *text_taken(json_t *json)
+{
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(json);
+    return text;
+}
+
+/* Goes on with one question; true and the answer once it is finished. */
+static bool walk_on(struct shard *self, struct walk *walk, struct now now, char **out)
 {
     struct text what = ask_text(walk, "do");
+    json_t *json = NULL;
+    if (text_is(what, "models")) {
+        bool whole = shard_list_models(self, walk, now);
+        *out = whole ? models_text(walk) : NULL;
+        return whole;
+    }
     if (text_is(what, "status")) {
         if (!count_slice(self, walk, now))
             return false;
-        *out = status_json(self, walk, now);
-    } else if (text_is(what, "models")) {
-        if (!shard_list_models(self, walk, now))
-            return false;
-        *out = json_pack("{s:b, s:O, s:I, s:I}", "ok", 1, "models", walk->found, "matched", (json_int_t)walk->matched,
-                         "skipped", (json_int_t)walk->skip);
+        json = status_json(self, walk, now);
     } else if (text_is(what, "model")) {
-        *out = one_model_json(self, ask_text(walk, "model"), now);
+        json = one_model_json(self, ask_text(walk, "model"), now);
     } else if (text_is(what, "explain")) {
-        *out = live_json(self, ask_text(walk, "model"));
+        json = live_json(self, ask_text(walk, "model"));
     } else if (text_is(what, "rejects")) {
-        *out = rejects_json(self);
+        json = rejects_json(self);
     } else {
-        *out = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", "unknown_command", "message",
+        json = json_pack("{s:b, s:s, s:s}", "ok", 0, "error", "unknown_command", "message",
                          "shards do not know this command");
     }
+    *out = text_taken(json);
     return true;
 }
 
 bool shard_answers(struct shard *self, struct now now)
 {
     struct walk *walk = self->walks;
-    json_t *json;
+    char *text;
     if (!walk)
         return false;
-    if (!walk_on(self, walk, now, &json))
+    if (!walk_on(self, walk, now, &text))
         return true;
     self->walks = walk->next;
     if (!self->walks)
         self->walks_last = NULL;
-    answer(self, walk->question, json);
+    answer(self, walk->question, text);
     walk_free(walk);
     return self->walks != NULL;
 }

@@ -27,9 +27,12 @@ struct walk_pick {
 struct walk {
     struct walk *next;
     struct question *question;
-    json_t *ask, *found;
+    json_t *ask;
+    struct json_write found; /* the list, as it is handed out */
+    uint32_t shown;
+    bool cut; /* the list is at its bytes, and there would be more */
     uint32_t at; /* the next model to look at */
-    uint64_t matched;
+    uint64_t matched, behind; /* of those, behind `after` */
     uint64_t states[MODEL_STATES];
     struct walk_pick *picks; /* shard_models.c */
     uint32_t pick_count, pick_room, written, skip;

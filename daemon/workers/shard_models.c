@@ -10,7 +10,7 @@
 
 /* Which models are asked for. */
 struct filter {
-    struct text pattern, state, contains;
+    struct text pattern, state, contains, after;
     bool named;
 };
 
@@ -25,6 +25,7 @@ static struct filter filter_of(const json_t *ask)
     return (struct filter){.pattern = text_member(ask, "pattern"),
                            .state = text_member(ask, "state"),
                            .contains = text_member(ask, "contains"),
+                           .after = text_member(ask, "after"),
                            .named = json_is_true(json_object_get(ask, "named"))};
 }
 
@@ -38,6 +39,23 @@ static bool passes(const struct filter *filter, const struct model *model, int64
         !memmem(model->id.whole.at, model->id.whole.len, filter->contains.at, filter->contains.len))
         return false;
     return !filter->state.len || text_is(filter->state, model_state_name(model_state(model, now_ns)));
+}
+
+/* Takes `json` over. False: the list is at its bytes, and goes no further. */
+static bool show(struct walk *walk, json_t *json)
+{
+    const json_t *bytes = json_object_get(walk->ask, "bytes");
+    int64_t most = bytes ? json_integer_value(bytes) : MODEL_LIST_BYTES_MAX;
+    char *text = json ? json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
+    struct text model = text_of(text ? text : "null");
+    json_decref(json);
+    walk->cut = walk->cut || (walk->shown && (int64_t)(walk->found.len + model.len + 1) > most);
+    if (!walk->cut) {
+        json_write_raw(&walk->found, model);
+        walk->shown++;
+    }
+    free(text);
+    return !walk->cut;
 }
 
 /* --- in an order: the first `pick_room` of all are kept in a heap whose root comes last, then sorted, then written ---
@@ -165,6 +183,9 @@ static bool pick_slice(struct shard *self, struct walk *walk, enum model_order o
         if (!passes(&filter, model, now.steady_ns))
             continue;
         walk->matched++;
+        if (filter.after.len && strcmp(model->text, filter.after.at) <= 0)
+            continue;
+        walk->behind++;
         pick(self, walk, (struct walk_pick){.key = key_of(model, order, now.steady_ns), .place = walk->at});
     }
     if (walk->at < count)
@@ -182,7 +203,8 @@ static bool write_slice(struct shard *self, struct walk *walk, struct now now)
         json_t *json = model_json(models_at(self->models, next->place), now, false);
         if (json)
             json_object_set_new(json, "key", json_real(next->key));
-        json_array_append_new(walk->found, json);
+        if (!show(walk, json))
+            return true;
     }
     return walk->written >= walk->pick_count;
 }
@@ -200,9 +222,10 @@ static bool list_slice(struct shard *self, struct walk *walk, struct now now)
         if (!passes(&filter, model, now.steady_ns))
             continue;
         walk->matched++;
-        if (json_array_size(walk->found) >= (size_t)limit)
+        walk->behind++;
+        if (walk->cut || walk->shown >= limit)
             continue;
-        json_array_append_new(walk->found, model_json(model, now, false));
+        show(walk, model_json(model, now, false));
         shown++;
     }
     return walk->at >= count;

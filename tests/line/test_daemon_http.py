@@ -106,6 +106,12 @@ class Api(unittest.TestCase):
                     self.assertEqual(page["matched"], 30)
                     pages += [(m["model"], m["state"]) for m in page["models"]]
                 self.assertEqual(pages, all_of_them)
+                by_name, after = [], ""
+                while after is not None:
+                    page = web.json(f"/api/v1/models?sort=name&limit=7&after={after}")
+                    by_name += [m["model"] for m in page["models"]]
+                    after = page.get("next")
+                self.assertEqual(by_name, sorted(m for m, _ in all_of_them))
                 found = web.json("/api/v1/models?contains=m1&state=failing")
                 self.assertEqual([m["model"] for m in found["models"]],
                                  [f"fleet/m{i}/v1" for i in range(10, 20) if i % 3 == 1])

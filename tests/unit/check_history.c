@@ -149,6 +149,37 @@ START_TEST(many_share_one_question_for_a_second)
 }
 END_TEST
 
+/* What is kept makes room for what is asked; what is being sent cannot, and then nothing more is asked for. */
+START_TEST(bodies_have_their_room)
+{
+    const struct answer *answer;
+    static char text[ANSWERS_BYTES_MAX / 4 + 1];
+    struct body *sent[4];
+    const char *const asks[] = {"a", "b", "c", "d"};
+    memset(text, 'x', sizeof text - 1);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 4; i++) {
+            int64_t now = (10 + round * 2) * S + i;
+            ck_assert_int_eq(answers_get(answers, asks[i], now, now, &answer), ANSWERS_WAIT);
+            ck_assert(reply(text));
+            ck_assert_int_eq(answers_get(answers, asks[i], now, now, &answer), ANSWERS_READY);
+            sent[i] = (struct body *)(uintptr_t)answer_body(answer);
+        }
+    }
+    for (int i = 0; i < 4; i++)
+        body_hold(sent[i]);
+    ck_assert_int_eq(answers_get(answers, "e", 13 * S, 13 * S, &answer), ANSWERS_BUSY);
+    ck_assert_uint_eq(inbox_count(asked), 0);
+    body_release(sent[2]);
+    ck_assert_int_eq(answers_get(answers, "e", 13 * S, 13 * S, &answer), ANSWERS_WAIT);
+    ck_assert(reply("short"));
+    for (int i = 0; i < 4; i++) {
+        if (i != 2)
+            body_release(sent[i]);
+    }
+}
+END_TEST
+
 START_TEST(who_is_too_late_is_not_waited_for)
 {
     const struct answer *answer;
@@ -189,6 +220,7 @@ int main(void)
     suite_add_tcase(suite, cases);
     tcase_add_checked_fixture(shared, enter_answers, leave_answers);
     tcase_add_test(shared, many_share_one_question_for_a_second);
+    tcase_add_test(shared, bodies_have_their_room);
     tcase_add_test(shared, who_is_too_late_is_not_waited_for);
     tcase_add_test(shared, questions_are_bounded);
     suite_add_tcase(suite, shared);

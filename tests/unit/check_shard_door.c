@@ -189,6 +189,54 @@ START_TEST(models_as_the_operator_sees_them)
 }
 END_TEST
 
+static size_t bytes_of(json_t *models)
+{
+    char *text = json_dumps(models, JSON_COMPACT | JSON_REAL_PRECISION(15));
+    size_t bytes = strlen(text);
+    free(text);
+    return bytes;
+}
+
+/* A list ends before it is longer than it may be; the rest is found behind its last model, each once and in order. */
+START_TEST(a_list_is_as_long_as_its_bytes_allow)
+{
+    char model[32], question[400], last[32] = "";
+    size_t seen = 0, answers = 0;
+    for (int i = 0; i < 100; i++) {
+        snprintf(model, sizeof model, "p/n%03d/v", i);
+        send_metrics(model, good);
+    }
+    for (bool more = true; more; answers++) {
+        snprintf(question, sizeof question,
+                 "{\"do\":\"models\",\"sort\":\"name\",\"limit\":150,\"bytes\":6000,\"after\":\"%s\"}", last);
+        json_t *reply = ask(question), *models = json_object_get(reply, "models"), *at;
+        size_t i;
+        ck_assert_uint_le(bytes_of(models), 6000);
+        ck_assert_int_eq(json_integer_value(json_object_get(reply, "matched")), 100);
+        ck_assert_int_eq(json_integer_value(json_object_get(reply, "behind")), 100 - (json_int_t)seen);
+        json_array_foreach(models, i, at)
+        {
+            ck_assert_str_gt(json_string_value(json_object_get(at, "model")), last);
+            snprintf(last, sizeof last, "%s", json_string_value(json_object_get(at, "model")));
+        }
+        seen += json_array_size(models);
+        more = json_is_true(json_object_get(reply, "cut"));
+        ck_assert(more || seen == 100);
+        json_decref(reply);
+    }
+    ck_assert_uint_eq(seen, 100);
+    ck_assert_uint_gt(answers, 4);
+    static const char *const orders[] = {"\"sort\":\"worst\",", ""};
+    for (int i = 0; i < 2; i++) {
+        snprintf(question, sizeof question, "{\"do\":\"models\",%s\"limit\":150,\"bytes\":1}", orders[i]);
+        json_t *reply = ask(question);
+        ck_assert_uint_eq(json_array_size(json_object_get(reply, "models")), 1); /* one is always there */
+        ck_assert_int_eq(json_integer_value(json_object_get(reply, "matched")), 100);
+        json_decref(reply);
+    }
+}
+END_TEST
+
 START_TEST(the_rate_is_that_of_the_last_seconds)
 {
     for (int second = 0; second < 20; second++) {
@@ -237,6 +285,7 @@ int main(void)
     tcase_add_test(tcase, memory_is_bounded);
     tcase_add_test(tcase, gaps_are_counted_and_told);
     tcase_add_test(tcase, models_as_the_operator_sees_them);
+    tcase_add_test(tcase, a_list_is_as_long_as_its_bytes_allow);
     tcase_add_test(tcase, the_rate_is_that_of_the_last_seconds);
     tcase_add_test(tcase, questions_left_behind);
     suite_add_tcase(suite, tcase);
