@@ -1,11 +1,9 @@
-#include "lib/monitor/metric_table.h"
+#include "lib/monitor/metric_clock.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-
-#define LINE 64 /* bytes */
 
 static const char *name_of(const struct metric_table *self, uint32_t row)
 {
@@ -23,55 +21,13 @@ uint32_t metric_table_find(const struct metric_table *self, struct text name, ui
     return METRIC_TABLE_NONE;
 }
 
-/* --- rows and columns --- */
-
-static bool is_timed(const struct metric_table *self, uint32_t row)
-{
-    return (self->timed >> row & 1) != 0;
-}
-
-static float *gap_at(const struct window *window, uint32_t place)
-{
-    return window_place(window, place) + 1;
-}
-
-static void point(const struct metric_table *self, uint32_t row)
-{
-    self->slots[row].window.values = self->ring + self->rows[row].column;
-    self->slots[row].window.stride = self->stride;
-}
-
-static void copy_column(const struct metric_table *self, uint32_t row, uint32_t column, float *ring, uint32_t stride)
-{
-    for (uint32_t place = 0, held = window_held(&self->slots[row].window); place < held; place++)
-        ring[(size_t)place * stride + column] = self->ring[(size_t)place * self->stride + column];
-}
-
-/* Lays the ring out anew, with room for more columns. */
-static int widen(struct metric_table *self, uint32_t stride, uint32_t values)
-{
-    const size_t bytes = ((size_t)values * stride * sizeof(float) + LINE - 1) / LINE * LINE;
-    float *ring = aligned_alloc(LINE, bytes);
-    if (!ring)
-        return -ENOMEM;
-    for (uint32_t row = 0; row < self->count; row++) {
-        copy_column(self, row, self->rows[row].column, ring, stride);
-        if (is_timed(self, row))
-            copy_column(self, row, self->rows[row].column + 1, ring, stride);
-    }
-    free(self->ring);
-    self->ring = ring;
-    self->stride = stride;
-    for (uint32_t row = 0; row < self->count; row++)
-        point(self, row);
-    return 0;
-}
+/* --- rows --- */
 
 static int more_rows(struct metric_table *self, uint32_t room)
 {
-    static_assert(sizeof(struct metric_slot) == LINE, "a slot is a cache line");
+    static_assert(sizeof(struct metric_slot) == METRIC_LINE, "a slot is a cache line");
     const size_t bytes = room * (sizeof *self->slots + sizeof *self->rows);
-    struct metric_slot *slots = aligned_alloc(LINE, (bytes + LINE - 1) / LINE * LINE);
+    struct metric_slot *slots = aligned_alloc(METRIC_LINE, (bytes + METRIC_LINE - 1) / METRIC_LINE * METRIC_LINE);
     if (!slots)
         return -ENOMEM;
     struct metric_row *rows = (struct metric_row *)(void *)(slots + room);
@@ -88,11 +44,11 @@ static int more_rows(struct metric_table *self, uint32_t room)
 
 int metric_table_expect(struct metric_table *self, uint32_t metrics, uint32_t timed, uint32_t values)
 {
-    const uint32_t columns = self->columns + metrics + timed;
+    const uint32_t columns = self->columns + metrics + metric_clocks_of(self, timed);
     assert(self->count + metrics <= METRIC_TABLE_MAX);
     if (self->count + metrics > self->room && more_rows(self, self->count + metrics) != 0)
         return -ENOMEM;
-    return columns > self->stride ? widen(self, columns, values) : 0;
+    return columns > self->stride ? metric_lay_out(self, columns, values, self->clocks) : 0;
 }
 
 /* What has grown when the rest fails is used later. */
@@ -114,12 +70,13 @@ int metric_table_put(struct metric_table *self, struct text name, const struct m
     self->rows[row] =
         (struct metric_row){.name_at = self->names_bytes, .name_len = (uint32_t)name.len, .column = self->columns};
     self->slots[row].newest_s = NAN;
-    self->timed |= (uint64_t)keep->timed << row;
-    point(self, row);
+    metric_point(self, row);
     memcpy(self->names + self->names_bytes, name.at, name.len);
     self->names[self->names_bytes + name.len] = '\0';
     self->names_bytes += (uint32_t)name.len + 1;
-    self->columns += 1 + keep->timed;
+    self->columns += 1 + metric_clocks_of(self, keep->timed);
+    if (keep->timed)
+        metric_time(self, row);
     self->count++;
     self->shape = 0;
     return 0;
@@ -131,7 +88,9 @@ void metric_table_cut(struct metric_table *self, uint32_t count)
     while (self->count > count) {
         const uint32_t row = --self->count;
         window_clear(&self->slots[row].window);
-        self->timed &= ~(UINT64_C(1) << row);
+        self->timed &= ~metric_bit(row);
+        self->clocks &= ~metric_bit(row);
+        self->together &= ~metric_bit(row);
         self->names_bytes = self->rows[row].name_at;
         self->columns = self->rows[row].column;
     }
@@ -160,10 +119,10 @@ void metric_table_prefetch_places(const struct metric_table *self, uint32_t plac
     const size_t place = self->stride * sizeof(float);
     const char *first = (const char *)window_place(window, window->next),
                *start = (const char *)window_place(window, 0);
-    for (size_t at = 0; at < place * (places < left ? places : left); at += LINE)
+    for (size_t at = 0; at < place * (places < left ? places : left); at += METRIC_LINE)
         __builtin_prefetch(first + at, 1);
     for (size_t at = 0; places > left && at < place * (places - left < window->next ? places - left : window->next);
-         at += LINE)
+         at += METRIC_LINE)
         __builtin_prefetch(start + at, 1);
     for (const struct metric_slot *slot = self->slots, *end = slot + self->count; slot < end; slot++) {
         if (!slot->window.more)
@@ -174,16 +133,17 @@ void metric_table_prefetch_places(const struct metric_table *self, uint32_t plac
 }
 
 /* Before the value is added. */
-static inline void add_time(struct metric_slot *slot, double at_s)
+static inline void add_time(struct metric_slot *slot, bool clock, double at_s)
 {
-    *gap_at(&slot->window, slot->window.next) = slot->window.total ? (float)(at_s - slot->newest_s) : 0.0F;
+    if (clock)
+        *metric_gap(&slot->window, slot->window.next) = slot->window.total ? (float)(at_s - slot->newest_s) : 0.0F;
     slot->newest_s = at_s;
 }
 
-static inline void add_plain(struct metric_slot *slot, bool timed, double value, double at_s, double rate)
+static inline void add_plain(struct metric_slot *slot, bool timed, bool clock, double value, double at_s, double rate)
 {
     if (timed)
-        add_time(slot, at_s);
+        add_time(slot, clock, at_s);
     window_add_plain(&slot->window, window_single(value), rate);
 }
 
@@ -198,9 +158,9 @@ static uint64_t rows_of(const struct metric_table *self, const struct metric_eve
         if (row == self->count || metric->kind != METRIC_NUMBER || metric->key == 0 ||
             !window_plain(&self->slots[row].window))
             return 0;
-        rows |= UINT64_C(1) << row;
+        rows |= metric_bit(row);
     }
-    return rows;
+    return metric_come_together(self, rows) ? rows : 0;
 }
 
 static uint64_t first_rows(uint32_t count)
@@ -217,8 +177,9 @@ bool metric_table_take(struct metric_table *self, const struct metric_event *eve
     if (event->shape && event->shape == self->shape) {
         const struct metric *metric = event->metrics, *end = metric + count;
         struct metric_slot *slot = self->slots;
-        for (uint64_t timed = self->timed; metric < end; metric++, slot++, timed >>= 1)
-            add_plain(slot, timed & 1, metric->number, at_s, rate);
+        uint64_t timed = self->timed, clocks = self->clocks;
+        for (; metric < end; metric++, slot++, timed >>= 1, clocks >>= 1)
+            add_plain(slot, timed & 1, clocks & 1, metric->number, at_s, rate);
         *carried = first_rows(count);
         return true;
     }
@@ -227,7 +188,8 @@ bool metric_table_take(struct metric_table *self, const struct metric_event *eve
         return false;
     for (uint64_t left = rows, i = 0; left; left &= left - 1, i++) {
         const uint32_t row = (uint32_t)__builtin_ctzll(left);
-        add_plain(&self->slots[row], is_timed(self, row), event->metrics[i].number, at_s, rate);
+        add_plain(&self->slots[row], self->timed >> row & 1, self->clocks >> row & 1, event->metrics[i].number, at_s,
+                  rate);
     }
     if (rows == first_rows(count))
         self->shape = event->shape;
@@ -240,7 +202,7 @@ static void add_times(struct metric_slot *slot, const double *at_s, uint32_t str
     const struct window *window = &slot->window;
     uint32_t place = window->next;
     for (uint32_t i = 0; i < count; i++, at_s += stride) {
-        *gap_at(window, place) = window->total + i ? (float)(*at_s - slot->newest_s) : 0.0F;
+        *metric_gap(window, place) = window->total + i ? (float)(*at_s - slot->newest_s) : 0.0F;
         slot->newest_s = *at_s;
         place = place + 1 == window->capacity ? 0 : place + 1;
     }
@@ -251,29 +213,31 @@ void metric_table_take_all(struct metric_table *self, uint32_t rows, const doubl
 {
     const double rate = window_rate(&self->slots->window);
     for (uint32_t row = 0; row < rows; row++) {
-        if (is_timed(self, row))
+        if (self->clocks >> row & 1)
             add_times(&self->slots[row], events, stride, count);
+        else if (self->timed >> row & 1)
+            self->slots[row].newest_s = events[(size_t)(count - 1) * stride];
         window_add_all(&self->slots[row].window, events + 1 + row, stride, count, rate);
     }
 }
 
 void metric_table_add(struct metric_table *self, uint32_t row, double value, uint64_t weight, double at_s)
 {
-    if (is_timed(self, row))
-        add_time(&self->slots[row], at_s);
+    if (self->timed >> row & 1)
+        add_time(&self->slots[row], self->clocks >> row & 1, at_s);
     window_add(&self->slots[row].window, value, weight);
 }
 
 /* The values of a row once more, in the order and at the times that they came. */
 static void add_again(const struct metric_table *from, uint32_t old, struct metric_table *to, uint32_t row)
 {
-    const struct window *window = &from->slots[old].window;
+    const struct window *window = &from->slots[old].window, *clock = metric_clock_of(from, old);
     const uint32_t held = window_held(window), capacity = window->capacity;
     uint32_t place = held == capacity ? window->next : 0;
-    double at_s = held && is_timed(from, old) ? metric_table_start_s(from, old) : NAN;
+    double at_s = held && clock ? metric_table_start_s(from, old) : NAN;
     for (uint32_t i = 0; i < held; i++) {
-        if (i > 0 && is_timed(from, old))
-            at_s += (double)*gap_at(window, place);
+        if (i > 0 && clock)
+            at_s += (double)*metric_gap(clock, place);
         metric_table_add(to, row, (double)*window_place(window, place), (uint64_t)window_weight_at(window, place),
                          at_s);
         place = place + 1 == capacity ? 0 : place + 1;
@@ -284,15 +248,15 @@ int metric_table_copy(const struct metric_table *from, uint32_t index, struct me
                       const struct metric_keep *keep)
 {
     const struct window *old = &from->slots[index].window;
+    const uint32_t row = to->count;
     int error = metric_table_put(to, text_of(name_of(from, index)), keep);
-    if (error == 0 && window_weighted(old) && old->capacity == keep->values &&
-        metric_table_reserve_weights(to, to->count - 1) != 0) {
-        metric_table_cut(to, to->count - 1);
-        error = -ENOMEM;
-    }
     if (error)
         return error;
-    const uint32_t row = to->count - 1;
+    if (old->capacity == keep->values &&
+        (metric_clock_own(to, row) != 0 || (window_weighted(old) && metric_table_reserve_weights(to, row) != 0))) {
+        metric_table_cut(to, row);
+        return -ENOMEM;
+    }
     struct window *window = &to->slots[row].window;
     to->rows[row].key = from->rows[index].key;
     if (old->capacity != keep->values)
@@ -317,39 +281,10 @@ const struct window *metric_table_window(const struct metric_table *self, uint32
     return &self->slots[row].window;
 }
 
-double metric_table_start_s(const struct metric_table *self, uint32_t row)
-{
-    const struct window *window = &self->slots[row].window;
-    assert(is_timed(self, row));
-    double at_s = self->slots[row].newest_s;
-    uint32_t place = window->next;
-    for (uint32_t back = 1; back < window_held(window); back++) {
-        place = place ? place - 1 : window->capacity - 1;
-        at_s -= (double)*gap_at(window, place);
-    }
-    return at_s;
-}
-
-double metric_table_end_s(const struct metric_table *self, uint32_t row)
-{
-    return self->slots[row].newest_s;
-}
-
-/* The gaps that stand beside the values of a window, the oldest first. The ring is filled from its start when it is
- * loaded, as the window's is. */
-static void walk_gaps(const struct window *window, struct codec *codec)
-{
-    const uint32_t held = window_held(window), capacity = window->capacity;
-    uint32_t place = !codec_loads(codec) && held == capacity ? window->next : 0;
-    for (uint32_t i = 0; i < held; i++) {
-        codec_f32s(codec, gap_at(window, place), 1);
-        place = place + 1 == capacity ? 0 : place + 1;
-    }
-}
-
 bool metric_table_walk(struct metric_table *self, uint32_t row, struct codec *codec)
 {
-    const bool here = row != METRIC_TABLE_NONE, keeps = here && is_timed(self, row);
+    const bool here = row != METRIC_TABLE_NONE, keeps = here && (self->timed >> row & 1) != 0;
+    const bool own = !keeps || !codec_loads(codec) || metric_clock_own(self, row) == 0;
     struct window *window = here ? &self->slots[row].window : NULL;
     bool loaded = window_walk(window, codec), timed = keeps;
     double newest_s = here ? self->slots[row].newest_s : (double)NAN;
@@ -357,14 +292,16 @@ bool metric_table_walk(struct metric_table *self, uint32_t row, struct codec *co
     size_t gaps = codec_open(codec);
     if (!codec_loads(codec)) {
         if (keeps)
-            walk_gaps(window, codec);
+            metric_walk_gaps(metric_clock_of(self, row), codec);
         codec_close(codec, gaps);
         codec_f64(codec, &newest_s);
         return true;
     }
     loaded = here && loaded && (timed || !keeps);
-    if (loaded && keeps && gaps == window_held(window) * sizeof *window->values)
-        walk_gaps(window, codec);
+    if (!own)
+        codec->failed = codec->out_of_memory = true;
+    if (loaded && keeps && own && gaps == window_held(window) * sizeof *window->values)
+        metric_walk_gaps(window, codec);
     else if (loaded && keeps)
         codec->failed = true;
     else

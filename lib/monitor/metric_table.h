@@ -3,10 +3,12 @@
  * Made for a handful of metrics that come in the same order again and again: a search begins where the last one should
  * have led to, so that it mostly is one comparison of keys. All values that come together, and the times from the
  * values before to them, stand side by side in one ring: an event of five metrics touches one or two lines of it, a
- * line of each window.
+ * line of each window. Timed rows whose values have always come together share their times, and part with the first
+ * event that has some of them and not others.
  *
- * Threads: a table belongs to one thread. Memory: metric_table_put() and metric_table_reserve_weights() take it;
- * metric_table_add() cannot fail. Names are the table's, until the next metric_table_put().
+ * Threads: a table belongs to one thread. Memory: metric_table_put(), metric_table_part() and
+ * metric_table_reserve_weights() take it; metric_table_add() cannot fail. Names are the table's, until the next
+ * metric_table_put().
  */
 #ifndef DRIFT_LIB_MONITOR_METRIC_TABLE_H
 #define DRIFT_LIB_MONITOR_METRIC_TABLE_H
@@ -29,7 +31,8 @@ struct metric_slot {
 struct metric_row {
     uint64_t key; /* of the name, as the last event had it (struct metric); 0: not known yet */
     uint32_t name_at, name_len;
-    uint32_t column; /* of the ring; that of a timed row is followed by the seconds from the value before to each */
+    uint32_t column; /* of the ring; that of a row with times of its own is followed by the seconds from the value
+                        before to each */
 };
 
 /* All zero: an empty table. Slots and rows stand in one block that begins on a cache line. */
@@ -41,7 +44,9 @@ struct metric_table {
     uint32_t count, room; /* METRIC_TABLE_MAX at most */
     uint32_t names_bytes;
     uint32_t columns, stride; /* used; and there */
-    uint64_t timed;           /* a bit for each row */
+    uint64_t timed;           /* a bit for each row; */
+    uint64_t clocks;          /* for those with times of their own, */
+    uint64_t together;        /* and for those that share the times of the first of them */
     uint64_t shape; /* events of this shape (struct metric_event) have the first rows' metrics, in their order, and
                        all these are plain; 0: not known */
 };
@@ -90,7 +95,15 @@ int metric_table_reserve_weights(struct metric_table *self, uint32_t row);
 void metric_table_prefetch(const struct metric_table *self);
 void metric_table_prefetch_places(const struct metric_table *self, uint32_t places);
 
-/* Adds a value that was measured at `at_s`, seconds since the epoch. */
+/* Has rows part whose values do not come together: the next event has a value for each row of `rows`, and more than one
+ * for those that are in `twice` as well. Returns 0 or -ENOMEM: nothing has changed then. */
+int metric_table_part(struct metric_table *self, uint64_t rows, uint64_t twice);
+
+/* Has rows share what is the same of their times, after they were loaded or copied. */
+void metric_table_share(struct metric_table *self);
+
+/* Adds a value that was measured at `at_s`, seconds since the epoch. Of rows that share times each has one for every
+ * event. */
 void metric_table_add(struct metric_table *self, uint32_t row, double value, uint64_t weight, double at_s);
 
 /* The same for all metrics of an event of weight 1, where each is a number with a key that a row of its own, behind

@@ -64,21 +64,20 @@ static bool same_rules(const struct monitor_settings *a, const struct monitor_se
 
 bool monitor_settings_same(const struct monitor_settings *a, const struct monitor_settings *b)
 {
-    return a == b ||
-           (a->window == b->window && a->min_events == b->min_events &&
-            a->consecutive_failures == b->consecutive_failures && a->recover_after == b->recover_after &&
-            a->backoff_ns == b->backoff_ns && a->stale_after_ns == b->stale_after_ns &&
-            same_number(a->alarms.every_s, b->alarms.every_s) &&
-            same_number(a->alarms.every_events, b->alarms.every_events) &&
-            same_number(a->event_rate, b->event_rate) && same_kpis(a, b) && same_rules(a, b));
+    return a == b || (a->window == b->window && a->min_events == b->min_events &&
+                      a->consecutive_failures == b->consecutive_failures && a->recover_after == b->recover_after &&
+                      a->backoff_ns == b->backoff_ns && a->stale_after_ns == b->stale_after_ns &&
+                      same_number(a->alarms.every_s, b->alarms.every_s) &&
+                      same_number(a->alarms.every_events, b->alarms.every_events) &&
+                      same_number(a->event_rate, b->event_rate) && same_kpis(a, b) && same_rules(a, b));
 }
 
 /* --- the rules: those that stay go on as they stood, the others begin --- */
 
 #define NO_RULE UINT32_MAX
 
-/* The old rule whose state is for the new one; each serves once. Where a detector cannot take another promise over while
- * it runs, one with another promise begins anew. */
+/* The old rule whose state is for the new one; each serves once. Where a detector cannot take another promise over
+ * while it runs, one with another promise begins anew. */
 static uint32_t rule_before(const struct monitor_settings *old, const bool *used, const struct drift_rule *rule)
 {
     for (uint32_t i = 0; i < old->rule_count; i++)
@@ -160,7 +159,8 @@ static uint32_t kpis_without_row(const struct monitor_settings *settings, const 
 
 /* The table that the new settings ask for, with what the old one holds; all zero where there would be no room in it for
  * what is to be judged: all begins anew then. */
-static int windows_copy(const struct metric_table *old, const struct monitor_settings *settings, struct metric_table *out)
+static int windows_copy(const struct metric_table *old, const struct monitor_settings *settings,
+                        struct metric_table *out)
 {
     *out = (struct metric_table){0};
     if (old->count + kpis_without_row(settings, old) > MONITOR_METRICS_MAX)
@@ -172,6 +172,7 @@ static int windows_copy(const struct metric_table *old, const struct monitor_set
             return -ENOMEM;
         }
     }
+    metric_table_share(out);
     return 0;
 }
 
@@ -184,8 +185,7 @@ static void kpis_move(const struct monitor *old, struct monitor *self)
     self->violated = 0;
     for (uint32_t k = 0; k < settings->kpi_count; k++) {
         struct kpi_state *kpi = &self->kpis[k];
-        *kpi = (struct kpi_state){
-            .row = metric_table_find(&self->metrics, text_of(settings->kpis[k].metric), 0)};
+        *kpi = (struct kpi_state){.row = metric_table_find(&self->metrics, text_of(settings->kpis[k].metric), 0)};
         for (uint32_t b = 0; comparable && b < before->kpi_count; b++) {
             if (!same_kpi(&before->kpis[b], &settings->kpis[k]))
                 continue;

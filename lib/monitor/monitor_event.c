@@ -17,7 +17,7 @@
 /* Where the metrics of one event belong. */
 struct placing {
     uint32_t row[METRIC_EVENT_MAX]; /* METRIC_TABLE_NONE: not taken */
-    uint64_t carried;               /* a bit for each row */
+    uint64_t carried, twice;        /* a bit for each row */
     uint32_t left_out;
 };
 
@@ -85,6 +85,7 @@ static int place(struct monitor *self, const struct metric_event *event, struct 
         if (event->n != 1 && reserve_weights(self, row) != 0)
             return -ENOMEM;
         out->row[i] = row;
+        out->twice |= out->carried & UINT64_C(1) << row;
         out->carried |= UINT64_C(1) << row;
         guess = row + 1;
     }
@@ -106,9 +107,9 @@ static int take_any(struct monitor *self, const struct metric_event *event, doub
 {
     const uint32_t rows = self->metrics.count, unseen = self->kpis_unseen;
     struct placing placing;
-    placing.carried = 0;
+    placing.carried = placing.twice = 0;
     placing.left_out = 0;
-    if (place(self, event, &placing) != 0) {
+    if (place(self, event, &placing) != 0 || metric_table_part(&self->metrics, placing.carried, placing.twice) != 0) {
         cut(self, rows);
         self->kpis_unseen = unseen;
         return -ENOMEM;

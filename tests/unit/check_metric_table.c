@@ -126,7 +126,8 @@ static void ck_assert_same(const struct metric_table *a, const struct metric_tab
         const struct window *left = metric_table_window(a, row), *right = metric_table_window(b, row);
         ck_assert_uint_eq(window_total(left), window_total(right));
         for (int stat = 0; stat < WINDOW_STATS; stat++) {
-            const double from = window_get(left, (enum window_stat)stat), to = window_get(right, (enum window_stat)stat);
+            const double from = window_get(left, (enum window_stat)stat),
+                         to = window_get(right, (enum window_stat)stat);
             ck_assert_mem_eq(&from, &to, sizeof from);
         }
         const double from = metric_table_end_s(a, row), to = metric_table_end_s(b, row);
@@ -137,13 +138,14 @@ static void ck_assert_same(const struct metric_table *a, const struct metric_tab
     ck_assert_double_eq(metric_table_start_s(a, 0), metric_table_start_s(b, 0));
 }
 
-/* Any selection of metrics, in the order of the rows: the same as one by one, to the last bit; now and then a giant that no
- * double can be summed with. */
+/* Any selection of metrics, in the order of the rows: the same as one by one, to the last bit; now and then a giant
+ * that no double can be summed with. */
 START_TEST(an_event_is_taken_as_its_metrics_are)
 {
     struct metric_table whole = {0}, single = {0};
     put_metrics(&whole);
     put_metrics(&single);
+    ck_assert_int_eq(metric_table_part(&single, 1, 0), 0);
     for (int event = 0; event < 3000; event++) {
         struct metric metrics[METRICS];
         uint32_t count = 0;
@@ -162,7 +164,11 @@ START_TEST(an_event_is_taken_as_its_metrics_are)
         /* The shape is told at times, and stands for which metrics there are. */
         const struct metric_event taken = {
             .n = 1, .metrics = metrics, .metric_count = count, .shape = draw(3) ? expected : 0};
-        ck_assert(metric_table_take(&whole, &taken, at_s, &carried) == (count > 0));
+        if (count && !metric_table_take(&whole, &taken, at_s, &carried)) {
+            ck_assert_uint_ne(whole.together & expected, 0); /* rows that were together until now */
+            ck_assert_int_eq(metric_table_part(&whole, expected, 0), 0);
+            ck_assert(metric_table_take(&whole, &taken, at_s, &carried));
+        }
         ck_assert_uint_eq(carried, expected);
         ck_assert_same(&whole, &single);
     }
@@ -175,7 +181,8 @@ START_TEST(what_is_unusual_is_not_taken)
 {
     static const struct metric_keep ordered = {.values = 7, .use = {.ranks = 2}};
     struct metric_table table = {0};
-    struct metric two[] = {{.key = 100, .kind = METRIC_NUMBER, .number = 1}, {.key = 101, .kind = METRIC_NUMBER, .number = 2}};
+    struct metric two[] = {{.key = 100, .kind = METRIC_NUMBER, .number = 1},
+                           {.key = 101, .kind = METRIC_NUMBER, .number = 2}};
     const struct metric_event event = {.n = 1, .metrics = two, .metric_count = 2};
     uint64_t carried;
     ck_assert(!metric_table_take(&table, &event, 0, &carried));
@@ -207,7 +214,8 @@ END_TEST
 START_TEST(a_shape_is_known_until_rows_change)
 {
     struct metric_table table = {0};
-    struct metric two[] = {{.key = 100, .kind = METRIC_NUMBER, .number = 1}, {.key = 101, .kind = METRIC_NUMBER, .number = 2}};
+    struct metric two[] = {{.key = 100, .kind = METRIC_NUMBER, .number = 1},
+                           {.key = 101, .kind = METRIC_NUMBER, .number = 2}};
     const struct metric_event event = {.n = 1, .metrics = two, .metric_count = 2, .shape = 5};
     uint64_t carried;
     put_metrics(&table);

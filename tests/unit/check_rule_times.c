@@ -6,6 +6,7 @@
 
 #include "bench/streams.h"
 #include "lib/monitor/rule_set.h"
+#include "tests/run_suite.h"
 
 #define RULES 4
 
@@ -170,9 +171,5 @@ int main(void)
     tcase_add_test(all, who_shares_does_so_after_a_restart);
     tcase_add_test(all, what_was_not_kept_came_by_the_next);
     suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }
