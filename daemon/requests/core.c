@@ -142,7 +142,7 @@ static void take_feedback(struct core *self)
 {
     struct job_port *port = &self->ports.job;
     struct feedback_letter letter;
-    for (int i = 0; i < CORE_LETTERS_A_TURN; i++) {
+    for (int i = 0; i < CORE_FEEDBACK_A_TURN; i++) {
         if (!port->take(port->argument, &letter))
             return;
         hear_feedback(self, &letter);
@@ -346,6 +346,8 @@ void core_destroy(struct core **self_p)
     letters_free(&self->taken);
     letters_free(&self->asked);
     free(self->effects);
+    free(json_write_take(&self->data));
+    free(json_write_take(&self->event));
     free(self->silences);
     free(self->outlets);
     free(self->closed);

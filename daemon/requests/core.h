@@ -23,7 +23,8 @@
 #include "lib/wire/feedback.h"
 #include "lib/wire/json_write.h"
 
-#define CORE_LETTERS_A_TURN 512
+#define CORE_LETTERS_A_TURN 2048 /* in one transaction: a page that several of them touch is written once */
+#define CORE_FEEDBACK_A_TURN 512
 #define CORE_TIMERS_A_TURN 512
 #define CORE_BURST_MAX 64         /* offers in one transaction */
 #define CORE_HELD_MAX 65536       /* notices that wait for a store that is full */
@@ -36,7 +37,7 @@
 struct live {
     struct map_link by_id, by_family;
     struct request now;   /* as committed; its texts are owned here */
-    struct request *next; /* as this turn leaves it; NULL: not touched */
+    struct request *next; /* as this turn leaves it; NULL: not touched; `now` itself where `born` */
     struct live *next_touched;
     bool born; /* in this turn */
 
@@ -63,7 +64,8 @@ struct news {
     struct cloud_event *event; /* NULL: the log only */
     const char *sentence;      /* static */
     bool warning;
-    char request[REQUEST_ID_LEN + 1], model[MODEL_ID_MAX + 1], why[REQUEST_WHY_MAX];
+    const char *model, *why; /* in `texts`, as is the request's id, which begins it */
+    char texts[];
 };
 
 /* What is to be done after the commit. Owned until then. */
@@ -137,7 +139,8 @@ struct core {
     uint64_t alarms; /* raised so far, for their ids */
     struct requests_renewal *renewal; /* of the options, which the next turn takes over; NULL: none */
     bool choose_due;                  /* core_choose_anew() is */
-    bool ended;      /* the station cannot go on */
+    bool ended;                       /* the station cannot go on */
+    struct json_write data, event;    /* where these are written; the memory stays for the next */
 };
 
 /* `boot` names the machine's boot, `key` is random. The inbox stays the caller's. */
@@ -294,9 +297,9 @@ void effects_answer(struct core *self, struct question *question);
 void effects_answer_now(struct question *question);
 void effects_silences(struct core *self);
 void effects_update(struct core *self, struct retrain_update *update);
-/* `type` NULL: the log only. `data` is a JSON object and is freed. */
+/* `type` NULL: the log only. `data` is a JSON object; its `at` NULL: memory is short. */
 void effects_news(struct core *self, const char *type, const char *id, const struct request *request,
-                  const char *sentence, bool warning, const char *why, char *data);
+                  const char *sentence, bool warning, const char *why, struct text data);
 /* To be done at once, whatever becomes of the turn: an alarm. */
 void effects_alarm(struct core *self, const char *kind, bool raised, const char *message);
 /* The same about the store's file; `sentence` is static, `why` says what the disk answered and may be NULL. */

@@ -108,13 +108,19 @@ void effects_silences(struct core *self)
     add(self, (struct effect){.kind = EFFECT_SILENCES});
 }
 
-static struct cloud_event *make_event(const struct cloud_event_head *head, const char *data)
+static struct cloud_event *make_event(struct core *self, const struct cloud_event_head *head, struct text data)
 {
-    struct cloud_event *event = calloc(1, sizeof *event);
+    struct json_write *out = &self->event;
+    struct cloud_event *event = data.at ? calloc(1, sizeof *event) : NULL;
     if (!event)
         return NULL;
+    json_write_clear(out);
+    cloud_event_open(out, head);
+    json_write_raw(out, data);
+    json_write_bracket(out, '}');
+    struct text whole = json_write_whole(out);
     event->topic = cloud_event_topic(head);
-    event->json = data ? cloud_event_text(head, text_of(data)) : NULL;
+    event->json = whole.at ? strndup(whole.at, whole.len) : NULL;
     event->of_model = head->of_model;
     if (event->topic && event->json)
         return event;
@@ -122,10 +128,22 @@ static struct cloud_event *make_event(const struct cloud_event_head *head, const
     return NULL;
 }
 
-void effects_news(struct core *self, const char *type, const char *id, const struct request *request,
-                  const char *sentence, bool warning, const char *why, char *data)
+static struct news *make_news(const struct request *request, const char *why)
 {
-    struct news *news = calloc(1, sizeof *news);
+    size_t id = strlen(request->id) + 1, model = strlen(request->model) + 1, reason = strlen(why) + 1;
+    struct news *news = malloc(sizeof *news + id + model + reason);
+    if (!news)
+        return NULL;
+    memcpy(news->texts, request->id, id);
+    news->model = memcpy(news->texts + id, request->model, model);
+    news->why = memcpy(news->texts + id + model, why, reason);
+    return news;
+}
+
+void effects_news(struct core *self, const char *type, const char *id, const struct request *request,
+                  const char *sentence, bool warning, const char *why, struct text data)
+{
+    struct news *news = make_news(request, why);
     if (news) {
         struct cloud_event_head head = {.type = type,
                                         .source = self->options.source,
@@ -133,13 +151,10 @@ void effects_news(struct core *self, const char *type, const char *id, const str
                                         .subject = request->model,
                                         .of_model = true,
                                         .time_s = self->now.wall_s};
-        *news = (struct news){.sentence = sentence, .warning = warning};
-        text_put(news->request, sizeof news->request, request->id);
-        text_put(news->model, sizeof news->model, request->model);
-        text_put(news->why, sizeof news->why, why);
-        news->event = type ? make_event(&head, data) : NULL;
+        news->sentence = sentence;
+        news->warning = warning;
+        news->event = type ? make_event(self, &head, data) : NULL;
     }
-    free(data);
     struct effect effect = {.kind = EFFECT_NEWS, .news = news};
     if (!news || (type && !news->event) || !add(self, effect)) {
         core_fail(self, -ENOMEM);
@@ -151,21 +166,20 @@ void effects_news(struct core *self, const char *type, const char *id, const str
 static void publish_alarm(struct core *self, const char *kind, bool raised, const char *message)
 {
     char id[64];
-    struct json_write data = {.at = NULL};
+    struct json_write *data = &self->data;
+    json_write_clear(data);
     snprintf(id, sizeof id, "alarm/%.3f/%llu", self->now.wall_s, (unsigned long long)++self->alarms);
     struct cloud_event_head head = {
         .type = "driftd.alarm", .source = self->options.source, .id = id, .time_s = self->now.wall_s};
-    json_write_bracket(&data, '{');
-    json_write_key(&data, "alarm");
-    json_write_string(&data, kind);
-    json_write_key(&data, "raised");
-    json_write_bool(&data, raised);
-    json_write_key(&data, "message");
-    json_write_string(&data, message);
-    json_write_bracket(&data, '}');
-    char *text = json_write_take(&data);
-    struct cloud_event *event = make_event(&head, text);
-    free(text);
+    json_write_bracket(data, '{');
+    json_write_key(data, "alarm");
+    json_write_string(data, kind);
+    json_write_key(data, "raised");
+    json_write_bool(data, raised);
+    json_write_key(data, "message");
+    json_write_string(data, message);
+    json_write_bracket(data, '}');
+    struct cloud_event *event = make_event(self, &head, json_write_whole(data));
     if (event)
         self->ports.event(self->ports.argument, event);
 }
@@ -272,7 +286,7 @@ static void send_job(struct core *self, struct live *live)
 static void tell(struct core *self, struct news *news)
 {
     log_write(news->warning ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO, news->sentence,
-              (const struct log_field[]){LOG_TEXT("request", news->request), LOG_TEXT("model", news->model),
+              (const struct log_field[]){LOG_TEXT("request", news->texts), LOG_TEXT("model", news->model),
                                          LOG_TEXT("why", news->why)},
               3);
     if (news->event)

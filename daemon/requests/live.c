@@ -55,12 +55,13 @@ struct request *live_touch(struct core *self, struct live *live)
 {
     if (live->next)
         return live->next;
-    live->next = malloc(sizeof *live->next);
+    live->next = live->born ? &live->now : malloc(sizeof *live->next);
     if (!live->next) {
         core_fail(self, -ENOMEM);
         return NULL;
     }
-    *live->next = live->now;
+    if (!live->born)
+        *live->next = live->now;
     live->next_touched = self->touched;
     self->touched = live;
     return live->next;
@@ -153,6 +154,13 @@ void live_settle(struct core *self, struct live *live, const struct request *val
         check(self, heap_put(&self->timers, live));
 }
 
+static void drop_next(struct live *live)
+{
+    if (live->next != &live->now)
+        free(live->next);
+    live->next = NULL;
+}
+
 /* Takes a live request out of all that knows it, and frees it. */
 static void live_free(struct core *self, struct live *live)
 {
@@ -163,16 +171,18 @@ static void live_free(struct core *self, struct live *live)
     map_remove(&self->by_id, &live->by_id);
     map_remove(&self->by_family, &live->by_family);
     request_texts_free(&live->now);
-    free(live->next);
+    drop_next(live);
     free(live);
 }
 
 /* Makes the next value the present one. */
 static void publish(struct core *self, struct live *live)
 {
-    if (!live->born)
+    if (!live->born) {
         self->counts[live->now.state]--;
-    live->now = *live->next;
+        live->now = *live->next;
+    }
+    drop_next(live);
     self->counts[live->now.state]++;
     live->born = false;
     live_settle(self, live, &live->now);
@@ -189,8 +199,6 @@ void live_publish(struct core *self)
     while (live) {
         struct live *next = live->next_touched;
         publish(self, live);
-        free(live->next);
-        live->next = NULL;
         if (request_state_final(live->now.state))
             live_free(self, live);
         live = next;
@@ -204,8 +212,11 @@ void live_undo(struct core *self)
     while (live) {
         struct live *next = live->next_touched;
         live->ended_attempt = 0;
-        free(live->next);
-        live->next = NULL;
+        drop_next(live);
+        if (live->born) { /* as if it had ended before anybody had it: nothing is counted of it */
+            live->now.state = REQUEST_CANCELLED;
+            live->now.taken = false;
+        }
         live_settle(self, live, &live->now);
         if (live->born)
             live_free(self, live);
@@ -234,7 +245,7 @@ static void free_drained(void *argument, struct map_link *link)
     limits_let_go(&live->start_ticket);
     limits_let_go(&live->spend_ticket);
     request_texts_free(&live->now);
-    free(live->next);
+    drop_next(live);
     free(live);
 }
 

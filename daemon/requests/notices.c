@@ -169,22 +169,22 @@ static void give_up(struct core *self, const struct retrain_notice *notice, stru
         return;
     step_note(self, &last, "monitor", why);
     struct model_id model;
-    struct json_write data = {.at = NULL};
-    json_write_bracket(&data, '{');
+    json_write_clear(&self->data);
+    json_write_bracket(&self->data, '{');
     if (model_id_parse(&model, text_of(notice->model)) == 0)
-        cloud_event_model(&data, &model);
-    json_write_key(&data, "fruitless");
-    json_write_integer(&data, row->fruitless);
-    json_write_key(&data, "last_request");
-    json_write_string(&data, last.id);
-    json_write_key(&data, "why");
-    json_write_string(&data, why);
-    json_write_bracket(&data, '}');
+        cloud_event_model(&self->data, &model);
+    json_write_key(&self->data, "fruitless");
+    json_write_integer(&self->data, row->fruitless);
+    json_write_key(&self->data, "last_request");
+    json_write_string(&self->data, last.id);
+    json_write_key(&self->data, "why");
+    json_write_string(&self->data, why);
+    json_write_bracket(&self->data, '}');
     /* Told about the model that triggers now, which may be another version than the last request's. */
     text_put(last.model, sizeof last.model, notice->model);
     snprintf(id, sizeof id, "%s/unrecoverable", last.id);
     effects_news(self, "driftd.model.unrecoverable", id, &last, "a model is unrecoverable", true, why,
-                 json_write_take(&data));
+                 json_write_whole(&self->data));
     request_texts_free(&last);
 }
 

@@ -113,35 +113,36 @@ struct tale {
     const char *by, *why;
 };
 
-static char *news_data(const struct request *request, const struct tale *tale, bool with_trigger)
+static struct text news_data(struct json_write *out, const struct request *request, const struct tale *tale,
+                             bool with_trigger)
 {
     struct model_id model;
-    struct json_write out = {.at = NULL};
-    json_write_bracket(&out, '{');
-    json_write_name(&out, "request");
-    json_write_string(&out, request->id);
-    json_write_name(&out, "attempt");
-    json_write_integer(&out, tale->attempt);
+    json_write_clear(out);
+    json_write_bracket(out, '{');
+    json_write_name(out, "request");
+    json_write_string(out, request->id);
+    json_write_name(out, "attempt");
+    json_write_integer(out, tale->attempt);
     if (model_id_parse(&model, text_of(request->model)) == 0)
-        cloud_event_model(&out, &model);
-    json_write_name(&out, "state");
-    json_write_string(&out, request_state_name(request->state));
-    json_write_name(&out, "strategy");
-    json_write_string(&out, request->strategy);
-    json_write_name(&out, "strategy_reason");
-    json_write_string(&out, request->strategy_reason);
-    json_write_name(&out, "trainer");
-    json_write_string(&out, *tale->trainer ? tale->trainer : NULL);
-    json_write_name(&out, "by");
-    json_write_string(&out, tale->by);
-    json_write_name(&out, "why");
-    json_write_string(&out, tale->why);
+        cloud_event_model(out, &model);
+    json_write_name(out, "state");
+    json_write_string(out, request_state_name(request->state));
+    json_write_name(out, "strategy");
+    json_write_string(out, request->strategy);
+    json_write_name(out, "strategy_reason");
+    json_write_string(out, request->strategy_reason);
+    json_write_name(out, "trainer");
+    json_write_string(out, *tale->trainer ? tale->trainer : NULL);
+    json_write_name(out, "by");
+    json_write_string(out, tale->by);
+    json_write_name(out, "why");
+    json_write_string(out, tale->why);
     if (with_trigger) {
-        json_write_name(&out, "trigger");
-        json_write_raw(&out, text_of(request->trigger_json));
+        json_write_name(out, "trigger");
+        json_write_raw(out, text_of(request->trigger_json));
     }
-    json_write_bracket(&out, '}');
-    return json_write_take(&out);
+    json_write_bracket(out, '}');
+    return json_write_whole(out);
 }
 
 /* Its id is none that a job has: a job's is <request>/<attempt>. */
@@ -151,7 +152,7 @@ static void tell(struct core *self, const struct request *request, const struct 
     char id[REQUEST_ID_LEN + 32];
     snprintf(id, sizeof id, "%s/history/%lld", request->id, (long long)line);
     effects_news(self, headline->type, id, request, headline->sentence, headline->warning, tale->why,
-                 news_data(request, tale, headline->type == requested.type));
+                 news_data(&self->data, request, tale, headline->type == requested.type));
 }
 
 static int64_t add_line(struct core *self, const struct request *request, uint32_t attempt, const char *from,

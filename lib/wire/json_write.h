@@ -48,6 +48,19 @@ void json_write_time(struct json_write *self, double seconds);
 /* A value that is JSON already. */
 void json_write_raw(struct json_write *self, struct text json);
 
+/* Begins anew in the memory that the writer has. */
+static inline void json_write_clear(struct json_write *self)
+{
+    self->len = 0;
+    self->failed = false;
+}
+
+/* What is written, borrowed until the writer is used again; its `at` NULL: memory was short. */
+static inline struct text json_write_whole(const struct json_write *self)
+{
+    return (struct text){self->failed ? NULL : self->at, self->failed ? 0 : self->len};
+}
+
 /* The whole text, NUL-terminated, which the caller frees; NULL when memory was short. The writer is empty then. */
 char *json_write_take(struct json_write *self);
 

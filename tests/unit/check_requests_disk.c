@@ -229,6 +229,25 @@ START_TEST(a_failed_sync_ends_the_station)
 }
 END_TEST
 
+/* Made and offered in the turn that could not be kept: it is made again, and its place within the limit is free. */
+START_TEST(what_could_not_be_kept_counts_for_no_limit)
+{
+    core_destroy(&rig.core);
+    rig.options.fleet.concurrent = 1;
+    rig_start(&rig);
+    full = true;
+    rig_trigger(&rig, "p/a/v", 0.1);
+    ck_assert_uint_eq(core_live(rig.core), 0);
+    rig_pass(&rig, 3);
+    full = false;
+    rig_pass(&rig, 3);
+    ck_assert_uint_eq(core_live(rig.core), 1);
+    ck_assert_int_eq(rig.job_count, 1);
+    rig_trigger(&rig, "p/b/v", 0.1);
+    ck_assert_int_eq(rig.job_count, 1);
+}
+END_TEST
+
 START_TEST(notices_wait_in_order_while_the_disk_is_full)
 {
     rig.free_trainers = 0;
@@ -264,6 +283,7 @@ int main(void)
     tcase_add_test(tests, a_full_disk_stops_offers_and_heals);
     tcase_add_test(tests, a_file_that_may_not_grow_is_a_full_disk);
     tcase_add_test(tests, a_failed_sync_ends_the_station);
+    tcase_add_test(tests, what_could_not_be_kept_counts_for_no_limit);
     tcase_add_test(tests, notices_wait_in_order_while_the_disk_is_full);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
