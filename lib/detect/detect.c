@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <math.h>
+#include <stdalign.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,7 +28,8 @@ struct detect {
     uint64_t taken;
     uint64_t fingerprint; /* of the parameters */
     uint32_t state_bytes;
-    enum detect_state last;
+    uint8_t last;   /* enum detect_state */
+    bool copied;    /* the parameters stand behind the state */
     double state[]; /* as aligned as any state needs */
 };
 
@@ -110,6 +112,12 @@ void detect_prefetch(const struct detect *self, const struct detect_params *para
         __builtin_prefetch(state + type->ring_at + index % type->ring_places * sizeof(double), 1, TO_L2);
 }
 
+/* Where the copy of the parameters stands, in a block for both. */
+static size_t copy_at(size_t room)
+{
+    return (room + alignof(struct detect_params) - 1) / alignof(struct detect_params) * alignof(struct detect_params);
+}
+
 int detect_new(struct detect **self_p, const char *name, const struct detect_params *params)
 {
     *self_p = NULL;
@@ -123,10 +131,13 @@ int detect_new(struct detect **self_p, const char *name, const struct detect_par
         return -EINVAL;
     if ((error = detect_params_check(params, NULL)))
         return error;
-    void *room = malloc(detect_room(params));
+    const size_t at = copy_at(detect_room(params));
+    void *room = malloc(at + sizeof *params);
     if (!room)
         return -ENOMEM;
-    *self_p = detect_open(room, params);
+    void *copy = (char *)room + at;
+    *self_p = detect_open(room, memcpy(copy, params, sizeof *params));
+    (*self_p)->copied = true;
     return 0;
 }
 
@@ -167,7 +178,7 @@ void detect_take(struct detect *self, double value, struct detect_verdict *out)
     begin(self);
     *out = verdict_of(self, DETECT_NONE);
     self->type->add(self->state, self->taken - 1, detect_within(value, -DETECT_VALUE_MAX, DETECT_VALUE_MAX), out);
-    self->last = out->state;
+    self->last = (uint8_t)out->state;
 }
 
 struct detect_verdict detect_add(struct detect *self, double value)
@@ -215,7 +226,7 @@ static int finish(struct detect *self, int result, const struct detect_verdict *
         *out = unchanged(self);
         return 0;
     }
-    self->last = verdict->state;
+    self->last = (uint8_t)verdict->state;
     *out = *verdict;
     return 0;
 }
@@ -253,6 +264,8 @@ int detect_retune(struct detect *self, const struct detect_params *params)
 {
     if (params->type != self->type || fingerprint_of(params) != self->fingerprint)
         return -EINVAL;
+    if (self->copied)
+        params = memcpy((char *)self + copy_at(sizeof *self + self->state_bytes), params, sizeof *params);
     if (self->type->retune)
         self->type->retune(self->state, params);
     return 0;
@@ -297,7 +310,7 @@ const char *detect_name_of(const struct detect *self)
 size_t detect_bytes(const struct detect *self)
 {
     size_t more = self->type->more_bytes ? self->type->more_bytes(self->state) : 0;
-    return sizeof(*self) + self->state_bytes + more;
+    return sizeof(*self) + self->state_bytes + (self->copied ? sizeof(struct detect_params) : 0) + more;
 }
 
 uint64_t detect_clipped(const struct detect *self)
@@ -329,7 +342,7 @@ static void walk_state(struct detect *self, struct codec *codec)
     uint32_t last = self->last;
     codec_u64(codec, &self->taken);
     codec_u32(codec, &last, DETECT_DRIFT);
-    self->last = (enum detect_state)last;
+    self->last = (uint8_t)last;
     self->type->walk(self->state, codec);
 }
 

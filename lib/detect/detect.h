@@ -131,7 +131,8 @@ struct detect;
 int detect_new(struct detect **self_p, const char *name, const struct detect_params *params);
 
 /* The same in memory of the caller's: detect_room() bytes, as aligned as a double, for parameters that
- * detect_params_check() has found good. detect_close() gives back what it took beside, and ends it. */
+ * detect_params_check() has found good. These are not copied and must outlive it. detect_close() gives back what it
+ * took beside, and ends it. */
 size_t detect_room(const struct detect_params *params);
 struct detect *detect_open(void *room, const struct detect_params *params);
 void detect_close(struct detect *self);
@@ -187,7 +188,8 @@ int detect_add_categories(struct detect *self, const struct detect_category *cat
 void detect_reset(struct detect *self);
 
 /* Takes over new thresholds of detect_params_promise() without forgetting anything: the rate of events has changed.
- * -EINVAL: other parameters differ as well. */
+ * They are copied as those before were, and must outlive the detector where they were not. -EINVAL: other parameters
+ * differ as well. */
 int detect_retune(struct detect *self, const struct detect_params *params);
 
 /* What a chart takes for normal. */

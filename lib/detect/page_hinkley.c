@@ -161,7 +161,7 @@ static void walk(void *state, struct codec *codec)
         codec_f64(codec, &places[i]->mean);
         codec_u64(codec, &places[i]->at);
     }
-    struct reference none = {.known_mean = NAN, .known_sd = NAN, .stages = 1, .stage[0].choices = 1};
+    struct reference none = {.known_mean = NAN, .known_sd = NAN, .stages = 1};
     reference_restart(&none);
     reference_walk(self->in_deviations ? &self->reference : &none, codec);
 }

@@ -22,13 +22,24 @@ bool reference_check(const struct detect_params *params, struct detect_error *er
     return false;
 }
 
+struct detect_stage reference_stage(const struct reference *self, uint32_t index)
+{
+    if (self->stage)
+        return self->stage[index];
+    return (struct detect_stage){.values = self->wanted,
+                                 .cut = INFINITY,
+                                 .choices = 1,
+                                 .limit = {self->plain_limit},
+                                 .slack = {self->plain_slack}};
+}
+
 /* What the stage and the choice mean for the next value. */
 static void put_in_force(struct reference *self)
 {
-    const struct detect_stage *stage = &self->stage[self->judged ? self->judged - 1 : 0];
-    self->limit = stage->limit[self->chosen];
-    self->slack = stage->slack[self->chosen];
-    self->cut = stage->cut;
+    const struct detect_stage stage = reference_stage(self, self->judged ? self->judged - 1 : 0);
+    self->limit = stage.limit[self->chosen];
+    self->slack = stage.slack[self->chosen];
+    self->cut = stage.cut;
 }
 
 void reference_init(struct reference *self, const struct detect_params *params, double limit)
@@ -51,9 +62,8 @@ void reference_init(struct reference *self, const struct detect_params *params, 
         reference_retune(self, params);
     } else {
         self->stages = 1;
-        self->stage[0] = (struct detect_stage){.values = self->wanted, .cut = INFINITY, .choices = 1};
-        self->stage[0].limit[0] = limit;
-        self->stage[0].slack[0] = detect_params_get(params, "k");
+        self->plain_limit = limit;
+        self->plain_slack = detect_params_get(params, "k");
     }
 }
 
@@ -62,9 +72,9 @@ void reference_retune(struct reference *self, const struct detect_params *params
     if (params->stages == 0)
         return;
     self->stages = params->stages;
-    memcpy(self->stage, params->stage, sizeof(self->stage));
+    self->stage = params->stage;
     /* A rarer alarm may leave fewer allowances to choose from than the one that was chosen. */
-    if (self->judged > 0 && self->chosen >= self->stage[self->judged - 1].choices)
+    if (self->judged > 0 && self->chosen >= reference_stage(self, self->judged - 1).choices)
         reference_choose(self);
     put_in_force(self);
 }
@@ -127,9 +137,9 @@ void reference_walk(struct reference *self, struct codec *codec)
     }
     if (!codec_loads(codec))
         return;
-    for (self->judged = 0; self->judged < self->stages && self->stage[self->judged].values <= self->count;)
+    for (self->judged = 0; self->judged < self->stages && reference_stage_values(self, self->judged) <= self->count;)
         self->judged++;
-    if (self->chosen >= self->stage[self->judged ? self->judged - 1 : 0].choices)
+    if (self->chosen >= reference_stage(self, self->judged ? self->judged - 1 : 0).choices)
         codec->failed = true;
     else
         put_in_force(self);
@@ -143,7 +153,7 @@ static bool collect(struct reference *self, double seen)
     if (!make_room(self, self->count + 1))
         return false;
     self->buffer[self->count++] = seen;
-    return self->count == self->stage[self->judged].values;
+    return self->count == reference_stage_values(self, self->judged);
 }
 
 static void next_stage(struct reference *self)

@@ -6,7 +6,9 @@
  * count for more than they should; single residuals are cut off where that changes the run length by one percent; and
  * where residuals have a heavier tail than normal ones on a side that is watched, they count for less on it.
  *
- * Threads: as the chart's. Memory: values are kept until the reference is full, in a buffer that grows with them.
+ * Threads: as the chart's. Memory: values are kept until the reference is full, in a buffer that grows with them; the
+ * stages of a promise are those of the parameters that reference_init() or reference_retune() was given, which must
+ * last as long.
  * Failure: none; where there is no memory a value is not collected, and the reference is full later.
  */
 #ifndef DRIFT_LIB_DETECT_REFERENCE_H
@@ -41,8 +43,18 @@ struct reference {
     bool watched[2]; /* rising, falling */
     uint32_t chosen; /* of the stage's choices */
     uint32_t stages;
-    struct detect_stage stage[DETECT_STAGES_MAX];
+    const struct detect_stage *stage; /* of the promise; NULL: there is one, */
+    double plain_limit, plain_slack;  /* of a full reference, without one */
 };
+
+/* A stage, from 0. */
+struct detect_stage reference_stage(const struct reference *self, uint32_t index);
+
+/* The values that it is for. */
+static inline uint32_t reference_stage_values(const struct reference *self, uint32_t index)
+{
+    return self->stage ? self->stage[index].values : self->wanted;
+}
 
 /* Bytes of it that every value touches. */
 #define REFERENCE_HOT offsetof(struct reference, buffer)

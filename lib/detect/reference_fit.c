@@ -271,7 +271,7 @@ static void estimate(struct reference *self)
     uint32_t from = self->phi == 0 ? 0 : 1;
     bulk = bulk_of(self, left_at, from);
     moments(self, left_at, from, &bulk, &mean, &sd);
-    double cut = self->stage[self->judged].cut;
+    double cut = reference_stage(self, self->judged).cut;
     if (self->robust && sd > 0 && isfinite(cut))
         mean = location(self, from, &bulk, sd, cut);
     self->centre = mean;
@@ -324,7 +324,7 @@ static double trust_of(const struct reference *self, double limit)
  * they count for. */
 static void choose(struct reference *self)
 {
-    const struct detect_stage *stage = &self->stage[self->judged];
+    const struct detect_stage chosen = reference_stage(self, self->judged), *stage = &chosen;
     const double before[2] = {self->scale[0], self->scale[1]};
     struct tilt_residuals residuals;
     double left = sqrt((1 - self->phi) / (1 + self->phi)), soonest = INFINITY;

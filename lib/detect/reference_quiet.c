@@ -28,7 +28,7 @@ static void bounds(const struct reference *self, double fall, double rise, uint3
 void reference_quiet(const struct reference *self, double fall, double rise, uint32_t most, struct detect_quiet *out)
 {
     if (self->count < self->wanted) {
-        const uint32_t left = self->stage[self->judged].values - self->count - 1;
+        const uint32_t left = reference_stage_values(self, self->judged) - self->count - 1;
         out->values = left < most ? left : most;
     }
     if (self->judged == 0)

@@ -1,5 +1,4 @@
 /* A monitor takes over other settings while it runs. */
-#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -87,15 +86,6 @@ static uint32_t rule_before(const struct monitor_settings *old, const bool *used
     return NO_RULE;
 }
 
-/* Thresholds for another promise, without forgetting anything. */
-static void keep_promise(struct rule_state *state, const struct drift_rule *rule)
-{
-    state->step = (uint16_t)(state->rate > 0 ? rule_step_for(rule, state->rate) : rule->step_count - 1);
-    int error = detect_retune(rule_state_detect(state), &rule->steps[state->step]);
-    assert(error == 0);
-    (void)error;
-}
-
 /* Makes the states of the new rules: begun where they are new, empty where an old one will serve, whose number is in
  * `from`. */
 static int rules_begin(const struct monitor_settings *old, const struct monitor_settings *settings,
@@ -133,7 +123,9 @@ static void rules_move(struct rule_set *old, const struct monitor_settings *befo
         rules->states[i] = old->states[from[i]];
         old->states[from[i]] = NULL;
         if (!same_promise(&before->rules[from[i]], &rules->rules[i]))
-            keep_promise(rules->states[i], &rules->rules[i]);
+            rule_state_keep_promise(rules->states[i], &rules->rules[i]);
+        else
+            rule_state_adopt(rules->states[i], &rules->rules[i]);
     }
     struct rule_set kept = *old; /* how they stand as a set, and their room */
     kept.rules = rules->rules;
@@ -205,7 +197,7 @@ static void kpis_move(const struct monitor *old, struct monitor *self)
 static void adopt(struct monitor *self, const struct monitor_settings *settings)
 {
     self->settings = settings;
-    self->rules.rules = settings->rules;
+    rule_set_adopt(&self->rules, settings->rules);
 }
 
 /* All that can fail: rules, windows and the room for a trigger. */

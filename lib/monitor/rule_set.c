@@ -104,6 +104,13 @@ static bool ask_rule(struct rule_set *self, uint32_t i, const struct metric *met
     return true;
 }
 
+void rule_set_adopt(struct rule_set *self, const struct drift_rule *rules)
+{
+    self->rules = rules;
+    for (uint32_t i = 0; i < self->count; i++)
+        rule_state_adopt(self->states[i], &rules[i]);
+}
+
 void rule_set_came(struct rule_set *self, const double *at_s, uint32_t values)
 {
     rule_times_add(self->states, self->count, at_s, values);

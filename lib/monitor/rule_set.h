@@ -50,6 +50,9 @@ uint64_t rule_cells_bytes(const struct drift_rule *rule, const struct detect *de
 bool rule_set_take_eager(struct rule_set *self, const struct metric_event *event, int64_t now_ns, double at_s,
                          struct rule_alarm *out);
 
+/* Goes on with the same rules, which stand elsewhere. */
+void rule_set_adopt(struct rule_set *self, const struct drift_rule *rules);
+
 /* When the values came that rules have been given without rule_set_take(). */
 void rule_set_came(struct rule_set *self, const double *at_s, uint32_t values);
 

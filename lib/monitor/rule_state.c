@@ -104,17 +104,32 @@ static bool measure(struct rule_state *self, int64_t now_ns)
     return true;
 }
 
+/* The thresholds of a step of the promise. */
+static void take_step(struct rule_state *self, const struct drift_rule *rule, uint32_t step)
+{
+    int error = detect_retune(rule_state_detect(self), rule->step_count ? &rule->steps[step] : &rule->params);
+    assert(error == 0);
+    (void)error;
+    self->step = (uint16_t)step;
+}
+
+void rule_state_adopt(struct rule_state *self, const struct drift_rule *rule)
+{
+    take_step(self, rule, self->step);
+}
+
+void rule_state_keep_promise(struct rule_state *self, const struct drift_rule *rule)
+{
+    take_step(self, rule, self->rate > 0 ? rule_step_for(rule, self->rate) : rule->step_count - 1);
+}
+
 static void follow_rate(struct rule_state *self, const struct drift_rule *rule, int64_t now_ns)
 {
     if (rule->step_count < 2 || !measure(self, now_ns))
         return;
     uint32_t step = rule_step_for(rule, self->rate);
-    if (step == self->step)
-        return;
-    int error = detect_retune(rule_state_detect(self), &rule->steps[step]);
-    assert(error == 0);
-    (void)error;
-    self->step = (uint16_t)step;
+    if (step != self->step)
+        take_step(self, rule, step);
 }
 
 static int add_categories(struct rule_state *self, const struct metric *metric, struct detect_category *room,

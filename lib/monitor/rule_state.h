@@ -60,6 +60,12 @@ bool rule_state_knows_quiet(const struct rule_state *self);
 void rule_state_take_quiet(struct rule_state *self, const struct drift_rule *rule, const double *values,
                            uint32_t count);
 
+/* Thresholds for another promise of the same rule, without forgetting anything. */
+void rule_state_keep_promise(struct rule_state *self, const struct drift_rule *rule);
+
+/* Looks at the parameters of the same rule in other settings from now on. */
+void rule_state_adopt(struct rule_state *self, const struct drift_rule *rule);
+
 /* Counts a value that was not taken. */
 void rule_state_refuse(struct rule_state *self);
 

@@ -114,6 +114,40 @@ START_TEST(equal_settings_change_nothing_at_all)
 END_TEST
 
 /* Each setting makes a difference. */
+/* Nobody looks at the settings that were before: the same ones elsewhere, or ones of which only a KPI is another. */
+START_TEST(settings_of_before_may_go)
+{
+    struct plan *old = plan_new(), *new = plan_new(), *own = plan_new();
+    struct plan *const plans[] = {old, new, own};
+    for (int i = 0; i < 3; i++) {
+        with_rule(plans[i], "brightness", "cusum");
+        promise(plans[i]);
+    }
+    if (_i)
+        new->kpis[0].min = 0.7;
+    struct monitor *monitor = monitor_of(old), *twin = monitor_of(own);
+    for (int i = 0; i < 700; i++) {
+        if (i == 90) {
+            ck_assert_int_eq(monitor_change(&monitor, &new->settings), 0);
+            memset(old, 0xff, sizeof *old);
+            free(old);
+        }
+        add(monitor, 0.9, 100, sin(i * 12.9898));
+        add(twin, 0.9, 100, sin(i * 12.9898));
+        struct monitor_rule left, right;
+        monitor_rule_at(monitor, 0, &left);
+        monitor_rule_at(twin, 0, &right);
+        ck_assert_mem_eq(&left.statistic, &right.statistic, sizeof left.statistic);
+        ck_assert_mem_eq(&left.threshold, &right.threshold, sizeof left.threshold);
+        ck_assert(isnan(left.statistic) == (i < 100));
+    }
+    monitor_destroy(&monitor);
+    monitor_destroy(&twin);
+    free(new);
+    free(own);
+}
+END_TEST
+
 START_TEST(any_difference_is_one)
 {
     struct plan *a = plan_new(), *b = plan_new();
@@ -346,6 +380,7 @@ int main(void)
     Suite *suite = suite_create("monitor change");
     TCase *tcase = tcase_create("settings");
     tcase_add_test(tcase, equal_settings_change_nothing_at_all);
+    tcase_add_loop_test(tcase, settings_of_before_may_go, 0, 2);
     tcase_add_test(tcase, any_difference_is_one);
     tcase_add_test(tcase, windows_of_the_same_length_stay_and_others_begin_anew);
     tcase_add_test(tcase, failures_stay_where_what_is_judged_stays);
