@@ -111,7 +111,7 @@ void effects_silences(struct core *self)
 static struct cloud_event *make_event(struct core *self, const struct cloud_event_head *head, struct text data)
 {
     struct json_write *out = &self->event;
-    struct cloud_event *event = data.at ? calloc(1, sizeof *event) : NULL;
+    struct cloud_event *event = data.at ? malloc(sizeof *event) : NULL;
     if (!event)
         return NULL;
     json_write_clear(out);
@@ -119,9 +119,9 @@ static struct cloud_event *make_event(struct core *self, const struct cloud_even
     json_write_raw(out, data);
     json_write_bracket(out, '}');
     struct text whole = json_write_whole(out);
-    event->topic = cloud_event_topic(head);
-    event->json = whole.at ? strndup(whole.at, whole.len) : NULL;
-    event->of_model = head->of_model;
+    *event = (struct cloud_event){.topic = cloud_event_topic(head),
+                                  .json = whole.at ? strndup(whole.at, whole.len) : NULL,
+                                  .of_model = head->of_model};
     if (event->topic && event->json)
         return event;
     cloud_event_drop(event);

@@ -12,13 +12,19 @@
 
 /* -- the choice ------------------------------------------------------------------------------------------------------ */
 
-static struct history_row *rows_of(struct core *self, struct text family)
+static struct history_row *rows_of(struct core *self, const struct strategy_context *context)
 {
     const struct requests_options *options = &self->options;
-    struct history_row *rows = calloc(options->strategy_count, sizeof *rows);
-    int rc = 0;
-    if (rows)
-        rc = store_get_tallies(self->store, family, options->strategies, options->strategy_count, rows);
+    size_t bytes = options->strategy_count * sizeof(struct history_row);
+    struct history_row *rows = malloc(bytes); /* not calloc(), which glibc serves more slowly */
+    if (!rows)
+        return NULL;
+    memset(rows, 0, bytes);
+    bool first = context->attempt == 1 && context->family_requests == 0; /* nothing was ever tried here */
+    int rc = first ? 0
+                   : store_get_tallies(self->store, context->family, options->strategies, options->strategy_count, rows);
+    if (rc >= 0)
+        rc = store_get_fleet(self->store, options->strategies, options->strategy_count, rows);
     if (rc < 0)
         core_fail(self, rc);
     return rows;
@@ -30,7 +36,7 @@ uint32_t learn_choose(struct core *self, const struct strategy_context *context,
     struct strategy_context with = *context;
     struct history_row *rows = NULL;
     if (strcmp(options->choose, "history") == 0) {
-        rows = rows_of(self, context->family);
+        rows = rows_of(self, context);
         if (!rows)
             core_fail(self, -ENOMEM);
     }

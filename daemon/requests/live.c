@@ -30,22 +30,23 @@ static uint32_t outlet_of(struct core *self, struct text project)
 
 struct live *live_add(struct core *self, const struct request *value, bool born)
 {
-    struct live *live = calloc(1, sizeof *live);
+    struct live *live = malloc(sizeof *live);
     struct model_id id;
     if (!live || model_id_parse(&id, text_of(value->model)) < 0) {
         free(live);
         return NULL;
     }
-    live->account = limits_account(self->limits, id.project);
-    if (!live->account || heap_reserve(&self->timers, self->by_id.count + 1) < 0) {
+    struct limit_account *account = limits_account(self->limits, id.project);
+    if (!account || heap_reserve(&self->timers, self->by_id.count + 1) < 0) {
         free(live);
         return NULL;
     }
-    live->item.outlet = outlet_of(self, id.project);
-    live->now = *value;
-    live->timer_ns = INT64_MAX;
-    live->ended_gpu_hours = NAN;
-    live->born = born;
+    *live = (struct live){.now = *value,
+                          .born = born,
+                          .account = account,
+                          .item = {.outlet = outlet_of(self, id.project)},
+                          .timer_ns = INT64_MAX,
+                          .ended_gpu_hours = NAN};
     map_put(&self->by_id, &live->by_id, text_of(live->now.id));
     map_put(&self->by_family, &live->by_family, step_family(live->now.model));
     return live;

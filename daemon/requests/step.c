@@ -212,17 +212,17 @@ static void collect(void *argument, const struct store_model *model)
 
 void step_tell_model(struct core *self, const struct store_model *row, bool live, bool unrecoverable)
 {
-    struct retrain_update *update = calloc(1, sizeof *update);
+    struct retrain_update *update = malloc(sizeof *update);
     if (!update) {
         core_fail(self, -ENOMEM);
         return;
     }
+    *update = (struct retrain_update){.live = live,
+                                      .unrecoverable = unrecoverable,
+                                      .episode = row->episode,
+                                      .triggered_ns = row->triggered.steady_ns, /* never is retrain_never_ns() */
+                                      .ended_ns = row->ended.steady_ns};
     text_put(update->model, sizeof update->model, row->model);
-    update->live = live;
-    update->unrecoverable = unrecoverable;
-    update->episode = row->episode;
-    update->triggered_ns = row->triggered.steady_ns; /* never is retrain_never_ns() */
-    update->ended_ns = row->ended.steady_ns;
     effects_update(self, update);
 }
 

@@ -118,9 +118,10 @@ int store_each_attempt(struct store *self, const char *request, store_outcome_fn
 
 /* Everything 0 where there is no row. 0, or a negative error. */
 int store_get_tally(struct store *self, struct text family, const char *strategy, struct history_row *out);
-/* The same of `count` strategies at once, in their order. */
+/* The family's tallies of `count` strategies, and the fleet's sums, in their order: what there is a row of is set. */
 int store_get_tallies(struct store *self, struct text family, const struct strategy *strategies, uint32_t count,
                       struct history_row *out);
+int store_get_fleet(struct store *self, const struct strategy *strategies, uint32_t count, struct history_row *out);
 void store_put_tally(struct store *self, struct text family, const char *strategy, const struct history_row *row);
 
 /* -- what counts against the limits of a day -------------------------------------------------------------------------- */

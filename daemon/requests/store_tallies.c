@@ -69,16 +69,20 @@ int store_get_tallies(struct store *self, struct text family, const struct strat
 {
     struct history_row *row;
     int rc;
-    memset(out, 0, count * sizeof *out);
     struct cursor cursor = store_read(self, FAMILY_TALLIES);
     put_piece(&cursor, family);
     while ((rc = store_next(&cursor)) == 1) {
         if ((row = row_of(get_text(&cursor), strategies, count, out)))
             read_tally(&cursor, &row->here);
     }
-    if (rc < 0)
-        return rc;
-    cursor = store_read(self, FLEET);
+    return rc;
+}
+
+int store_get_fleet(struct store *self, const struct strategy *strategies, uint32_t count, struct history_row *out)
+{
+    struct history_row *row;
+    int rc;
+    struct cursor cursor = store_read(self, FLEET);
     while ((rc = store_next(&cursor)) == 1) {
         if ((row = row_of(get_text(&cursor), strategies, count, out)))
             read_fleet(&cursor, &row->fleet);
