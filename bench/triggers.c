@@ -10,9 +10,10 @@
  * of. Before, FSYNCS times a page is appended to a file in DIR and fdatasync(2) timed. DIR must be empty; what is made
  * in it stays.
  *
- * Prints one JSON object: triggers_per_s, told, lost, cpu_us (the station's process, a trigger), fdatasync_p50_us and
- * _p99_us.
+ * Prints one JSON object: triggers_per_s, told, lost, cpu_us (the station's process, a trigger), thread_us (the
+ * station's thread alone, which is what bounds the rate), fdatasync_p50_us and _p99_us.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
@@ -39,7 +40,7 @@
 /* Shared with the process that may be killed. */
 struct told {
     atomic_ulong count;
-    atomic_llong began_ns, ended_ns;
+    atomic_llong began_ns, ended_ns, thread_ns;
     atomic_uchar models[];
 };
 
@@ -155,7 +156,8 @@ static struct requests *station_start(const char *dir)
     snprintf(jobs, sizeof jobs, "ipc://%s/jobs", dir);
     snprintf(feedback, sizeof feedback, "ipc://%s/feedback", dir);
     struct dispatch_options sockets = {
-        .doors = {.jobs = {{{bind_jobs, 1, NULL}}}, .feedback = {{{bind_feedback, 1, NULL}}}}, .feedback_required = true};
+        .doors = {.jobs = {{{bind_jobs, 1, NULL}}}, .feedback = {{{bind_feedback, 1, NULL}}}},
+        .feedback_required = true};
     struct requests_options options = {.state_dir = dir,
                                        .source = "driftd/bench",
                                        .feedback_required = true,
@@ -179,6 +181,31 @@ static struct requests *station_start(const char *dir)
     return requests;
 }
 
+/* Processor time of this process's thread of that name, in ns; 0: there is none. */
+static long long thread_ns(const char *wanted_name)
+{
+    DIR *threads = opendir("/proc/self/task");
+    long long found = 0;
+    for (struct dirent *thread; threads && (thread = readdir(threads));) {
+        char path[300], name[32] = "";
+        long long ns = 0;
+        snprintf(path, sizeof path, "/proc/self/task/%s/comm", thread->d_name);
+        FILE *file = fopen(path, "re");
+        bool is_it = file && fscanf(file, "%31s", name) == 1 && strcmp(name, wanted_name) == 0;
+        if (file)
+            fclose(file);
+        snprintf(path, sizeof path, "/proc/self/task/%s/schedstat", thread->d_name);
+        file = is_it ? fopen(path, "re") : NULL;
+        if (file && fscanf(file, "%lld", &ns) == 1)
+            found = ns;
+        if (file)
+            fclose(file);
+    }
+    if (threads)
+        closedir(threads);
+    return found;
+}
+
 static _Noreturn void run_station(const char *dir)
 {
     static const struct timespec moment = {.tv_nsec = 200000};
@@ -193,6 +220,7 @@ static _Noreturn void run_station(const char *dir)
     }
     while (!atomic_load(&told->ended_ns))
         nanosleep(&moment, NULL);
+    atomic_store(&told->thread_ns, thread_ns("requests"));
     requests_stop(&requests, NULL);
     _exit(0);
 }
@@ -253,7 +281,8 @@ int main(int argc, char **argv)
                    (double)(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
     unsigned long count = atomic_load(&told->count);
     if (!kill_at)
-        printf(", \"triggers_per_s\": %.0f", (double)wanted / took_s);
+        printf(", \"triggers_per_s\": %.0f, \"thread_us\": %.2f", (double)wanted / took_s,
+               (double)atomic_load(&told->thread_ns) / 1e3 / (double)wanted);
     printf(", \"told\": %lu, \"lost\": %lu, \"cpu_us\": %.2f, \"rss_mb\": %.0f}\n", count, count_lost(argv[1]),
            cpu_s * 1e6 / (double)(count ? count : 1), (double)use.ru_maxrss / 1024);
     return 0;
