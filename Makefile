@@ -45,6 +45,7 @@ DAEMON_SRC += tests/fault/points.c
 CPPFLAGS   += -DDRIFT_FAILPOINTS
 endif
 TEST_SRC   := $(sort $(wildcard tests/unit/check_*.c tests/story/story_*.c))
+BENCH_SRC  := $(sort $(wildcard bench/*.c))
 # Everything of the daemon but its main(), so that tests can link stations.
 STATION_SRC := $(filter-out daemon/main.c,$(DAEMON_SRC))
 
@@ -176,7 +177,7 @@ pure: $(BUILD)/libdrift.a
 
 lint:
 	@tests/house/deps.sh $(sort $(DEPS_BUILD) $(DEPS_HOUSE))
-	@BUILD=$(BUILD) tests/house/lint.sh "$(CPPFLAGS) -std=c11 $(call pkg_flags,--cflags,$(PKGS_LIB) $(PKGS_DAEMON) $(PKGS_CLI))" $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC)
+	@BUILD=$(BUILD) tests/house/lint.sh "$(CPPFLAGS) -std=c11 $(call pkg_flags,--cflags,$(PKGS_LIB) $(PKGS_DAEMON) $(PKGS_CLI))" $(LIB_SRC) $(DAEMON_SRC) $(CLI_SRC) $(BENCH_SRC)
 
 valgrind: all test-bins
 	@for t in $(filter $(BUILD)/tests/unit/%,$(TEST_BIN)); do echo "  VALGR  $$t"; \
@@ -241,7 +242,7 @@ system: all
 	@[ "$$(id -u)" -ne 0 ] || $(MAKE) --no-print-directory deb >/dev/null
 	@BUILD=$(BUILD) tests/system/run.sh
 
-BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+BENCH := $(BENCH_SRC:bench/%.c=$(BUILD)/bench/%)
 
 $(BUILD)/bench/%: bench/%.c bench/traffic.h bench/decisions.h $(BUILD)/libdrift.a $(BUILD)/libstations.a
 	@mkdir -p $(@D)

@@ -37,7 +37,7 @@ struct lap {
     bool msgpack;
 };
 
-static void die(const char *what)
+static _Noreturn void die(const char *what)
 {
     fprintf(stderr, "blast: %s: %s\n", what, errno ? strerror(errno) : "protocol");
     exit(1);
@@ -213,6 +213,9 @@ int main(int argc, char **argv)
     while (recv(fd, sink, sizeof sink, 0) > 0) /* until the receiver has read everything and closes */
         ;
     close(fd);
+    free(lap.bytes);
+    free(lap.end_at);
+    free(lap.seq_at);
     printf("%llu\n", (unsigned long long)sent);
     return 0;
 }

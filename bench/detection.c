@@ -295,8 +295,10 @@ static void over_file(const char *path, uint64_t change)
         exit(1);
     }
     while (fscanf(file, "%lf", &value) == 1) {
-        if (count == room && !(values = realloc(values, (room = room ? 2 * room : 4096) * sizeof(*values))))
+        double *more = count == room ? realloc(values, (room = room ? 2 * room : 4096) * sizeof(*values)) : values;
+        if (!more)
             exit(1);
+        values = more;
         values[count++] = value;
         errors = errors && value >= 0 && value <= 1;
     }

@@ -112,8 +112,8 @@ static int by_value(const void *a, const void *b)
 static void tell(const char *name, int64_t *took, int count, const char *end)
 {
     qsort(took, (size_t)count, sizeof *took, by_value);
-    printf("\"%s_p50_us\": %.1f, \"%s_p99_us\": %.1f%s", name, (double)took[count / 2] / 1e3, name,
-           (double)took[count * 99 / 100] / 1e3, end);
+    const int64_t p50 = took[count / 2], p99 = took[count * 99 / 100];
+    printf("\"%s_p50_us\": %.1f, \"%s_p99_us\": %.1f%s", name, (double)p50 / 1e3, name, (double)p99 / 1e3, end);
 }
 
 int main(int argc, char **argv)

@@ -131,7 +131,7 @@ static struct message *encode(uint64_t models, unsigned rows, bool msgpack)
         struct message *message = &messages[m];
         size_t len = traffic_payload(scratch, m, rows, msgpack);
         const char *key = msgpack ? "seq\xcf" : "\"seq\":";
-        message->payload = malloc(len);
+        message->payload = malloc(len + 1);
         if (!message->payload)
             abort();
         memcpy(message->payload, scratch, len);

@@ -60,7 +60,7 @@ static void encode_payload(struct payload *out, uint64_t values, unsigned rows, 
 {
     const char *key = msgpack ? "seq\xcf" : "\"seq\":";
     out->len = traffic_payload(scratch, values, rows, msgpack);
-    out->bytes = need(malloc(out->len));
+    out->bytes = need(malloc(out->len + 1));
     memcpy(out->bytes, scratch, out->len);
     const char *at = need(memmem(out->bytes, out->len, key, strlen(key)));
     out->seq_at = (size_t)(at - out->bytes) + strlen(key);

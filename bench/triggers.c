@@ -82,8 +82,8 @@ static void time_fsyncs(const char *dir)
     close(fd);
     unlink(path);
     qsort(took, FSYNCS, sizeof *took, by_value);
-    printf("\"fdatasync_p50_us\": %.1f, \"fdatasync_p99_us\": %.1f", (double)took[FSYNCS / 2] / 1e3,
-           (double)took[FSYNCS * 99 / 100] / 1e3);
+    const int64_t p50 = took[FSYNCS / 2], p99 = took[FSYNCS * 99 / 100];
+    printf("\"fdatasync_p50_us\": %.1f, \"fdatasync_p99_us\": %.1f", (double)p50 / 1e3, (double)p99 / 1e3);
 }
 
 /* -- the station

@@ -122,8 +122,9 @@ static int list_all(struct listed *all, json_t *const *answers, uint32_t count)
     }
     all->at = calloc(found + 1, sizeof *all->at);
     for (uint32_t i = 0; i < count && all->at; i++) {
-        json_array_foreach (json_object_get(answers[i], "models"), j, model)
+        json_array_foreach (json_object_get(answers[i], "models"), j, model) {
             all->at[all->count++] = model;
+        }
     }
     if (all->at)
         qsort(all->at, all->count, sizeof *all->at, by_key);

@@ -67,6 +67,8 @@ class CurveCase(unittest.TestCase):
             socket.curve_publickey, socket.curve_secretkey = keys.public, keys.secret
             socket.curve_serverkey = (server or self.server).public
         monitor = socket.get_monitor_socket(zmq.EVENT_ALL)
+        self.addCleanup(monitor.close)
+        self.addCleanup(socket.close)
         socket.connect(self.daemon.endpoints[name])
         return socket, monitor
 

@@ -71,10 +71,10 @@ class Projects(CurveCase):
         socket.curve_publickey, socket.curve_secretkey = keys.public, keys.secret
         socket.curve_serverkey = self.server.public
         monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
-        socket.connect(self.daemon.endpoints[name])
-        self.await_event(monitor, zmq.EVENT_HANDSHAKE_SUCCEEDED)
         self.addCleanup(monitor.close)
         self.addCleanup(socket.close)
+        socket.connect(self.daemon.endpoints[name])
+        self.await_event(monitor, zmq.EVENT_HANDSHAKE_SUCCEEDED)
         return socket, monitor
 
     def await_event(self, monitor, wanted):
