@@ -110,7 +110,7 @@ static bool make_room(struct reference *self, uint32_t count)
         return true;
     uint32_t room = self->room ? self->room : ROOM_FIRST;
     while (room < count)
-        room *= 2;
+        room += room / 2;
     room = room < self->wanted ? room : self->wanted;
     double *buffer = realloc(self->buffer, room * sizeof *buffer);
     if (!buffer)
