@@ -5,29 +5,11 @@
 
 #include "lib/wire/cloud_event.h"
 
-static void write_member(struct json_write *out, const char *key, double number)
-{
-    json_write_key(out, key);
-    json_write_measure(out, number);
-}
-
-static void write_time(struct json_write *out, const char *key, double seconds)
-{
-    json_write_key(out, key);
-    json_write_time(out, seconds);
-}
-
-static void write_string(struct json_write *out, const char *key, const char *string)
-{
-    json_write_key(out, key);
-    json_write_string(out, string);
-}
-
-static void write_integer(struct json_write *out, const char *key, int64_t number)
-{
-    json_write_key(out, key);
-    json_write_integer(out, number);
-}
+/* Members whose keys are literals. */
+#define write_member(out, key, number) (json_write_name(out, key), json_write_measure(out, number))
+#define write_time(out, key, seconds) (json_write_name(out, key), json_write_time(out, seconds))
+#define write_string(out, key, string) (json_write_name(out, key), json_write_string(out, string))
+#define write_integer(out, key, number) (json_write_name(out, key), json_write_integer(out, number))
 
 /* The figures that the decision rests on. */
 static void write_evidence(struct json_write *out, const struct job_trigger *trigger)
