@@ -115,14 +115,19 @@ int metric_clock_own(struct metric_table *self, uint32_t row)
     return self->together & bit && self->together != bit ? metric_table_part(self, self->together & ~bit, 0) : 0;
 }
 
+/* NAN is what is not known. */
+static bool same_number(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
 static bool same_times(const struct metric_table *self, uint32_t a, uint32_t b)
 {
     const struct window *left = metric_clock_of(self, a), *right = metric_clock_of(self, b);
-    const double *newest[] = {&self->slots[a].newest_s, &self->slots[b].newest_s};
     bool same = left->total == right->total && left->next == right->next &&
-                memcmp(newest[0], newest[1], sizeof *newest[0]) == 0;
+                same_number(self->slots[a].newest_s, self->slots[b].newest_s);
     for (uint32_t place = 0, held = window_held(left); same && place < held; place++)
-        same = memcmp(metric_gap(left, place), metric_gap(right, place), sizeof(float)) == 0;
+        same = same_number((double)*metric_gap(left, place), (double)*metric_gap(right, place));
     return same;
 }
 

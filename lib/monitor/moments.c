@@ -106,13 +106,22 @@ void moments_copy(struct moments *self, const struct moments *from)
     self->far_count = from->far_count;
 }
 
+static bool same_level(const moments_level a, const moments_level b)
+{
+    bool same = true;
+    for (uint32_t i = 0; i < MOMENTS_EACH; i++)
+        same = same && a[i] == b[i];
+    return same;
+}
+
 /* Places of a level that are not taken yet are zero in all. */
 bool moments_same(const struct moments *a, const struct moments *b)
 {
-    if (a->count != b->count || a->far_count != b->far_count || a->first_s != b->first_s || a->last_s != b->last_s)
-        return false;
-    return memcmp(a->near, b->near, sizeof a->near) == 0 &&
-           (a->far_count == 0 || memcmp(a->far, b->far, a->far_count * sizeof *a->far) == 0);
+    bool same =
+        a->count == b->count && a->far_count == b->far_count && a->first_s == b->first_s && a->last_s == b->last_s;
+    for (uint32_t level = 0; same && level < levels_of(a); level++)
+        same = same_level(level_at(a, level), level_at(b, level));
+    return same;
 }
 
 double moments_get(const struct moments *self, uint64_t index)

@@ -24,7 +24,9 @@ static void begin(struct rule_state *const *states, uint32_t count, double at_s,
         return;
     if (before)
         moments_begin(&times->moments, before, at_s);
-    for (uint32_t i = count; i-- > 0;) {
+    states[0]->times = times;
+    times->users = 1;
+    for (uint32_t i = 1; i < count; i++) {
         if (!states[i]->moved || states[i]->times || !alike(states[i], states[0]))
             continue;
         states[i]->times = times;
