@@ -49,6 +49,8 @@ static bool check_one(struct check *check, const char *path, json_t *files)
                           json_pack("{s:s, s:b, s:o}", "file", name, "ok", error == 0, "errors", check->mistakes));
     if (error == 0 && !check->common->json)
         printf("%s: ok%s\n", name, config->has_budgets ? "" : ", but without budgets: no model will be judged");
+    if (error == 0 && !check->common->json && config_overlap_gap(config))
+        printf("%s: note: %s\n", name, config_overlap_gap(config));
     free(name);
     config_destroy(&config);
     return error == 0;

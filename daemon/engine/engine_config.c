@@ -54,6 +54,8 @@ int engine_check(const struct engine_files *files, bool no_env)
         return EXIT_CONFIGURATION;
     if (!no_env)
         rc = engine_security_check(config, print_mistake, NULL);
+    if (rc >= 0 && config_overlap_gap(config))
+        fprintf(stderr, "note: %s\n", config_overlap_gap(config));
     config_destroy(&config);
     return rc < 0 ? EXIT_CONFIGURATION : EXIT_STOPPED;
 }

@@ -172,10 +172,12 @@ bool engine_reload_ok(struct engine *self)
 static json_t *figures(struct engine *self, struct now now)
 {
     struct reload *reload = &self->reload;
-    return json_pack("{s:b, s:I, s:I, s:I, s:f}", "ok", (int)!reload->refused, "models",
+    const char *gap = config_overlap_gap(self->config);
+    json_t *warnings = reload->refused || !gap ? NULL : json_pack("[s]", gap);
+    return json_pack("{s:b, s:I, s:I, s:I, s:f, s:o*}", "ok", (int)!reload->refused, "models",
                      (json_int_t)workers_models(self->workers), "changed", (json_int_t)atomic_load(&reload->changed),
                      "budgets", (json_int_t)engine_budget_count(self->config), "took_s",
-                     (double)(now.steady_ns - reload->began.steady_ns) / 1e9);
+                     (double)(now.steady_ns - reload->began.steady_ns) / 1e9, "warnings", warnings);
 }
 
 static void send_event(struct engine *self, const json_t *answer, struct now now)
@@ -211,6 +213,8 @@ static void log_result(struct engine *self, double took_s)
                  LOG_NUMBER("changed", atomic_load(&reload->changed)), LOG_NUMBER("took_s", took_s));
         if (!self->config->has_budgets)
             log_warning("no budgets are configured: models are shown, none is judged");
+        if (config_overlap_gap(self->config))
+            log_warning(config_overlap_gap(self->config));
         return;
     }
     log_error(reload->in_force ? HALF_DONE : REFUSED "; the one before stays in force: mend it and reload",

@@ -157,6 +157,8 @@ void engine_security_say(const struct engine *self)
         log_info("CURVE is on: clients need the server's public key and one of their own in clients.yaml",
                  LOG_TEXT("server_key", public_key), LOG_TEXT("overlap_key", second_key),
                  LOG_NUMBER("clients", keyring_count(self->keyring)));
+        if (config_overlap_gap(config))
+            log_warning(config_overlap_gap(config));
     } else if (config->security.i_know == CONFIG_YES) {
         log_warning("security: {curve: off, i_know: true}: what is sent can be read and forged by whoever reaches the "
                     "sockets");

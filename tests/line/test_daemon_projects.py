@@ -205,6 +205,23 @@ class Projects(CurveCase):
         self.await_event(monitor, zmq.EVENT_DISCONNECTED)
         self.connected(zmq.PULL, "jobs/shop", self.of_shop)
 
+    def test_an_overlap_does_not_reach_them_and_says_so(self):
+        """The fleet has both keys for a while; a project's own socket has the one."""
+        gap = "security.overlap does not reach the endpoints of projects"
+        to_come = Keys()
+        self.write("next.secret", to_come.secret.decode(), 0o600)
+        self.assertNotIn(gap, self.check(0))
+        self.daemon.clean()
+        more = SECURITY.replace("}}", f", overlap: {{{{server_key: {{folder}}/next.secret, jobs: '{ANY}'}}}}}}}}")
+        self.daemon = Daemon(more=more.format(folder=self.folder) + "\n" + LIMITS + PROJECTS, **LOOPBACK)
+        self.addCleanup(self.daemon.clean)
+        self.assertIn(gap, self.check(0))
+        self.start()
+        self.daemon.wait_log(lambda event: gap in event.get("msg", ""))
+        self.assertIn(gap, self.daemon.ask("reload")["warnings"][0])
+        self.kept_out(*self.knock(zmq.PULL, "jobs/shop", self.of_shop, to_come))
+        self.connected(zmq.PULL, "jobs/shop", self.of_shop)
+
     # -- what is refused --
 
     def check(self, status):

@@ -29,6 +29,7 @@ CONTROL = [
     ({"do": "models", "sort": "size"}, '"sort" must be worst, name, failures, silence, events or episodes'),
     ({"do": "models", "sort": "name", "offset": -1}, '"offset" must be a whole number from 0 to 1000000'),
     ({"do": "models", "offset": 5}, '"offset" goes with "sort": without it there is no order to go on in'),
+    ({"do": "models", "after": MODEL}, '"after" goes with "sort": "name", and not with "offset"'),
     ({"do": "models", "state": "sad"}, '"state" must be warming, healthy, failing, drifting, retraining, stale, silenced or unrecoverable'),
     ({"do": "models", "limit": 0}, '"limit" must be a whole number from 1 to 100000'),
     ({"do": "model"}, '"model" must be project/name/version'),
@@ -156,6 +157,8 @@ LIFE = ["attempt 1 has not been offered yet", "has not been accepted by anybody:
         "the request is live: there is nothing to put back"]
 # What nobody can cause here, and why; or where it is shown.
 NOT_SHOWN = {
+    'the lists that are being made, or are not read yet, take the memory there is for them: ask again, or for fewer with "limit"':
+        "check_lists fills that memory",
     "the question is not UTF-8": "such a question is no JSON, which is told first",
     '"pattern" and "for_s" must say which models, and for how long': "the control socket has seen to it",
     "\"pattern\" is longer than any model\\'s id": "the same", "the keeper of requests does not know this command": "the same",
