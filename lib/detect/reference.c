@@ -49,7 +49,7 @@ void reference_init(struct reference *self, const struct detect_params *params, 
     self->prewhiten = detect_params_get(params, "prewhiten") == 1;
     self->robust = detect_params_get(params, "robust") == 1;
     double log = detect_params_get(params, "log");
-    self->log = isnan(log) ? REFERENCE_LOG_OFF : (enum reference_log)log;
+    self->log = isnan(log) ? REFERENCE_LOG_OFF : (uint8_t)log;
     bool known = !isnan(self->known_mean);
     if (known && self->log == REFERENCE_LOG_AUTO)
         self->log = REFERENCE_LOG_OFF;
@@ -71,7 +71,7 @@ void reference_retune(struct reference *self, const struct detect_params *params
 {
     if (params->stages == 0)
         return;
-    self->stages = params->stages;
+    self->stages = (uint8_t)params->stages;
     self->stage = params->stage;
     /* A rarer alarm may leave fewer allowances to choose from than the one that was chosen. */
     if (self->judged > 0 && self->chosen >= reference_stage(self, self->judged - 1).choices)
@@ -81,7 +81,8 @@ void reference_retune(struct reference *self, const struct detect_params *params
 
 void reference_restart(struct reference *self)
 {
-    self->count = self->judged = self->chosen = 0;
+    self->count = self->judged = 0;
+    self->chosen = 0;
     self->scale[0] = self->scale[1] = 1;
     self->logs = self->log == REFERENCE_LOG_ON;
     self->phi = self->previous = 0;
@@ -122,13 +123,15 @@ static bool make_room(struct reference *self, uint32_t count)
 
 void reference_walk(struct reference *self, struct codec *codec)
 {
+    uint32_t chosen = self->chosen;
     codec_u32(codec, &self->count, self->wanted);
     codec_flag(codec, &self->logs);
     codec_f64(codec, &self->centre);
     codec_f64(codec, &self->sd);
     codec_f64(codec, &self->phi);
     codec_f64(codec, &self->previous);
-    codec_u32(codec, &self->chosen, DETECT_CHOICES_MAX - 1);
+    codec_u32(codec, &chosen, DETECT_CHOICES_MAX - 1);
+    self->chosen = (uint8_t)chosen;
     codec_f64s(codec, self->scale, 2);
     if (self->count < self->wanted) {
         if (!codec->failed && !make_room(self, self->count))

@@ -25,6 +25,8 @@ struct reference {
     uint32_t count, wanted;   /* values collected, and of a full reference; wanted 0: nothing is collected */
     uint32_t judged;          /* the stage in force, from 1; 0: not yet judging */
     bool logs;                /* the metric is taken in logarithms */
+    bool prewhiten, robust;   /* settings, as those below: */
+    uint8_t log;              /* enum reference_log */
     double centre, sd;        /* of a residual */
     double phi;               /* of the AR(1) */
     double previous;          /* the value before, transformed */
@@ -35,14 +37,13 @@ struct reference {
     double *buffer;
     uint32_t room; /* of it */
 
+    uint8_t chosen; /* of the stage's choices */
+
     /* Settings. */
-    double known_mean, known_sd; /* both NAN: estimated */
-    bool prewhiten, robust;
-    enum reference_log log;
-    double lambda;   /* of an EWMA; 0: a CUSUM, NAN: the chart judges single residuals */
     bool watched[2]; /* rising, falling */
-    uint32_t chosen; /* of the stage's choices */
-    uint32_t stages;
+    uint8_t stages;
+    double known_mean, known_sd;      /* both NAN: estimated */
+    double lambda;                    /* of an EWMA; 0: a CUSUM, NAN: the chart judges single residuals */
     const struct detect_stage *stage; /* of the promise; NULL: there is one, */
     double plain_limit, plain_slack;  /* of a full reference, without one */
 };

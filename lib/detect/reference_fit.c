@@ -347,7 +347,7 @@ static void choose(struct reference *self)
         }
         if (delay < soonest) {
             soonest = delay;
-            self->chosen = i;
+            self->chosen = (uint8_t)i;
             memcpy(self->scale, scale, sizeof scale);
         }
     }
