@@ -78,7 +78,7 @@ static int run_station(const char *dir)
 
 /* -- the trainer's process ------------------------------------------------------------------------------------------- */
 
-static char dir[64];
+static char dir[FOLDER_ROOM];
 static pid_t station = -1;
 static uint32_t random_state = 42;
 
@@ -179,8 +179,7 @@ START_TEST(nothing_is_lost_by_kills)
 {
     int kills = KILLS;
     zsys_handler_set(NULL);
-    strcpy(dir, "/tmp/driftd-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    folder_make(dir);
     start_station();
     zsock_t *socket = puller();
     while ((kills > 0 || done_count < 200) && done_count < GRANTS_MAX) {
@@ -207,7 +206,7 @@ START_TEST(nothing_is_lost_by_kills)
     check_store();
     ck_assert_int_eq(kills, 0);
     ck_assert_int_ge(done_count, 200);
-    nftw(dir, rig_unlink, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(dir);
     zsys_shutdown();
 }
 END_TEST

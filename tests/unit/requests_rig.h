@@ -5,7 +5,6 @@
 
 #include <check.h>
 #include <errno.h>
-#include <ftw.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 
 #include "daemon/base/log.h"
 #include "daemon/requests/core.h"
+#include "tests/unit/folder.h"
 
 #define RIG_S INT64_C(1000000000)
 #define RIG_WALL_S 1795428000.0 /* 2026-11-23T10:00:00Z, when the steady clock of the first boot stands at 1000 s */
@@ -25,7 +25,7 @@ struct rig_message {
 };
 
 struct rig {
-    char dir[64];
+    char dir[FOLDER_ROOM];
     const char *boot;
     double now_s;  /* of the steady clock */
     double wall_s; /* what the wall clock is ahead of now_s */
@@ -215,14 +215,6 @@ static inline void rig_new(struct rig *rig)
     ck_assert_int_eq(inbox_new(&rig->engine), 0);
 }
 
-static int rig_unlink(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
 static inline void rig_forget(struct rig *rig)
 {
     for (int i = 0; i < rig->job_count; i++)
@@ -246,7 +238,7 @@ static inline void rig_end(struct rig *rig)
     inbox_destroy(&rig->inbox);
     inbox_destroy(&rig->answers);
     inbox_destroy(&rig->engine);
-    nftw(rig->dir, rig_unlink, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(rig->dir);
 }
 
 /* Turns until nothing is left to be done at this moment. */

@@ -6,7 +6,6 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <math.h>
 #include <signal.h>
 #include <sqlite3.h>
@@ -17,29 +16,21 @@
 
 #include "daemon/requests/store.h"
 #include "daemon/requests/store_schema.h"
+#include "tests/unit/folder.h"
 
-static char dir[64], file[96], made_file[96], why[STORE_WHY_MAX];
+static char dir[FOLDER_ROOM], file[96], made_file[96], why[STORE_WHY_MAX];
 static const struct moment noon = {.steady_ns = INT64_C(1000000000000), .wall_s = 1795428000};
-
-static inline int unlink_one(const char *path, const struct stat *st, int kind, struct FTW *walk)
-{
-    (void)st;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
 
 static inline void begin(void)
 {
-    strcpy(dir, "/tmp/driftd-test-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    folder_make(dir);
     snprintf(file, sizeof file, "%s/requests.db", dir);
     snprintf(made_file, sizeof made_file, "%s/requests.db-made", dir);
 }
 
 static inline void finish(void)
 {
-    nftw(dir, unlink_one, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(dir);
 }
 
 static inline struct store *open_store(void)
