@@ -12,14 +12,9 @@
 #include "daemon/control/envelope.h"
 #include "daemon/control/merge.h"
 #include "tests/run_suite.h"
+#include "tests/unit/control_case.h"
 
 /* --- the station, with two shards and a keeper of requests that this test plays --- */
-
-static char folder[] = "/tmp/check_control.XXXXXX";
-static char endpoint[80];
-static struct control *control;
-static struct control_ports ports;
-static zsock_t *client;
 
 static void facts(void *argument, json_t *status)
 {
@@ -28,31 +23,8 @@ static void facts(void *argument, json_t *status)
 
 static void enter(void)
 {
-    char why[ENDPOINT_WHY_MAX], *bind[] = {endpoint};
-    strcpy(folder + strlen(folder) - 6, "XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(endpoint, sizeof endpoint, "ipc://%s/s", folder);
-    zsys_handler_set(NULL);
-    ck_assert_int_eq(control_new(&control, bind, 1, why), 0);
-    ports = (struct control_ports){.shard_count = 2, .facts = facts, .argument = (void *)(uintptr_t) "1.2.3"};
-    for (int i = 0; i < 2; i++)
-        ck_assert_int_eq(inbox_new(&ports.shards[i]), 0);
-    ck_assert_int_eq(inbox_new(&ports.requests), 0);
-    ck_assert_int_eq(control_start(control, &ports), 0);
-    client = zsock_new(ZMQ_REQ);
-    zsock_set_rcvtimeo(client, 20000);
-    ck_assert_int_eq(zsock_connect(client, "%s", endpoint), 0);
-}
-
-static void leave(void)
-{
-    zsock_destroy(&client);
-    control_stop(control);
-    for (int i = 0; i < 2; i++)
-        inbox_destroy(&ports.shards[i]);
-    inbox_destroy(&ports.requests);
-    control_destroy(&control);
-    rmdir(folder);
+    ports = (struct control_ports){.facts = facts, .argument = (void *)(uintptr_t) "1.2.3"};
+    control_enter(2, ZMQ_REQ);
 }
 
 static void ask(const char *question)
@@ -78,21 +50,10 @@ static const char *member(const json_t *json, const char *name)
     return value ? value : "";
 }
 
-static struct question *asked(struct inbox *inbox)
-{
-    struct pollfd poller = {.fd = inbox_fd(inbox), .events = POLLIN};
-    struct letter letter;
-    ck_assert_int_eq(poll(&poller, 1, 20000), 1);
-    ck_assert(inbox_take(inbox, &letter));
-    ck_assert_int_eq(letter.kind, LETTER_QUESTION);
-    return letter.body;
-}
-
 static void say(struct question *question, int from, const char *text)
 {
-    question->answer = strdup(text);
     question->from = from;
-    ck_assert_int_eq(inbox_put(question->reply_to, (struct letter){LETTER_ANSWER, question, question_drop}), 0);
+    control_answer(question, strdup(text));
 }
 
 START_TEST(only_the_group_may_ask)
@@ -106,12 +67,12 @@ END_TEST
 START_TEST(status_is_added_up)
 {
     ask("{\"do\":\"status\"}");
-    say(asked(ports.shards[1]), 1,
+    say(control_asked(ports.shards[1]), 1,
         "{\"ok\":true,\"events\":5,\"events_per_s\":1.5,\"dropped\":{\"range\":1},\"lost\":{\"a\":2},\"models\":{"
         "\"healthy\":3},"
         "\"nodes\":[{\"node\":\"a\",\"lost\":2,\"messages\":4}]}");
-    say(asked(ports.requests), -1, "{\"ok\":true,\"requests\":{\"PENDING\":4}}");
-    say(asked(ports.shards[0]), 0,
+    say(control_asked(ports.requests), -1, "{\"ok\":true,\"requests\":{\"PENDING\":4}}");
+    say(control_asked(ports.shards[0]), 0,
         "{\"ok\":true,\"events\":6,\"events_per_s\":1,\"dropped\":{\"range\":2,\"type\":1},\"lost\":{\"a\":1},"
         "\"models\":{\"stale\":1},\"nodes\":[{\"node\":\"b\",\"lost\":0,\"messages\":1},{\"node\":\"a\",\"lost\":1,"
         "\"messages\":1}]}");
@@ -144,7 +105,7 @@ START_TEST(models_are_sorted_and_limited)
 {
     ask("{\"do\":\"models\",\"pattern\":\"p\",\"limit\":3}");
     for (int i = 0; i < 2; i++) {
-        struct question *question = asked(ports.shards[i]);
+        struct question *question = control_asked(ports.shards[i]);
         json_t *text = json_loads(question->ask, 0, NULL);
         ck_assert_str_eq(member(text, "pattern"), "p");
         ck_assert_int_eq(json_integer_value(json_object_get(text, "limit")), 3);
@@ -172,7 +133,7 @@ START_TEST(the_shard_that_knows_the_model_answers)
     for (int knows = 0; knows < 2; knows++) {
         ask("{\"do\":\"model\",\"model\":\"p/n/v\"}");
         for (int i = 0; i < 2; i++)
-            say(asked(ports.shards[i]), i,
+            say(control_asked(ports.shards[i]), i,
                 i == knows ? "{\"ok\":true,\"model\":\"p/n/v\"}" : "{\"ok\":false,\"error\":\"unknown_model\"}");
         json_t *reply = answer();
         ck_assert_str_eq(member(reply, "model"), "p/n/v");
@@ -188,7 +149,7 @@ START_TEST(requests_pass_through)
         "{\"do\":\"requeue\",\"request\":\"abc\"}", "{\"do\":\"retrain\",\"model\":\"abc/d/e\"}"};
     for (int i = 0; i < 4; i++) {
         ask(questions[i]);
-        struct question *question = asked(ports.requests);
+        struct question *question = control_asked(ports.requests);
         ck_assert_ptr_nonnull(strstr(question->ask, "\"abc"));
         say(question, -1, "{\"ok\":true,\"id\":\"abc\"}");
         json_t *reply = answer();
@@ -201,9 +162,9 @@ END_TEST
 START_TEST(rejects_are_put_together)
 {
     ask("{\"do\":\"rejects\"}");
-    say(asked(ports.shards[0]), 0,
+    say(control_asked(ports.shards[0]), 0,
         "{\"ok\":true,\"rejects\":[{\"reason\":\"range\",\"count\":2,\"last\":{\"at_s\":5,\"detail\":\"old\"}}]}");
-    say(asked(ports.shards[1]), 1,
+    say(control_asked(ports.shards[1]), 1,
         "{\"ok\":true,\"rejects\":[{\"reason\":\"range\",\"count\":3,\"last\":{\"at_s\":6,\"detail\":\"new\"}},"
         "{\"reason\":\"type\",\"count\":1,\"last\":{\"at_s\":1}}]}");
     json_t *reply = answer();
@@ -268,14 +229,14 @@ END_TEST
 START_TEST(whoever_is_late_is_named)
 {
     ask("{\"do\":\"status\"}");
-    say(asked(ports.shards[0]), 0, "{\"ok\":true,\"events\":6}");
+    say(control_asked(ports.shards[0]), 0, "{\"ok\":true,\"events\":6}");
     json_t *reply = answer();
     const char *first, *second;
     ck_assert_int_eq(json_unpack(reply, "{s:[s, s !]}", "incomplete", &first, &second), 0);
     ck_assert_str_eq(first, "shard 1");
     ck_assert_str_eq(second, "requests");
     json_decref(reply);
-    say(asked(ports.requests), -1, "{\"ok\":true}"); /* too late: nobody waits for it */
+    say(control_asked(ports.requests), -1, "{\"ok\":true}"); /* too late: nobody waits for it */
 
     ask("{\"do\":\"requests\"}");
     reply = answer();
@@ -338,12 +299,12 @@ START_TEST(too_many_at_once)
     got[len] = '\0';
     ck_assert_ptr_nonnull(strstr(got, "\"busy\""));
     for (int i = 0; i < 64; i++)
-        say(asked(ports.requests), -1, "{\"ok\":true}");
+        say(control_asked(ports.requests), -1, "{\"ok\":true}");
     for (int i = 0; i < 64; i++)
         ck_assert_int_eq(zmq_recv(handle, got, sizeof got, 0), 11);
     zsock_destroy(&dealer);
     ask("{\"do\":\"requests\"}");
-    say(asked(ports.requests), -1, "{\"ok\":true}");
+    say(control_asked(ports.requests), -1, "{\"ok\":true}");
     json_decref(answer());
 }
 END_TEST
@@ -351,8 +312,8 @@ END_TEST
 START_TEST(stopped_with_a_question_under_way)
 {
     ask("{\"do\":\"status\"}");
-    say(asked(ports.shards[0]), 0, "{\"ok\":true,\"events\":6}");
-    question_drop(asked(ports.shards[1]));
+    say(control_asked(ports.shards[0]), 0, "{\"ok\":true,\"events\":6}");
+    question_drop(control_asked(ports.shards[1]));
 }
 END_TEST
 
@@ -361,7 +322,7 @@ int main(void)
     Suite *suite = suite_create("control");
     TCase *tcase = tcase_create("control");
     tcase_set_timeout(tcase, 60);
-    tcase_add_checked_fixture(tcase, enter, leave);
+    tcase_add_checked_fixture(tcase, enter, control_leave);
     tcase_add_test(tcase, only_the_group_may_ask);
     tcase_add_test(tcase, status_is_added_up);
     tcase_add_test(tcase, models_are_sorted_and_limited);

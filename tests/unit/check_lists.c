@@ -8,6 +8,7 @@
 #include "daemon/control/merge.h"
 #include "daemon/control/pending.h"
 #include "tests/run_suite.h"
+#include "tests/unit/control_case.h"
 
 /* --- putting together --- */
 
@@ -91,37 +92,10 @@ END_TEST
 
 /* --- room --- */
 
-static char folder[32], endpoint[48];
-static struct control *control;
-static struct control_ports ports;
-static zsock_t *client;
-
 static void enter(void)
 {
-    char why[ENDPOINT_WHY_MAX], *bind[] = {endpoint};
-    strcpy(folder, "/tmp/check_lists.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(endpoint, sizeof endpoint, "ipc://%s/s", folder);
-    zsys_handler_set(NULL);
-    ck_assert_int_eq(control_new(&control, bind, 1, why), 0);
     ports = (struct control_ports){.shard_count = 1};
-    ck_assert_int_eq(inbox_new(&ports.shards[0]), 0);
-    ck_assert_int_eq(inbox_new(&ports.requests), 0);
-    ck_assert_int_eq(control_start(control, &ports), 0);
-    client = zsock_new(ZMQ_DEALER);
-    zsock_set_rcvtimeo(client, 20000);
-    zsock_set_rcvhwm(client, 1);
-    ck_assert_int_eq(zsock_connect(client, "%s", endpoint), 0);
-}
-
-static void leave(void)
-{
-    zsock_destroy(&client);
-    control_stop(control);
-    inbox_destroy(&ports.shards[0]);
-    inbox_destroy(&ports.requests);
-    control_destroy(&control);
-    rmdir(folder);
+    control_enter(1, ZMQ_DEALER);
 }
 
 static void say(zsock_t *to, const char *question)
@@ -136,21 +110,6 @@ static size_t hear(zsock_t *from, char *text, size_t room)
     ck_assert_int_gt(len, 0);
     text[(size_t)len < room - 1 ? (size_t)len : room - 1] = '\0';
     return (size_t)len;
-}
-
-static struct question *question_of(struct inbox *inbox)
-{
-    struct pollfd poller = {.fd = inbox_fd(inbox), .events = POLLIN};
-    struct letter letter;
-    ck_assert_int_eq(poll(&poller, 1, 20000), 1);
-    ck_assert(inbox_take(inbox, &letter));
-    return letter.body;
-}
-
-static void reply(struct question *question, char *text)
-{
-    question->answer = text;
-    ck_assert_int_eq(inbox_put(question->reply_to, (struct letter){LETTER_ANSWER, question, question_drop}), 0);
 }
 
 /* As a list is that has become as long as it may. */
@@ -177,7 +136,7 @@ START_TEST(lists_that_nobody_reads)
     bool refused = false;
     while (!refused) {
         say(client, list);
-        reply(question_of(ports.requests), long_list());
+        control_answer(control_asked(ports.requests), long_list());
         answered++;
         ck_assert_int_le(answered, 12); /* libzmq and the client's own queue hold some of them */
         say(other, list);               /* whose answer tells whether there is room for one more */
@@ -185,19 +144,19 @@ START_TEST(lists_that_nobody_reads)
                                   {.socket = zsock_resolve(other), .events = ZMQ_POLLIN}};
         ck_assert_int_gt(zmq_poll(items, 2, 20000), 0);
         if (items[0].revents)
-            reply(question_of(ports.requests), strdup("{\"ok\":true}"));
+            control_answer(control_asked(ports.requests), strdup("{\"ok\":true}"));
         hear(other, text, sizeof text);
         refused = strstr(text, "\"busy\"") != NULL;
     }
     ck_assert_int_ge(answered, 7);
     say(other, "{\"do\":\"rejects\"}");
-    reply(question_of(ports.shards[0]), strdup("{\"ok\":true,\"rejects\":[]}"));
+    control_answer(control_asked(ports.shards[0]), strdup("{\"ok\":true,\"rejects\":[]}"));
     hear(other, text, sizeof text);
     ck_assert_ptr_nonnull(strstr(text, "\"ok\":true"));
     for (int i = 0; i < answered; i++)
         ck_assert_uint_eq(hear(client, text, sizeof text), (size_t)MODEL_LIST_BYTES_MAX);
     say(other, list);
-    reply(question_of(ports.requests), strdup("{\"ok\":true}"));
+    control_answer(control_asked(ports.requests), strdup("{\"ok\":true}"));
     hear(other, text, sizeof text);
     ck_assert_ptr_nonnull(strstr(text, "\"ok\":true"));
     zsock_destroy(&other);
@@ -210,18 +169,18 @@ START_TEST(shards_are_told_their_share)
     char text[400];
     json_t *ask;
     say(client, "{\"do\":\"models\",\"limit\":100000,\"bytes\":99999999999}");
-    struct question *question = question_of(ports.shards[0]);
+    struct question *question = control_asked(ports.shards[0]);
     ask = json_loads(question->ask, 0, NULL);
     ck_assert_int_eq(json_integer_value(json_object_get(ask, "bytes")), MODEL_LIST_BYTES_MAX);
     json_decref(ask);
-    reply(question, strdup("{\"ok\":true,\"matched\":0,\"models\":[]}"));
+    control_answer(question, strdup("{\"ok\":true,\"matched\":0,\"models\":[]}"));
     hear(client, text, sizeof text);
     say(client, "{\"do\":\"models\",\"limit\":1}");
-    question = question_of(ports.shards[0]);
+    question = control_asked(ports.shards[0]);
     ask = json_loads(question->ask, 0, NULL);
     ck_assert_int_eq(json_integer_value(json_object_get(ask, "bytes")), 1 << 20);
     json_decref(ask);
-    reply(question, strdup("{\"ok\":true,\"matched\":0,\"models\":[]}"));
+    control_answer(question, strdup("{\"ok\":true,\"matched\":0,\"models\":[]}"));
     hear(client, text, sizeof text);
 }
 END_TEST
@@ -233,7 +192,7 @@ int main(void)
     tcase_add_test(merging, in_order_as_far_as_all_shards_go);
     tcase_add_test(merging, an_offset_that_no_answer_holds);
     tcase_add_test(merging, where_to_go_on_must_be_an_order);
-    tcase_add_checked_fixture(room, enter, leave);
+    tcase_add_checked_fixture(room, enter, control_leave);
     tcase_set_timeout(room, 60);
     tcase_add_test(room, lists_that_nobody_reads);
     tcase_add_test(room, shards_are_told_their_share);
