@@ -18,11 +18,12 @@ static void at_most(double allowed, double slop, double *high)
     *high = bound < *high ? bound : *high;
 }
 
-/* How far the sum is on the right side of the limit. */
-static double spare(const struct window *self, double limit)
+/* How far the sum is on the right side of the limit, which `side` is: 1 above the least, -1 below the greatest. It is
+ * less than nothing where a float's last place is all that a mean is beyond its limit by: then that may not grow. */
+static double spare(const struct window *self, double limit, double side)
 {
     const double sum = limit * window_held(self);
-    return fabs(self->sum - sum) * (1 - ROUNDING) - ROUNDING * (fabs(self->sum) + fabs(sum));
+    return side * (self->sum - sum) - 2 * ROUNDING * (fabs(self->sum) + fabs(sum));
 }
 
 /* What comes takes the place of the oldest, whose values are known, or one that was free. Where it makes up for the
@@ -44,9 +45,9 @@ static bool mean_quiet(const struct window *self, double min, double max, uint32
         greatest = out < greatest ? greatest : out;
     }
     if (!isnan(min))
-        at_least(greatest - spare(self, min) / most, ROUNDING * fabs(greatest), low);
+        at_least(greatest - spare(self, min, 1) / most, ROUNDING * fabs(greatest), low);
     if (!isnan(max))
-        at_most(least + spare(self, max) / most, ROUNDING * fabs(least), high);
+        at_most(least + spare(self, max, -1) / most, ROUNDING * fabs(least), high);
     return true;
 }
 

@@ -84,12 +84,41 @@ START_TEST(within_the_bounds_no_limit_is_passed)
 }
 END_TEST
 
+/* A mean may lie beyond its limit by what rounding to floats moves a value: 0.3 as a float is above 0.3. That is
+ * nothing to spare. */
+static void on_the_limit(uint32_t capacity, double limit, double min, double max)
+{
+    double low = -1e150, high = 1e150, observed;
+    struct window *window = window_of(capacity, WINDOW_MEAN, min, max);
+    for (uint32_t i = 0; i < capacity; i++)
+        window_add(window, limit, 1);
+    ck_assert_int_eq(window_judge(window, WINDOW_MEAN, min, max, &observed), 0);
+    const bool known = window_quiet(window, WINDOW_MEAN, min, max, MOST, &low, &high);
+    for (uint32_t i = 0; known && i < MOST; i++) {
+        window_add(window, isnan(min) ? high : low, 1);
+        ck_assert_msg(window_judge(window, WINDOW_MEAN, min, max, &observed) == 0,
+                      "%u times %g: value %u, %a to %a: %a", capacity, limit, i, low, high, observed);
+    }
+    window_destroy(&window);
+}
+
+START_TEST(a_mean_on_its_limit_has_nothing_to_spare)
+{
+    for (uint32_t capacity = 8; capacity <= 8192; capacity *= 4)
+        for (int i = -99; i < 100; i++) {
+            on_the_limit(capacity, i / 10.0, NAN, i / 10.0);
+            on_the_limit(capacity, i / 10.0, i / 10.0, NAN);
+        }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("window_quiet");
     TCase *all = tcase_create("all");
     tcase_set_timeout(all, 120);
     tcase_add_test(all, within_the_bounds_no_limit_is_passed);
+    tcase_add_test(all, a_mean_on_its_limit_has_nothing_to_spare);
     suite_add_tcase(suite, all);
     return run_suite(suite);
 }
