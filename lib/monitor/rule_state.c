@@ -196,12 +196,21 @@ static uint32_t unmeasured(const struct rule_state *self, uint32_t most, int64_t
     return most;
 }
 
+/* The first value that is judged is of consequence: from then on the model is no longer one that warms up. */
+static bool begins(const struct rule_state *self)
+{
+    struct detect_reference reference;
+    return isnan(self->statistic) && detect_reference(rule_state_detect(self), &reference) == 0 && reference.judging;
+}
+
 bool rule_state_quiet(const struct rule_state *self, const struct drift_rule *rule, uint32_t most,
                       struct detect_quiet *out, int64_t *until_ns)
 {
     *until_ns = INT64_MAX;
     if (!detect_quiet(rule_state_detect(self), most, out))
         return false;
+    if (begins(self))
+        out->values = 0;
     const uint32_t uncounted = rule->step_count < 2 ? most : unmeasured(self, most, until_ns);
     out->values = out->values < uncounted ? out->values : uncounted;
     return true;

@@ -407,6 +407,28 @@ START_TEST(moments_of_a_long_stream)
 }
 END_TEST
 
+/* That a rule has begun to judge is of consequence, however usual the values are. */
+START_TEST(a_model_is_healthy_from_the_first_value_that_a_rule_judges)
+{
+    static const char *const detectors[] = {"shewhart", "cusum", "ewma", "page_hinkley"};
+    for (size_t k = 0; k < sizeof detectors / sizeof *detectors; k++) {
+        struct bench b = {0};
+        with(rule(&b, "a", detectors[k]), "reference", "200");
+        begin(&b, 0, 0);
+        for (int i = 0; i <= 200; i++) {
+            const struct metric metric = {.name = text_of("a"), .key = 7, .kind = METRIC_NUMBER, .number = 50 + i % 7};
+            const struct metric_event event = {
+                .timestamp_s = NAN, .n = 1, .shape = 9, .metrics = &metric, .metric_count = 1};
+            struct verdict verdict;
+            ck_assert_int_eq(monitor_add(b.monitor, &event, i, 0, &verdict), 0);
+            ck_assert_msg(monitor_state(b.monitor, i) == (i < 200 ? MODEL_WARMING : MODEL_HEALTHY), "%s: value %d is %s",
+                          detectors[k], i, model_state_name(monitor_state(b.monitor, i)));
+        }
+        monitor_destroy(&b.monitor);
+    }
+}
+END_TEST
+
 START_TEST(settings_that_cannot_be)
 {
     struct bench b = {0};
@@ -437,6 +459,7 @@ int main(void)
     tcase_add_test(cases, the_measured_rate_sets_the_threshold);
     tcase_add_test(cases, false_alarms_keep_to_the_budget);
     tcase_add_test(cases, moments_of_a_long_stream);
+    tcase_add_test(cases, a_model_is_healthy_from_the_first_value_that_a_rule_judges);
     tcase_add_test(cases, settings_that_cannot_be);
     Suite *suite = suite_create("rules");
     suite_add_tcase(suite, cases);
