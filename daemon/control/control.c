@@ -15,6 +15,8 @@
 #define ENDPOINTS_MAX 32
 #define PENDING_MAX 64     /* questions at a time; further ones are told "busy" */
 #define QUESTION_MAX 65536 /* bytes */
+#define FRAME_MAX 1048576  /* what is longer than a question but not than this is refused with a sentence */
+#define QUEUE_MAX 64       /* questions that one asker's connection holds */
 #define PATIENCE_NS (3 * CLOCK_S_NS)
 #define CHECKPOINT_PATIENCE_NS (600 * CLOCK_S_NS) /* a million models take a minute, and a slow disk longer */
 #define ENGINE_PATIENCE_NS (600 * CLOCK_S_NS) /* a reload works out the thresholds of many rules */
@@ -70,7 +72,8 @@ int control_new(struct control **self_p, char *const *bind, uint32_t bind_count,
     self->out.handle = zsock_resolve(self->socket);
     zsock_set_linger(self->socket, 0);
     zsock_set_handshake_ivl(self->socket, HANDSHAKE_MS);
-    zsock_set_maxmsgsize(self->socket, QUESTION_MAX);
+    zsock_set_maxmsgsize(self->socket, FRAME_MAX);
+    zsock_set_rcvhwm(self->socket, QUEUE_MAX);
     rc = bind_all(self, bind, bind_count, why);
     if (rc < 0)
         control_destroy(&self);
@@ -242,7 +245,10 @@ static bool take_message(struct control *self, int64_t now_ns)
         asker_reply_json(&asker, &self->out, command_refuse("bad_message", "a question is one frame behind the envelope"));
         return true;
     }
-    take_question(self, &asker, zmq_msg_data(&body), zmq_msg_size(&body), now_ns);
+    if (zmq_msg_size(&body) > QUESTION_MAX)
+        asker_reply_json(&asker, &self->out, command_refuse("bad_message", "a question is at most 65536 bytes long"));
+    else
+        take_question(self, &asker, zmq_msg_data(&body), zmq_msg_size(&body), now_ns);
     zmq_msg_close(&body);
     return true;
 }

@@ -172,8 +172,7 @@ bool engine_reload_ok(struct engine *self)
 static json_t *figures(struct engine *self, struct now now)
 {
     struct reload *reload = &self->reload;
-    const char *gap = config_overlap_gap(self->config);
-    json_t *warnings = reload->refused || !gap ? NULL : json_pack("[s]", gap);
+    json_t *warnings = reload->refused ? NULL : engine_security_warnings(self);
     return json_pack("{s:b, s:I, s:I, s:I, s:f, s:o*}", "ok", (int)!reload->refused, "models",
                      (json_int_t)workers_models(self->workers), "changed", (json_int_t)atomic_load(&reload->changed),
                      "budgets", (json_int_t)engine_budget_count(self->config), "took_s",
@@ -213,8 +212,7 @@ static void log_result(struct engine *self, double took_s)
                  LOG_NUMBER("changed", atomic_load(&reload->changed)), LOG_NUMBER("took_s", took_s));
         if (!self->config->has_budgets)
             log_warning("no budgets are configured: models are shown, none is judged");
-        if (config_overlap_gap(self->config))
-            log_warning(config_overlap_gap(self->config));
+        engine_security_warn(self);
         return;
     }
     log_error(reload->in_force ? HALF_DONE : REFUSED "; the one before stays in force: mend it and reload",

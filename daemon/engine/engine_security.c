@@ -141,9 +141,29 @@ int engine_security_open(struct engine *self)
         return fail("security.clients: the file cannot be used as it is");
     if (security_start(&self->security, self->keyring, why) < 0)
         return fail(why);
-    if (keyring_count(self->keyring) == 0)
-        log_warning("clients.yaml lists nobody: nobody is let in", LOG_TEXT("file", config->security.clients));
     return EXIT_STOPPED;
+}
+
+json_t *engine_security_warnings(const struct engine *self)
+{
+    json_t *all = json_array();
+    const char *gap = config_overlap_gap(self->config);
+    if (gap)
+        json_array_append_new(all, json_string(gap));
+    if (self->security && keyring_count(self->keyring) == 0)
+        json_array_append_new(all, json_sprintf("%s lists nobody: nobody is let in", self->config->security.clients));
+    if (json_array_size(all) > 0)
+        return all;
+    json_decref(all);
+    return NULL;
+}
+
+void engine_security_warn(const struct engine *self)
+{
+    json_t *all = engine_security_warnings(self);
+    for (size_t i = 0; i < json_array_size(all); i++)
+        log_warning(json_string_value(json_array_get(all, i)));
+    json_decref(all);
 }
 
 void engine_security_say(const struct engine *self)
@@ -157,8 +177,7 @@ void engine_security_say(const struct engine *self)
         log_info("CURVE is on: clients need the server's public key and one of their own in clients.yaml",
                  LOG_TEXT("server_key", public_key), LOG_TEXT("overlap_key", second_key),
                  LOG_NUMBER("clients", keyring_count(self->keyring)));
-        if (config_overlap_gap(config))
-            log_warning(config_overlap_gap(config));
+        engine_security_warn(self);
     } else if (config->security.i_know == CONFIG_YES) {
         log_warning("security: {curve: off, i_know: true}: what is sent can be read and forged by whoever reaches the "
                     "sockets");

@@ -173,6 +173,10 @@ struct requests_options engine_requests_options(const struct engine *self, const
 int engine_security_open(struct engine *self);
 /* What of it a person has to know at the start. */
 void engine_security_say(const struct engine *self);
+
+/* What of the configuration in force nobody can have meant: sentences, for the caller to let go; NULL: nothing. Or to the log. */
+json_t *engine_security_warnings(const struct engine *self);
+void engine_security_warn(const struct engine *self);
 void engine_security_close(struct engine *self);
 /* Reads the server's keys as the configuration names them. 0; negative after `error` was told what is wrong. */
 int engine_security_keys(struct engine_keys *out, const struct config *config, config_error_fn *error, void *argument);

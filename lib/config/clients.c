@@ -17,6 +17,7 @@ struct reading {
     struct mistakes *mistakes;
     const struct config_projects *own;
     struct config_client *at;
+    struct mark *marks; /* where each stands */
 };
 
 static const char *const roles[CONFIG_ROLES] = {
@@ -182,6 +183,7 @@ static void read_client(struct reading *self, const struct node *node)
         const char *key;
         read_fn *read;
     } keys[] = {{"key", read_key}, {"name", read_name}, {"role", read_role}, {"projects", read_projects_of}};
+    self->marks[self->box->clients.count] = node->mark;
     struct config_client *client = &self->at[self->box->clients.count++];
     unsigned said = 0;
     char shown[MISTAKES_QUOTE_MAX];
@@ -211,7 +213,8 @@ static void read_client(struct reading *self, const struct node *node)
 static int compare(const void *a, const void *b)
 {
     const struct config_client *const *left = a, *const *right = b;
-    return strcmp((*left)->key, (*right)->key);
+    int order = strcmp((*left)->key, (*right)->key);
+    return order != 0 ? order : (*left > *right) - (*left < *right);
 }
 
 /* One key, one client: which of two would hold could not be said. */
@@ -225,9 +228,11 @@ static void check_twice(struct reading *self, struct arena *scratch)
         sorted[i] = &self->at[i];
     qsort(sorted, count, sizeof *sorted, compare);
     for (uint32_t i = 1; i < count; i++) {
-        if (strcmp(sorted[i - 1]->key, sorted[i]->key) == 0)
-            mistakes_add(self->mistakes, (struct mark){0}, "key", "%s and %s have the same; allowed: a key for each",
-                         sorted[i - 1]->name, sorted[i]->name);
+        if (strcmp(sorted[i - 1]->key, sorted[i]->key) != 0)
+            continue;
+        mistakes_add(self->mistakes, self->marks[sorted[i] - self->at], "key",
+                     "%s has the key of %s in line %u; allowed: a key for each", sorted[i]->name, sorted[i - 1]->name,
+                     self->marks[sorted[i - 1] - self->at].line);
     }
 }
 
@@ -254,7 +259,8 @@ static int fill(struct box *box, struct text yaml, const struct config_projects 
     }
     struct reading reading = {.box = box, .mistakes = mistakes, .own = own};
     reading.at = arena_take(&box->memory, tree.root->count + 1, sizeof *reading.at);
-    if (!reading.at)
+    reading.marks = arena_take(scratch, tree.root->count + 1, sizeof *reading.marks);
+    if (!reading.at || !reading.marks)
         return -ENOMEM;
     box->clients.at = reading.at;
     for (const struct node *item = tree.root->first; item; item = item->next)

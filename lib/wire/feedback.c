@@ -37,7 +37,8 @@ static void copy_cut(char *out, size_t most, struct text text)
     size_t len = text.len < most ? text.len : most;
     while (len < text.len && len > 0 && ((unsigned char)text.at[len] & 0xc0) == 0x80)
         len--;
-    memcpy(out, text.at, len);
+    for (size_t i = 0; i < len; i++)
+        out[i] = text.at[i] != '\0' ? text.at[i] : ' '; /* RFC 8259 has \u0000; what is kept is a C string */
     out[len] = '\0';
 }
 
@@ -115,7 +116,7 @@ static void take_say(struct reader *in, struct feedback *out)
     json_t *value = member(in, "say", true);
     const char *say = json_string_value(value);
     for (int i = 0; say && i < SAYS; i++) {
-        if (strcmp(say, say_names[i]) == 0) {
+        if (text_is((struct text){say, json_string_length(value)}, say_names[i])) {
             out->say = (enum feedback_say)i;
             return;
         }
@@ -207,7 +208,7 @@ int feedback_read(struct feedback *out, struct text json, char why[256])
         snprintf(why, 256, "a message is one frame of 1 to %d bytes", FEEDBACK_BYTES_MAX);
         return -EINVAL;
     }
-    in.root = json_loadb(json.at, json.len, JSON_REJECT_DUPLICATES, &error);
+    in.root = json_loadb(json.at, json.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!in.root && json_error_code(&error) == json_error_out_of_memory)
         return -ENOMEM;
     if (!in.root)
@@ -232,7 +233,7 @@ void feedback_free(struct feedback *self)
 double feedback_metric(const struct feedback *self, const char *name)
 {
     double number = NAN;
-    json_t *metrics = self->metrics_json ? json_loads(self->metrics_json, 0, NULL) : NULL;
+    json_t *metrics = self->metrics_json ? json_loads(self->metrics_json, JSON_ALLOW_NUL, NULL) : NULL;
     json_t *value = json_object_get(metrics, name);
     if (json_is_number(value))
         number = json_number_value(value);
@@ -242,7 +243,7 @@ double feedback_metric(const struct feedback *self, const char *name)
 
 bool feedback_metric_fits(const struct feedback *self, const char *name)
 {
-    json_t *metrics = self->metrics_json ? json_loads(self->metrics_json, 0, NULL) : NULL;
+    json_t *metrics = self->metrics_json ? json_loads(self->metrics_json, JSON_ALLOW_NUL, NULL) : NULL;
     const json_t *value = json_object_get(metrics, name);
     bool fits = !value || json_is_null(value) || json_is_number(value);
     json_decref(metrics);

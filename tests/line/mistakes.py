@@ -401,5 +401,5 @@ CLIENTS = [
     ('- {key: "%s", name: camera, role: node, since: 2026}\n' % KEY,
      '1:79: since: unknown key; allowed here: key, name, role, projects'),
     ("- %s\n- %s\n" % (CLIENT, CLIENT.replace("camera", "other")),
-     ' key: camera and other have the same; allowed: a key for each'),
+     '2:3: key: other has the key of camera in line 1; allowed: a key for each'),
 ]

@@ -124,6 +124,15 @@ class Revoked(CurveCase):
             node.send_multipart([b"metrics/shop/a/v1", event(accuracy=0.9)])
             self.daemon.wait_status(lambda status: status.get("dropped", {}) == {"unauthorized": 1})
 
+    def test_a_table_that_lists_nobody_is_told(self):
+        with self.daemon:
+            self.allow()
+            answer = self.daemon.ask("reload")
+            self.assertTrue(answer["ok"], answer)
+            self.assertIn("clients.yaml lists nobody: nobody is let in", answer["warnings"][0])
+            self.allow("node")
+            self.assertNotIn("warnings", self.daemon.ask("reload"))
+
     def test_another_server_key(self):
         with self.daemon:
             pulling, monitor = self.connected(zmq.PULL, "jobs", self.trainer, rcvhwm=1)

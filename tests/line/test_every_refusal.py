@@ -23,6 +23,7 @@ CONTROL = [
     (b"\xff", "not a JSON object"),
     (b"[]", 'a question is one JSON object {"do": "<command>", ...}'),
     ([b"{}", b"more"], "a question is one frame behind the envelope"),
+    (b" " * 65537, "a question is at most 65536 bytes long"),
     (b'{"do": "retrain", "model": "a/b/c", "reason": "\xff"}', "not a JSON object"),
     ({"do": "dance"}, 'there is no command "dance"; there are'),
     ({"do": "retrain", "model": MODEL, "reason": 5}, '"reason" must be a string'),

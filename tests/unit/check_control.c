@@ -265,6 +265,14 @@ START_TEST(a_dealer_and_its_envelopes)
     ck_assert_int_eq(zmq_recv(handle, got, sizeof got, 0), 0);
     ck_assert_int_gt(zmq_recv(handle, got, sizeof got, 0), 0);
     ck_assert_ptr_nonnull(strstr(got, "unknown_command"));
+    /* what is too long is told so, and the next question is answered */
+    static char long_one[65537];
+    memset(long_one, ' ', sizeof long_one);
+    zmq_send(handle, "", 0, ZMQ_SNDMORE);
+    zmq_send(handle, long_one, sizeof long_one, 0);
+    ck_assert_int_eq(zmq_recv(handle, got, sizeof got, 0), 0);
+    ck_assert_int_gt(zmq_recv(handle, got, sizeof got, 0), 0);
+    ck_assert_ptr_nonnull(strstr(got, "at most 65536 bytes"));
     /* two bodies are none */
     zmq_send(handle, "", 0, ZMQ_SNDMORE);
     zmq_send(handle, bad, sizeof bad - 1, ZMQ_SNDMORE);

@@ -121,10 +121,12 @@ START_TEST(sizes_are_bounded)
     char name[FEEDBACK_NAME_MAX + 2];
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    snprintf(message, sizeof message, "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1, \"trainer\": \"%s\"}", name);
+    snprintf(message, sizeof message, "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1, \"trainer\": \"%s\"}",
+             name);
     ck_assert_int_eq(read_text(message), -EINVAL);
     name[FEEDBACK_NAME_MAX] = '\0';
-    snprintf(message, sizeof message, "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1, \"trainer\": \"%s\"}", name);
+    snprintf(message, sizeof message, "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1, \"trainer\": \"%s\"}",
+             name);
     ck_assert_int_eq(read_text(message), 0);
 
     size_t len = (size_t)snprintf(message, sizeof message, "{\"say\": \"accept\", " HEAD "}");
@@ -140,6 +142,22 @@ START_TEST(sizes_are_bounded)
     /* A hundred thousand brackets end in a refusal, not on the stack. */
     memset(message, '[', 100000);
     ck_assert_int_eq(feedback_read(&said, (struct text){message, 100000}, why), -EINVAL);
+}
+END_TEST
+
+/* RFC 8259 has it, and the output of a program may. */
+START_TEST(nul_in_a_text)
+{
+    ck_assert_int_eq(read_text("{\"say\": \"fail\", " HEAD ", \"retry\": true, \"error\": \"a\\u0000b\"}"), 0);
+    ck_assert_str_eq(said.note, "a b");
+    ck_assert_int_eq(read_text("{\"say\": \"done\", " HEAD
+                               ", \"version\": \"v2\", \"metrics\": {\"x\": \"\\u0000\", \"accuracy\": 0.5}}"),
+                     0);
+    ck_assert_double_eq(feedback_metric(&said, "accuracy"), 0.5);
+    feedback_free(&said);
+    ck_assert_int_eq(read_text("{\"say\": \"accept\\u0000x\", " HEAD "}"), -EINVAL);
+    ck_assert_int_eq(read_text("{\"say\": \"accept\", \"request\": \"r\\u0000\", \"attempt\": 1, \"trainer\": \"t\"}"),
+                     -EINVAL);
 }
 END_TEST
 
@@ -202,6 +220,7 @@ int main(void)
     tcase_add_test(tests, each_kind_is_read);
     tcase_add_loop_test(tests, what_is_no_message_is_refused_with_a_sentence, 0, sizeof bad / sizeof *bad);
     tcase_add_test(tests, sizes_are_bounded);
+    tcase_add_test(tests, nul_in_a_text);
     tcase_add_test(tests, a_long_note_is_cut_between_characters);
     tcase_add_test(tests, random_bytes_are_no_message);
     tcase_add_test(tests, replies_have_their_members);
