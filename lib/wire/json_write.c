@@ -156,7 +156,7 @@ static void append_quoted(struct json_write *self, struct text text, const char 
     char *at = extend(self, before + len + 1 + after);
     if (!at)
         return;
-    memcpy(at, ",\"" + (2 - before), before);
+    memcpy(at, &",\""[2 - before], before);
     memcpy(at + before, text.at, len);
     memcpy(at + before + len, "\":", 1 + after);
 }
