@@ -82,7 +82,7 @@ static void open_prefix(struct sweep *sweep, const struct disk *disk, size_t end
         sweep->asked[how] = sweep->acks;
         lay_out(disk, end, how, dir);
         opens_with_all(dir, sweep->disks % 64 ? latest_acks(end) : 0, end, how);
-        nftw(dir, rig_unlink, 8, FTW_DEPTH | FTW_PHYS);
+        folder_remove(dir);
         ck_assert_int_eq(mkdir(dir, 0700), 0);
         sweep->disks++;
     }
@@ -107,7 +107,7 @@ static void open_every_prefix(struct sweep *sweep)
             open_prefix(sweep, &disk, end, dir);
     }
     disk_free(&disk);
-    nftw(dir, rig_unlink, 8, FTW_DEPTH | FTW_PHYS);
+    folder_remove(dir);
 }
 
 START_TEST(every_prefix_opens_and_loses_nothing_acknowledged)
