@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "lib/monitor/monitor.h"
+#include "tests/run_suite.h"
 
 #define STORY_MS INT64_C(1000000)
 #define STORY_EPOCH_S 1764000000.0 /* what the wall clock says at 0 ms */
@@ -134,14 +135,5 @@ static inline void story_step(struct monitor *monitor, const struct step *step, 
         STORY_TELL(monitor_, steps);                                                                                   \
         monitor_destroy(&monitor_);                                                                                    \
     } while (0)
-
-static inline int story_main(Suite *suite)
-{
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
-}
 
 #endif

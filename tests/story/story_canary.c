@@ -66,5 +66,5 @@ int main(void)
     tcase_add_test(tcase, a_sick_canary_beside_a_sound_version);
     tcase_add_test(tcase, a_new_version_replaces_a_sick_one);
     suite_add_tcase(suite, tcase);
-    return story_main(suite);
+    return run_suite(suite);
 }

@@ -135,5 +135,5 @@ int main(void)
     tcase_add_test(cases, a_new_version_begins_anew);
     tcase_add_test(cases, labels_that_come_late);
     suite_add_tcase(suite, cases);
-    return story_main(suite);
+    return run_suite(suite);
 }

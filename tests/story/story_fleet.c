@@ -60,5 +60,5 @@ int main(void)
     tcase_add_test(cases, measured_rates_keep_it_too);
     tcase_add_test(cases, the_fleet_keeps_its_own);
     suite_add_tcase(suite, cases);
-    return story_main(suite);
+    return run_suite(suite);
 }

@@ -147,5 +147,5 @@ int main(void)
     tcase_add_test(tcase, the_first_violated_budget_is_named);
     tcase_add_test(tcase, one_sick_model_among_a_thousand);
     suite_add_tcase(suite, tcase);
-    return story_main(suite);
+    return run_suite(suite);
 }

@@ -198,5 +198,5 @@ int main(int argc, char **argv)
     TCase *tcase = tcase_create("monitor_replay");
     tcase_add_test(tcase, a_stream_is_replayed);
     suite_add_tcase(suite, tcase);
-    return story_main(suite);
+    return run_suite(suite);
 }

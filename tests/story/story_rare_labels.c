@@ -93,5 +93,5 @@ int main(void)
     tcase_add_test(tcase, events_without_a_kpi_change_nothing);
     tcase_add_test(tcase, the_request_waits_for_its_own_kpi);
     suite_add_tcase(suite, tcase);
-    return story_main(suite);
+    return run_suite(suite);
 }

@@ -200,5 +200,5 @@ int main(void)
     tcase_add_test(tcase, the_kpi_that_triggered_holds_again);
     tcase_add_test(tcase, retraining_by_hand);
     suite_add_tcase(suite, tcase);
-    return story_main(suite);
+    return run_suite(suite);
 }

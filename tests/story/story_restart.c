@@ -82,5 +82,5 @@ int main(void)
     tcase_add_test(tcase, a_backoff_long_past_delays_nothing);
     tcase_add_test(tcase, never_is_longest_ago);
     suite_add_tcase(suite, tcase);
-    return story_main(suite);
+    return run_suite(suite);
 }

@@ -72,5 +72,5 @@ int main(void)
     tcase_add_test(tcase, silence_does_not_recover_an_episode);
     tcase_add_test(tcase, silence_need_not_be_reported);
     suite_add_tcase(suite, tcase);
-    return story_main(suite);
+    return run_suite(suite);
 }

@@ -84,5 +84,5 @@ int main(void)
     tcase_add_test(tcase, warming_does_not_recover_a_model);
     tcase_add_test(tcase, without_a_budget_nobody_is_judged);
     suite_add_tcase(suite, tcase);
-    return story_main(suite);
+    return run_suite(suite);
 }
