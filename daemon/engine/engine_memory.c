@@ -19,6 +19,7 @@
 #include "daemon/engine/inside.h"
 #include "daemon/workers/ledger.h"
 #include "lib/config/budgets.h"
+#include "lib/pages.h"
 
 #define METRICS_USUAL 5                    /* of an event, or as many as are judged */
 #define PROGRAM_BYTES (INT64_C(32) << 20)  /* program, libraries, stacks: what the allocator does not know of */
@@ -193,13 +194,13 @@ static int64_t resident_bytes(void)
     return pages * sysconf(_SC_PAGE_SIZE);
 }
 
-/* What it has given out. */
+/* What it has given out, and somebody has. */
 static int64_t allocator_bytes(struct memory *memory, int64_t now_ns)
 {
     const int64_t began_ns = clock_now().steady_ns;
     const struct mallinfo2 info = mallinfo2();
     memory->ask_ns = now_ns + (clock_now().steady_ns - began_ns) * PAUSE_TIMES;
-    return (int64_t)(info.uordblks + info.hblkhd);
+    return (int64_t)(info.uordblks + info.hblkhd - pages_idle_bytes());
 }
 
 void engine_memory_look(struct engine *self, int64_t now_ns)

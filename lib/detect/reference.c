@@ -95,14 +95,32 @@ void reference_restart(struct reference *self)
 
 void reference_release(struct reference *self)
 {
-    free(self->buffer);
+    if (self->paged)
+        pages_give(self->buffer);
+    else
+        free(self->buffer);
     self->buffer = NULL;
     self->room = 0;
+    self->paged = false;
 }
 
 size_t reference_more_bytes(const struct reference *self)
 {
     return self->room * sizeof self->buffer[0];
+}
+
+static bool take_page(struct reference *self)
+{
+    double *page = pages_take();
+    if (!page)
+        return false;
+    if (self->room)
+        memcpy(page, self->buffer, self->room * sizeof *page);
+    free(self->buffer);
+    self->buffer = page;
+    self->room = REFERENCE_PAGED;
+    self->paged = true;
+    return true;
 }
 
 static bool make_room(struct reference *self, uint32_t count)
@@ -113,6 +131,8 @@ static bool make_room(struct reference *self, uint32_t count)
     while (room < count)
         room += room / 2;
     room = room < self->wanted ? room : self->wanted;
+    if (room > REFERENCE_UNPAGED && self->wanted <= REFERENCE_PAGED)
+        return take_page(self);
     double *buffer = realloc(self->buffer, room * sizeof *buffer);
     if (!buffer)
         return false;

@@ -6,9 +6,10 @@
  * count for more than they should; single residuals are cut off where that changes the run length by one percent; and
  * where residuals have a heavier tail than normal ones on a side that is watched, they count for less on it.
  *
- * Threads: as the chart's. Memory: values are kept until the reference is full, in a buffer that grows with them; the
- * stages of a promise are those of the parameters that reference_init() or reference_retune() was given, which must
- * last as long.
+ * Threads: as the chart's. Memory: values are kept until the reference is full, the first hundred in a buffer that
+ * grows with them, up to 512 on a page of their own (lib/pages.h), since very many models may collect at the same time;
+ * the stages of a promise are those of the parameters that reference_init() or reference_retune() was given, which
+ * must last as long.
  * Failure: none; where there is no memory a value is not collected, and the reference is full later.
  */
 #ifndef DRIFT_LIB_DETECT_REFERENCE_H
@@ -17,6 +18,11 @@
 #include <math.h>
 
 #include "lib/detect/detector.h"
+#include "lib/pages.h"
+
+/* Values that are collected without a page; and that stand on one. */
+#define REFERENCE_UNPAGED 108
+#define REFERENCE_PAGED (PAGES_BYTES / sizeof(double))
 
 enum reference_log { REFERENCE_LOG_OFF, REFERENCE_LOG_ON, REFERENCE_LOG_AUTO };
 
@@ -35,7 +41,8 @@ struct reference {
 
     /* While values are collected. */
     double *buffer;
-    uint32_t room; /* of it */
+    uint32_t room; /* of it, in values */
+    bool paged;    /* it is a page */
 
     uint8_t chosen; /* of the stage's choices */
 
@@ -55,6 +62,12 @@ struct detect_stage reference_stage(const struct reference *self, uint32_t index
 static inline uint32_t reference_stage_values(const struct reference *self, uint32_t index)
 {
     return self->stage ? self->stage[index].values : self->wanted;
+}
+
+/* Bytes at most of the buffer for so many values. */
+static inline uint64_t reference_buffer_bytes(uint64_t wanted)
+{
+    return wanted > REFERENCE_UNPAGED && wanted <= REFERENCE_PAGED ? PAGES_BYTES : wanted * sizeof(double);
 }
 
 /* Bytes of it that every value touches. */

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "lib/detect/cells.h"
+#include "lib/detect/reference.h"
 #include "lib/monitor/monitor_inside.h"
 
 #define BLOCK 32      /* bytes that the allocator adds to a piece, and rounds it up by */
@@ -25,7 +26,7 @@ static uint64_t growth_bytes(const struct detect_params *params)
 {
     if (takes_counts(params)) /* its reference is part of its state */
         return 0;
-    return number_of(params, "reference") * sizeof(double) +
+    return reference_buffer_bytes(number_of(params, "reference")) +
            ADWIN_ROWS * (number_of(params, "max_buckets") ? number_of(params, "max_buckets") + 1 : 0) * BUCKET_BYTES;
 }
 

@@ -10,16 +10,25 @@
 #include "tests/run_suite.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define OWN_REALLOC 0 /* the sanitizer has its own, which cannot be replaced */
+#define OWN_ALLOCATOR 0 /* the sanitizer has its own, which cannot be replaced */
 #else
-#define OWN_REALLOC 1
+#define OWN_ALLOCATOR 1
 #endif
+#define AREA_LEAST (256 * 1024) /* bytes: pages are made in areas of more */
 
 static bool refusing;
 static int refused;
 
-#if OWN_REALLOC
+#if OWN_ALLOCATOR
+void *__libc_malloc(size_t bytes);
 void *__libc_realloc(void *at, size_t bytes);
+
+void *malloc(size_t bytes)
+{
+    const bool refuse = refusing && bytes > AREA_LEAST;
+    refused += refuse;
+    return refuse ? NULL : __libc_malloc(bytes);
+}
 
 void *realloc(void *at, size_t bytes)
 {
@@ -28,11 +37,11 @@ void *realloc(void *at, size_t bytes)
 }
 #endif
 
-/* Whether our function stands in for that of the C library: valgrind puts its own before it. */
+/* Whether our functions stand in for those of the C library: valgrind puts its own before it. */
 static bool in_charge(void)
 {
     const char *preloaded = getenv("LD_PRELOAD");
-    return OWN_REALLOC && !(preloaded && strstr(preloaded, "vgpreload"));
+    return OWN_ALLOCATOR && !(preloaded && strstr(preloaded, "vgpreload"));
 }
 
 static void setup(void)
