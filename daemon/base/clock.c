@@ -14,6 +14,13 @@ struct now clock_now(void)
                         .wall_s = (double)wall.tv_sec + (double)wall.tv_nsec / 1e9};
 }
 
+int64_t clock_cpu_ns(void)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
+    return (int64_t)at.tv_sec * CLOCK_S_NS + at.tv_nsec;
+}
+
 void clock_text(double wall_s, char out[CLOCK_TEXT_MAX])
 {
     /* Years 0000 to 9999 are what RFC 3339 can write; the nearest of them stands for whatever lies beyond. */

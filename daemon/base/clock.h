@@ -14,6 +14,9 @@ struct now {
 
 struct now clock_now(void);
 
+/* CPU time of the calling thread; a call into the kernel. */
+int64_t clock_cpu_ns(void);
+
 #define CLOCK_S_NS INT64_C(1000000000)
 #define CLOCK_MS_NS INT64_C(1000000)
 

@@ -165,6 +165,11 @@ void ring_awake(struct frame_ring *self)
     lower(self->wake_fd);
 }
 
+void ring_wake(struct frame_ring *self)
+{
+    (void)!eventfd_write(self->wake_fd, 1);
+}
+
 int ring_fd(const struct frame_ring *self)
 {
     return self->wake_fd;

@@ -57,6 +57,8 @@ uint32_t ring_take(struct frame_ring *self, struct frame *out, uint32_t most);
 bool ring_may_sleep(struct frame_ring *self);
 /* After the sleep, whatever ended it. */
 void ring_awake(struct frame_ring *self);
+/* Makes ring_fd() readable; by any thread. */
+void ring_wake(struct frame_ring *self);
 int ring_fd(const struct frame_ring *self);
 
 void ring_destroy(struct frame_ring **self_p);

@@ -35,6 +35,7 @@ enum letter_kind {
     LETTER_RENEW,    /* other settings: struct shard_renewal or requests_renewal, engine -> its station */
     LETTER_DOORS,    /* struct doors_letter: other endpoints or keys, engine -> the owner of a socket */
     LETTER_RENEWED,  /* NULL: nothing of the old ones is in use here any more; back */
+    LETTER_RETURNED, /* NULL: a worker's shard is run by ingest again, worker -> ingest; there is nothing else to do */
     LETTER_BUILT,    /* NULL: the configuration that was being read is there, or is not; engine -> itself */
 };
 

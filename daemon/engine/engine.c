@@ -157,6 +157,7 @@ static int make_shards(struct engine *self)
     const struct config *config = self->config;
     struct shard_ports ports = engine_shard_ports(self);
     struct workers_options options = {.threads = engine_worker_threads(config),
+                                      .lend_by = engine_lends_a_thread(config) ? clock_cpu_ns : NULL,
                                       .max_message_bytes = config->metrics.max_message_bytes,
                                       .max_future_s = (double)config->metrics.max_future_ns / 1e9,
                                       .max_models = config->metrics.max_models,
@@ -252,7 +253,7 @@ static void say_what_runs(const struct engine *self)
              LOG_NUMBER("budgets", engine_budget_count(self->config)), LOG_NUMBER("models_restored", self->restored),
              LOG_NUMBER("monitors_restored", self->back.models), LOG_NUMBER("monitors_too_old", self->back.too_old),
              LOG_NUMBER("restore_ms", floor(self->back.seconds * 1e3 + 0.5)),
-             LOG_NUMBER("workers", workers_threads(self->workers)));
+             LOG_NUMBER("workers", workers_judging(self->workers)));
     engine_doors_say(self);
     engine_security_say(self);
     engine_memory_say(self);

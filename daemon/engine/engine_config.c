@@ -10,7 +10,7 @@
 #include "lib/config/budgets.h"
 #include "lib/config/print.h"
 
-/* `workers: auto`, measured: with few cores the hand-over costs more than a second core brings. */
+/* `workers: auto`: with few cores the hand-over may cost more than a second core brings. It is measured then. */
 #define CORES_FOR_THREADS 4
 #define CORES_FOR_OTHERS 2 /* libzmq's I/O thread and ingest */
 #define THREADS_AUTO_MAX 8
@@ -95,6 +95,11 @@ uint32_t engine_worker_threads(const struct config *config)
         return 0;
     uint32_t threads = there - CORES_FOR_OTHERS;
     return threads < THREADS_AUTO_MAX ? threads : THREADS_AUTO_MAX;
+}
+
+bool engine_lends_a_thread(const struct config *config)
+{
+    return config->workers < 0 && engine_worker_threads(config) == 0 && cores() > 1;
 }
 
 uint32_t engine_budget_count(const struct config *config)

@@ -112,7 +112,7 @@ static void say(const struct engine *self)
 {
     const struct memory *memory = &self->memory;
     const struct config *config = self->config;
-    const double waiting = (double)engine_worker_threads(config) * WORKERS_RING_SLOTS *
+    const double waiting = (double)workers_threads(self->workers) * WORKERS_RING_SLOTS *
                            (double)config->metrics.max_message_bytes * INGEST_FRAME_FACTOR;
     const double connection =
         (double)config->metrics.queue * (double)config->metrics.max_message_bytes * INGEST_FRAME_FACTOR;

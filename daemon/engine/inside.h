@@ -160,6 +160,8 @@ struct engine {
 int engine_load(struct config **self_p, const struct engine_files *files, bool no_env, config_error_fn *mistake,
                 void *argument);
 uint32_t engine_worker_threads(const struct config *config);
+/* Whether a thread is to judge where that is measured to pay: few cores, and `workers: auto`. */
+bool engine_lends_a_thread(const struct config *config);
 uint32_t engine_budget_count(const struct config *config);
 void engine_open_log(const struct config *config);
 void engine_set_log_level(const struct config *config);

@@ -107,6 +107,7 @@ static bool take_letter(struct core *self, struct letter letter, bool writable)
     case LETTER_RENEWED:
     case LETTER_DOORS:
     case LETTER_BUILT:
+    case LETTER_RETURNED:
         break;
     }
     letter_drop(&letter);

@@ -188,6 +188,7 @@ static void take_letter(struct shard *self, struct letter *letter, struct now no
     case LETTER_RENEWED:
     case LETTER_DOORS:
     case LETTER_BUILT:
+    case LETTER_RETURNED:
         break;
     }
     if (letter->drop)

@@ -1,30 +1,22 @@
 #include "daemon/workers/workers.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/base/log.h"
 #include "daemon/base/slice.h"
+#include "daemon/workers/lend.h"
 #include "daemon/workers/model_record.h"
 #include "daemon/workers/topic.h"
-
-#define PATIENCE_MS 100
-
-struct worker {
-    struct shard *shard;
-    struct frame_ring *ring; /* NULL without threads */
-    pthread_t thread;
-    bool started;
-    struct heart heart;
-};
+#include "daemon/workers/worker.h"
 
 struct workers {
     struct workers_options options;
     uint32_t shards;
+    uint32_t threads; /* that there are, whether they have work or not */
     atomic_uint model_count;
+    struct lend lend; /* these by ingest alone */
+    uint64_t messages;
     struct worker at[WORKERS_MAX];
 };
 
@@ -36,6 +28,7 @@ int workers_new(struct workers **self_p, const struct workers_options *options, 
         return -ENOMEM;
     self->options = *options;
     self->shards = options->threads ? options->threads : 1;
+    self->threads = options->lend_by ? 1 : options->threads;
     int rc = 0;
     for (uint32_t i = 0; i < self->shards && rc == 0; i++) {
         struct shard_options shard = {.number = i,
@@ -50,7 +43,9 @@ int workers_new(struct workers **self_p, const struct workers_options *options, 
                                       .keep_ns = options->keep_ns,
                                       .model_count = &self->model_count};
         rc = shard_new(&self->at[i].shard, &shard, ports);
-        if (rc == 0 && options->threads)
+        atomic_init(&self->at[i].runner, options->threads ? RUNNER_THREAD : RUNNER_INGEST);
+        self->at[i].cpu_ns = options->lend_by;
+        if (rc == 0 && self->threads)
             rc = ring_new(&self->at[i].ring, WORKERS_RING_SLOTS);
     }
     if (rc < 0)
@@ -59,115 +54,108 @@ int workers_new(struct workers **self_p, const struct workers_options *options, 
     return rc;
 }
 
-/* --- a worker's thread --- */
-
-static void sleep_until_work(struct worker *self)
-{
-    if (!ring_may_sleep(self->ring))
-        return;
-    struct pollfd pollers[] = {{.fd = ring_fd(self->ring), .events = POLLIN},
-                               {.fd = inbox_fd(shard_inbox(self->shard)), .events = POLLIN}};
-    poll(pollers, 2, HEART_TURN_MAX_MS);
-    ring_awake(self->ring);
-}
-
-/* All letters that wait come before the first frame: what the store knows of a model stands before its first event. A
- * stop is obeyed once the ring is empty; nobody fills it any more by then. */
-static void *run(void *argument)
-{
-    struct worker *self = argument;
-    struct frame frames[FRAME_BATCH_MAX];
-    for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
-        frame_init(&frames[i]);
-    while (shard_turn(self->shard, clock_now()))
-        heart_beat(&self->heart);
-    for (;;) {
-        heart_beat(&self->heart);
-        struct now now = clock_now();
-        bool more = shard_turn(self->shard, now);
-        uint32_t count = ring_take(self->ring, frames, FRAME_BATCH_MAX);
-        if (count)
-            shard_take(self->shard, frames, count, now);
-        else if (shard_stopping(self->shard))
-            break;
-        else if (!more)
-            sleep_until_work(self);
-    }
-    for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
-        frame_close(&frames[i]);
-    return NULL;
-}
-
 int workers_start(struct workers *self)
 {
-    for (uint32_t i = 0; i < self->options.threads; i++) {
-        int error = pthread_create(&self->at[i].thread, NULL, run, &self->at[i]);
-        if (error)
-            return -error;
-        self->at[i].started = true;
-        char name[16];
-        snprintf(name, sizeof name, "worker-%u", i % 1000);
-        pthread_setname_np(self->at[i].thread, name);
-    }
-    return 0;
+    int rc = 0;
+    for (uint32_t i = 0; i < self->threads && rc == 0; i++)
+        rc = worker_start(&self->at[i], i);
+    return rc;
 }
 
 /* --- handing over --- */
 
-/* A full ring means that the worker is behind: ingest waits for it, libzmq's queue fills, publishers drop, and the
- * sequence numbers say so. */
-static void put(struct worker *worker, struct frame *frame)
-{
-    while (!ring_put(worker->ring, frame, PATIENCE_MS))
-        ;
-}
-
 /* A batch or a beacon concerns models of any shard: each gets a copy that shares the bytes, the owner answers for it.
  */
-static void put_to_all(struct workers *self, struct frame *frame, uint32_t owner)
+static void put_to_all(struct workers *self, struct frame *frame, uint32_t owner, struct now now)
 {
     struct frame copy;
     frame_init(&copy);
     for (uint32_t i = 0; i < self->shards; i++) {
         frame_share(&copy, frame);
         copy.accounts = i == owner;
-        put(&self->at[i], &copy);
+        worker_put(&self->at[i], &copy, now);
     }
     frame_close(&copy);
 }
 
-void workers_take(void *argument, struct frame *frames, uint32_t count, struct now now)
+/* A shard that has all models hashes by itself what it does not know. */
+static uint32_t owner_of(const struct workers *self, struct frame *frame)
 {
-    struct workers *self = argument;
-    const bool alone = self->options.threads == 0; /* the shard hashes what it does not know */
+    frame->hashed = self->shards > 1;
+    if (!frame->hashed)
+        return 0;
+    const struct text about = topic_about(frame);
+    frame->hash = frame->kind == FRAME_WRONG ? 0 : siphash13(&self->options.key, about.at, about.len);
+    return shard_owner(frame->hash, self->shards);
+}
+
+static void hand_over(struct workers *self, struct frame *frames, uint32_t count, struct now now)
+{
     for (uint32_t i = 0; i < count; i++) {
         struct frame *frame = &frames[i];
+        const uint32_t owner = owner_of(self, frame);
         frame->accounts = true;
-        frame->hashed = !alone;
-        if (alone)
-            continue;
-        const struct text about = topic_about(frame);
-        frame->hash = frame->kind == FRAME_WRONG ? 0 : siphash13(&self->options.key, about.at, about.len);
-        uint32_t owner = shard_owner(frame->hash, self->shards);
         if (self->shards > 1 && (frame->kind == FRAME_BATCH || frame->kind == FRAME_BEACON))
-            put_to_all(self, frame, owner);
+            put_to_all(self, frame, owner, now);
         else
-            put(&self->at[owner], frame);
-    }
-    if (alone) {
-        shard_take(self->at[0].shard, frames, count, now);
-        return;
+            worker_put(&self->at[owner], frame, now);
     }
     for (uint32_t i = 0; i < self->shards; i++)
         ring_publish(self->at[i].ring);
 }
 
+void workers_take(void *argument, struct frame *frames, uint32_t count, struct now now)
+{
+    struct workers *self = argument;
+    self->messages += count;
+    if (worker_runner(&self->at[0]) != RUNNER_INGEST) {
+        hand_over(self, frames, count, now);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        frames[i].accounts = true;
+        frames[i].hashed = false;
+    }
+    worker_take(&self->at[0], frames, count, now);
+}
+
+static void lend_or_recall(struct workers *self)
+{
+    const struct lend *lend = &self->lend;
+    (lend->lent ? worker_lend : worker_recall)(&self->at[0]);
+    if (lend->lent)
+        log_info("judging takes most of the receiving thread's time: a thread of its own does it from now on",
+                 LOG_NUMBER("judge_us", lend->judge_ns / 1e3), LOG_NUMBER("receive_us", lend->other_ns / 1e3));
+    else
+        log_info("judging takes little time: the receiving thread does it from now on",
+                 LOG_NUMBER("judge_us", lend->judge_ns / 1e3), LOG_NUMBER("receive_us", lend->other_ns / 1e3));
+}
+
+static void look(struct workers *self, struct now now)
+{
+    struct worker *worker = &self->at[0];
+    if (!lend_due(&self->lend, now.steady_ns) || worker_runner(worker) == RUNNER_RECALLED)
+        return;
+    struct lend_sums sums = {.messages = self->messages,
+                             .receiving_ns = self->options.lend_by(),
+                             .measured = atomic_load_explicit(&worker->measured, memory_order_relaxed),
+                             .judging_ns = (int64_t)atomic_load_explicit(&worker->judging_ns, memory_order_relaxed)};
+    if (lend_look(&self->lend, now.steady_ns, &sums))
+        lend_or_recall(self);
+}
+
 bool workers_turn(void *argument, struct now now)
 {
     struct workers *self = argument;
-    return !self->options.threads && shard_turn(self->at[0].shard, now);
+    if (self->options.lend_by)
+        look(self, now);
+    if (worker_runner(&self->at[0]) != RUNNER_INGEST)
+        return false;
+    worker_take(&self->at[0], NULL, 0, now);
+    return shard_turn(self->at[0].shard, now);
 }
 
+/* With a thread that is lent to, ingest is woken by what is that thread's as well: it looks, and sleeps again. */
 int workers_fd(const struct workers *self)
 {
     return self->options.threads ? -1 : inbox_fd(shard_inbox(self->at[0].shard));
@@ -259,7 +247,12 @@ uint32_t workers_models(const struct workers *self)
 
 uint32_t workers_threads(const struct workers *self)
 {
-    return self->options.threads;
+    return self->threads;
+}
+
+uint32_t workers_judging(const struct workers *self)
+{
+    return worker_runner(&self->at[0]) == RUNNER_INGEST ? 0 : self->threads;
 }
 
 const struct heart *workers_heart(const struct workers *self, uint32_t thread)
@@ -271,17 +264,10 @@ const struct heart *workers_heart(const struct workers *self, uint32_t thread)
 
 void workers_stop(struct workers *self)
 {
-    for (uint32_t i = 0; i < self->options.threads; i++) {
-        if (!self->at[i].started)
-            continue;
-        while (inbox_put(shard_inbox(self->at[i].shard), (struct letter){.kind = LETTER_STOP}) < 0)
-            poll(NULL, 0, PATIENCE_MS);
-    }
-    for (uint32_t i = 0; i < self->options.threads; i++) {
-        if (self->at[i].started)
-            pthread_join(self->at[i].thread, NULL);
-        self->at[i].started = false;
-    }
+    for (uint32_t i = 0; i < self->threads; i++)
+        worker_stop_begin(&self->at[i]);
+    for (uint32_t i = 0; i < self->threads; i++)
+        worker_stop_finish(&self->at[i]);
 }
 
 void workers_destroy(struct workers **self_p)

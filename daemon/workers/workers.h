@@ -1,8 +1,10 @@
-/* workers.h - the shards, and who runs them: threads of their own, or with none the caller of workers_take().
+/* workers.h - the shards, and who runs them: threads of their own, or with none the caller of workers_take(). With
+ * `lend_by` it is that caller until judging takes so much that a thread is worth it (lend.h), and then that thread, as
+ * long as it is.
  *
  * Threads: workers_new(), _start(), _stop() and _destroy() by the engine; workers_take() and workers_turn() by ingest
- * alone; workers_update(), _silences(), _inbox() and _events() by any. Memory: a ring of frames for each thread. Failure: as each
- * function says.
+ * alone; workers_update(), _silences(), _inbox() and _events() by any. Memory: a ring of frames for each thread.
+ * Failure: as each function says.
  */
 #ifndef DRIFTD_WORKERS_WORKERS_H
 #define DRIFTD_WORKERS_WORKERS_H
@@ -15,7 +17,8 @@
 #define WORKERS_RING_SLOTS 1024 /* messages that wait for each thread */
 
 struct workers_options {
-    uint32_t threads; /* 0: one shard, run by who calls workers_take() */
+    uint32_t threads;         /* 0: one shard, run by who calls workers_take() */
+    int64_t (*lend_by)(void); /* or by a thread, as this clock of a thread's CPU time says; NULL: never */
     struct siphash_key key;
     uint64_t run; /* a number that this run of the daemon alone has */
     uint64_t max_message_bytes;
@@ -49,8 +52,8 @@ void workers_silences(struct workers *self, const struct silences *silences);
 /* Sends an update to the shard that keeps its model; takes it over. */
 void workers_update(struct workers *self, struct retrain_update *update);
 
-/* Hands a slice to its shard, which sends it back; or fills it, while nobody runs the shards. `self` is a struct workers.
- * workers_slice() returns 0, or -ENOMEM: it has not gone. */
+/* Hands a slice to its shard, which sends it back; or fills it, while nobody runs the shards. `self` is a struct
+ * workers. workers_slice() returns 0, or -ENOMEM: it has not gone. */
 struct slice;
 int workers_slice(void *self, struct slice *slice);
 void workers_slice_whole(void *self, struct slice *slice);
@@ -63,7 +66,9 @@ struct inbox *workers_inbox(struct workers *self, uint32_t shard);
 uint64_t workers_events(const struct workers *self);
 uint32_t workers_models(const struct workers *self);
 
+/* How many threads there are, and how many of them judge at the moment. */
 uint32_t workers_threads(const struct workers *self);
+uint32_t workers_judging(const struct workers *self);
 const struct heart *workers_heart(const struct workers *self, uint32_t thread);
 
 /* What happened in all, to be asked once the threads have ended. */

@@ -204,6 +204,7 @@ def _(case):
         tasks = f"/proc/{daemon.process.pid}/task"
         names = [open(f"{tasks}/{task}/comm").read().strip() for task in os.listdir(tasks)]
         case.assertEqual(sorted(name for name in names if name.startswith("worker-")), ["worker-0", "worker-1", "worker-2"])
+        case.assertEqual(daemon.ask("status")["workers"], 3)
 
 
 @shows("state.dir")

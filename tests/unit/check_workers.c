@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/workers/worker.h"
 #include "daemon/workers/workers.h"
 #include "tests/run_suite.h"
 
@@ -50,19 +51,42 @@ static void take_event(void *argument, struct cloud_event *event)
     cloud_event_drop(event);
 }
 
+static const struct shard_ports ports = {
+    .settings = settings_for, .notice = take_notice, .event = take_event, .source = "driftd/test"};
+
+/* A thread's CPU time of which each look takes a hundredth of a second. */
+static _Thread_local int64_t cpu_ns;
+
+static int64_t look_at_cpu(void)
+{
+    return cpu_ns += S / 100;
+}
+
 static struct workers *workers;
 static struct inbox *replies;
 
-static void enter(void)
+static void enter_with(uint32_t threads, int64_t (*lend_by)(void))
 {
-    static const struct shard_ports ports = {
-        .settings = settings_for, .notice = take_notice, .event = take_event, .source = "driftd/test"};
-    struct workers_options options = {
-        .threads = THREADS, .key = {3, 4}, .max_message_bytes = 100000, .max_future_s = 300, .max_models = MODELS};
+    struct workers_options options = {.threads = threads,
+                                      .lend_by = lend_by,
+                                      .key = {3, 4},
+                                      .max_message_bytes = 100000,
+                                      .max_future_s = 300,
+                                      .max_models = MODELS};
     triggered = serving = 0;
     ck_assert_int_eq(inbox_new(&replies), 0);
     ck_assert_int_eq(workers_new(&workers, &options, &ports), 0);
-    ck_assert_uint_eq(workers_shards(workers), THREADS);
+    ck_assert_uint_eq(workers_shards(workers), threads ? threads : 1);
+}
+
+static void enter(void)
+{
+    enter_with(THREADS, NULL);
+}
+
+static void enter_lent(void)
+{
+    enter_with(0, look_at_cpu);
 }
 
 static void leave(void)
@@ -71,10 +95,9 @@ static void leave(void)
     inbox_destroy(&replies);
 }
 
-static void put(enum frame_kind kind, const char *topic, const char *payload)
+static struct frame frame_of(enum frame_kind kind, const char *topic, const char *payload)
 {
     struct frame frame;
-    struct now now = clock_now();
     frame_init(&frame);
     zmq_msg_init_size(&frame.topic, strlen(topic));
     memcpy(zmq_msg_data(&frame.topic), topic, strlen(topic));
@@ -84,8 +107,19 @@ static void put(enum frame_kind kind, const char *topic, const char *payload)
     frame.payload_len = strlen(payload);
     frame.kind = kind;
     frame.parts = 2;
+    return frame;
+}
+
+static void put_at(enum frame_kind kind, const char *topic, const char *payload, struct now now)
+{
+    struct frame frame = frame_of(kind, topic, payload);
     workers_take(workers, &frame, 1, now);
     frame_close(&frame);
+}
+
+static void put(enum frame_kind kind, const char *topic, const char *payload)
+{
+    put_at(kind, topic, payload, clock_now());
 }
 
 /* Each model's frames stay in order and on one shard; what was handed over before the stop is judged. */
@@ -197,6 +231,97 @@ START_TEST(each_shard_answers)
 }
 END_TEST
 
+/* --- a thread that is lent to --- */
+
+enum { A_SECOND = 128 };
+static uint64_t sent; /* messages */
+
+/* A second of ingest's: so many messages, of which none may overtake another, and what receiving each took. */
+static void second(int number, uint32_t messages, int64_t receive_ns)
+{
+    static const char *const metrics = "metrics/p/m/v";
+    struct now now = {.steady_ns = (1000 + number) * S, .wall_s = 1.8e9 + number};
+    char payload[64];
+    workers_turn(workers, now);
+    for (uint32_t i = 0; i < messages; i++) {
+        snprintf(payload, sizeof payload, "{\"accuracy\":0.9,\"node\":\"n\",\"boot\":1,\"seq\":%u}", (unsigned)sent++);
+        put_at(FRAME_METRICS, metrics, payload, now);
+        cpu_ns += receive_ns;
+    }
+}
+
+/* The thread gives back by itself; ingest notices at a turn. */
+static void wait_returned(int number)
+{
+    for (int i = 0; i < 20000 && workers_judging(workers); i++) {
+        struct pollfd poller = {.fd = workers_fd(workers), .events = POLLIN};
+        poll(&poller, 1, 1);
+        workers_turn(workers, (struct now){.steady_ns = (1000 + number) * S});
+    }
+    ck_assert_uint_eq(workers_judging(workers), 0);
+}
+
+START_TEST(a_busy_shard_is_lent_to_a_thread_and_comes_back)
+{
+    int at = 0;
+    sent = 0;
+    ck_assert_int_eq(workers_start(workers), 0);
+    ck_assert_uint_eq(workers_threads(workers), 1);
+    for (int round = 0; round < 3; round++) {
+        ck_assert_uint_eq(workers_judging(workers), 0);
+        for (int i = 0; i < 5; i++)
+            second(at++, A_SECOND, S / A_SECOND);
+        ck_assert_uint_eq(workers_judging(workers), 1);
+        for (int i = 0; i < 12; i++) /* receiving takes longer than judging; it comes back amid traffic */
+            second(at++, 8 * A_SECOND, S / 50);
+        wait_returned(at);
+    }
+    workers_stop(workers);
+    struct workers_sums sums = workers_sums(workers);
+    ck_assert_uint_eq(sums.events, sent);
+    ck_assert_uint_eq(sums.lost, 0);
+    ck_assert_uint_eq(sums.dropped, 0);
+}
+END_TEST
+
+/* Ingest is in the middle of a hand-over as the thread gives the shard back, and the ring is full. */
+START_TEST(a_full_ring_that_nobody_empties_is_taken_by_who_fills_it)
+{
+    const struct now now = {.steady_ns = 1000 * S, .wall_s = 1.8e9};
+    struct worker worker = {.left = true};
+    atomic_uint models = 0;
+    const struct shard_options options = {
+        .shards = 1, .max_message_bytes = 1000, .max_future_s = 300, .max_models = 1, .model_count = &models};
+    char payload[64];
+    ck_assert_int_eq(shard_new(&worker.shard, &options, &ports), 0);
+    ck_assert_int_eq(ring_new(&worker.ring, 4), 0);
+    for (unsigned seq = 0; seq < 9; seq++) {
+        snprintf(payload, sizeof payload, "{\"accuracy\":0.9,\"node\":\"n\",\"boot\":1,\"seq\":%u}", seq);
+        struct frame frame = frame_of(FRAME_METRICS, "metrics/p/m/v", payload);
+        worker_put(&worker, &frame, now);
+        frame_close(&frame);
+    }
+    ring_publish(worker.ring);
+    ck_assert_uint_eq(shard_events(worker.shard), 8);
+    worker_take(&worker, NULL, 0, now);
+    ck_assert_uint_eq(shard_events(worker.shard), 9);
+    ck_assert_uint_eq(shard_lost(worker.shard), 0);
+    ring_destroy(&worker.ring);
+    shard_destroy(&worker.shard);
+}
+END_TEST
+
+/* Letters are taken by whoever runs the shard; the last ones by the thread, as there is no ingest any more. */
+START_TEST(a_thread_that_was_never_lent_to_ends)
+{
+    ck_assert_int_eq(workers_start(workers), 0);
+    second(0, 10, 0);
+    ck_assert_uint_eq(workers_judging(workers), 0);
+    workers_stop(workers);
+    ck_assert_uint_eq(workers_sums(workers).events, 10);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("workers");
@@ -209,5 +334,12 @@ int main(void)
     tcase_add_test(tcase, the_store_speaks_first);
     tcase_add_test(tcase, each_shard_answers);
     suite_add_tcase(suite, tcase);
+    TCase *lent = tcase_create("lent");
+    tcase_set_timeout(lent, 60);
+    tcase_add_checked_fixture(lent, enter_lent, leave);
+    tcase_add_test(lent, a_busy_shard_is_lent_to_a_thread_and_comes_back);
+    tcase_add_test(lent, a_full_ring_that_nobody_empties_is_taken_by_who_fills_it);
+    tcase_add_test(lent, a_thread_that_was_never_lent_to_ends);
+    suite_add_tcase(suite, lent);
     return run_suite(suite);
 }
