@@ -1,87 +1,5 @@
 /* The line under a virtual clock: what triggers, when, what becomes of it, and how it stands against labels. */
-#include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include "lib/backtest/backtest.h"
-#include "tests/run_suite.h"
-#include "tests/unit/check_config.h"
-
-#define MODEL "p/m/1"
-#define MOST 64
-
-/* Three failures in a row, and a minute of back-off. */
-static const char budgets[] = "budgets:\n"
-                              "  - models: '*'\n"
-                              "    window: 1\n"
-                              "    min_events: 1\n"
-                              "    consecutive_failures: 3\n"
-                              "    recover_after: 4\n"
-                              "    backoff: 60s\n"
-                              "    kpis: {accuracy: {min: 0.8, over: last}}\n"
-                              "retraining: {choose: cheapest, give_up_after: 3}\n";
-
-struct seen {
-    double time_s;
-    enum backtest_fate fate;
-    char model[64], request[40], strategy[32], rule[MONITOR_RULE_MAX];
-    bool labelled;
-};
-
-static struct config *config;
-static struct backtest *backtest;
-static struct seen seen[MOST];
-static uint32_t count;
-
-static void on_trigger(void *argument, const struct backtest_trigger *trigger)
-{
-    (void)argument;
-    ck_assert_uint_lt(count, MOST);
-    struct seen *one = &seen[count++];
-    *one = (struct seen){.time_s = trigger->time_s, .fate = trigger->fate, .labelled = trigger->labelled};
-    snprintf(one->model, sizeof one->model, "%s", trigger->model);
-    snprintf(one->request, sizeof one->request, "%s", trigger->request);
-    snprintf(one->strategy, sizeof one->strategy, "%s", trigger->strategy);
-    snprintf(one->rule, sizeof one->rule, "%s", trigger->figures->rule);
-}
-
-static void begin(const char *yaml, const struct model_id *model)
-{
-    config = parse_good(yaml);
-    struct backtest_options options = {.config = config, .model = model, .trigger = on_trigger};
-    ck_assert_int_eq(backtest_new(&backtest, &options), 0);
-    count = 0;
-}
-
-static void finish(void)
-{
-    backtest_destroy(&backtest);
-    config_destroy(&config);
-}
-
-__attribute__((format(printf, 1, 2))) static struct backtest_line take(const char *format, ...)
-{
-    char line[1024];
-    struct backtest_line out;
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    ck_assert_int_eq(backtest_take(backtest, text_of(line), &out), 0);
-    return out;
-}
-
-static struct backtest_sums sums(void)
-{
-    struct backtest_sums out;
-    backtest_sums(backtest, &out);
-    return out;
-}
-
-static void send(const char *model, double at_s, double accuracy)
-{
-    ck_assert_uint_eq(take("{\"model\":\"%s\",\"timestamp\":%.17g,\"accuracy\":%.17g}", model, at_s, accuracy).events, 1);
-}
+#include "tests/unit/backtest_case.h"
 
 START_TEST(backoff_runs_on_the_recorded_time)
 {
@@ -220,20 +138,15 @@ END_TEST
 
 /* -- recordings ------------------------------------------------------------------------------------------------------ */
 
-#define S INT64_C(1000000000)
-
 static void recorded(uint64_t place, int second, double accuracy)
 {
-    take("{\"model\":\"" MODEL "\",\"received_at\":%d,\"taken\":\"%lld %llu\",\"accuracy\":%g}", 5000 + second,
-         (long long)second * S, (unsigned long long)place, accuracy);
+    event_of(MODEL, place, 1000 * second, accuracy);
 }
 
 static void stands(uint64_t place, int second, bool live, uint64_t episode, int64_t triggered_s, int64_t ended_s)
 {
-    take("{\"stands\":{\"live\":%s,\"unrecoverable\":false,\"episode\":%llu,\"triggered_ns\":%lld,\"ended_ns\":%lld},"
-         "\"model\":\"" MODEL "\",\"received_at\":%d,\"taken\":\"%lld %llu\"}",
-         live ? "true" : "false", (unsigned long long)episode, (long long)(triggered_s * S), (long long)(ended_s * S),
-         5000 + second, (long long)second * S, (unsigned long long)place);
+    stands_of(MODEL, place, 1000 * second,
+              (struct said){.live = live, .episode = episode, .triggered_ms = 1000 * triggered_s, .ended_ms = 1000 * ended_s});
 }
 
 START_TEST(the_recorded_end_of_a_request_begins_the_backoff)
