@@ -40,7 +40,8 @@ static struct family *family_get(struct backtest *self, const struct model_id *i
     if (!family)
         return NULL;
     memcpy(family->name, name.at, name.len);
-    family->ended_ns = INT64_MIN;
+    family->past.ended_ns = INT64_MIN;
+    family->guess = NO_GUESS;
     map_put(&self->families, &family->link, text_of(family->name));
     return family;
 }
@@ -63,7 +64,6 @@ int past_model_get(struct backtest *self, const struct model_id *id, struct past
         model_id_parse(&model->id, text_of(model->text));
         model->family = family;
         model->served_ns = INT64_MIN;
-        model->fate = BACKTEST_FATES;
         map_put(&self->models, &model->link, model->id.whole);
         link = &model->link;
     }
@@ -170,8 +170,7 @@ static int take_event(struct backtest *self, const struct metric_message *messag
     self->sums.events++;
     out->events++;
     labels_event(model);
-    fate_event(self, model, &verdict);
-    return 0;
+    return fate_event(self, model, &verdict);
 }
 
 static int take_message(struct backtest *self, const struct metric_message *message, struct backtest_line *out)
@@ -190,7 +189,7 @@ static bool take_other(struct backtest *self, struct text text, int *error_p)
     struct recorded_line line;
     if (recorded_read(text, &line) == RECORDED_EVENT)
         return false;
-    *error_p = fate_recorded(self, &line);
+    *error_p = told_line(self, &line);
     return true;
 }
 
@@ -239,6 +238,7 @@ static void free_model(void *argument, struct map_link *link)
     struct past_model *model = MAP_THING(link, struct past_model, link);
     (void)argument;
     monitor_destroy(&model->monitor);
+    free(model->known);
     free(model);
 }
 

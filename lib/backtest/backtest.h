@@ -6,9 +6,10 @@
  * one behind the other. It never goes back, and stands still for an event without a time.
  *
  * A request counts as done at once, its model unchanged, but where the recording tells how it went: then monitors hear
- * what they heard in the daemon, at the same place. That holds for requests that this run's triggers make as well, for
- * those of before the recording, and for those that a person made. What another configuration had asked for is passed
- * over.
+ * what they heard in the daemon, at the same place, and a trigger has made a request, joined one or come after the end
+ * as it did there, which is told later where the recording tells it later. That holds for requests that this run's
+ * triggers make as well, for those of before the recording, and for those that a person made. What another configuration
+ * had asked for is passed over.
  *
  * Threads: one. Memory: grows with the models, not with the events; the configuration is borrowed and must outlive it.
  * Failure: -ENOMEM, after which only backtest_destroy() may be called. Bad input is counted, not an error.
@@ -29,11 +30,12 @@ enum backtest_fate {
 };
 
 struct backtest_trigger {
+    uint64_t number; /* from 0, in the order of the run */
     const char *model;
     double time_s; /* by the virtual clock, seconds since the epoch */
-    const struct trigger *figures;
+    const struct trigger *figures; /* NULL where something else was said of the trigger before */
     enum backtest_fate fate;
-    const char *request; /* of REQUESTED and JOINED: the id that the daemon gives it */
+    const char *request; /* of REQUESTED and JOINED: the id that the daemon gives it; "": not known */
     const char *strategy, *strategy_reason; /* of REQUESTED; "" else */
     double gpu_hours;
     bool labelled; /* inside a change that is labelled */
@@ -44,6 +46,8 @@ struct backtest_options {
     const struct model_id *model; /* of every event, whatever it says; NULL: each names its own */
     /* Called for each trigger, in the middle of backtest_take(); what it is given is borrowed. May be NULL. */
     void (*trigger)(void *argument, const struct backtest_trigger *trigger);
+    /* The same when the recording tells later that something else became of it. May be NULL. */
+    void (*corrected)(void *argument, const struct backtest_trigger *trigger);
     void *argument;
 };
 

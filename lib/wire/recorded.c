@@ -186,14 +186,22 @@ static void copy(const json_t *object, const char *name, char *out, size_t room)
     snprintf(out, room, "%s", text ? text : "");
 }
 
+static double number_of(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return json_is_number(value) ? json_number_value(value) : (double)NAN;
+}
+
 static void read_transition(const json_t *event, struct recorded_line *out)
 {
-    const json_t *data = json_object_get(event, "data");
+    const json_t *data = json_object_get(event, "data"), *trigger = json_object_get(data, "trigger");
     copy(event, "type", out->type, sizeof out->type);
     copy(data, "request", out->request, sizeof out->request);
     copy(data, "state", out->state, sizeof out->state);
     copy(data, "strategy", out->strategy, sizeof out->strategy);
     copy(data, "by", out->by, sizeof out->by);
+    out->observed = number_of(trigger, "observed");
+    out->limit = number_of(trigger, "limit");
 }
 
 static void read_standing(const json_t *stands, struct recorded_standing *out)

@@ -60,6 +60,7 @@ struct recorded_line {
     struct recorded_standing standing;
     uint64_t lost;
     char type[64], request[40], state[16], strategy[72], by[160]; /* of a transition */
+    double observed, limit; /* of the trigger that it tells of; NAN: none */
 };
 
 /* Whether a line may be something else than an event: only a look, for speed. */

@@ -12,7 +12,7 @@
 #include "tests/unit/check_config.h"
 
 #define MODEL "p/m/1"
-#define MOST 64 /* triggers of a test */
+#define MOST 128 /* triggers of a test */
 #define S INT64_C(1000000000)
 
 /* Three failures in a row, and a minute of back-off. */
@@ -42,6 +42,7 @@ static inline void on_trigger(void *argument, const struct backtest_trigger *tri
 {
     (void)argument;
     ck_assert_uint_lt(count, MOST);
+    ck_assert_uint_eq(trigger->number, count);
     struct seen *one = &seen[count++];
     *one = (struct seen){.time_s = trigger->time_s, .fate = trigger->fate, .labelled = trigger->labelled};
     snprintf(one->model, sizeof one->model, "%s", trigger->model);
@@ -50,10 +51,26 @@ static inline void on_trigger(void *argument, const struct backtest_trigger *tri
     snprintf(one->rule, sizeof one->rule, "%s", trigger->figures->rule);
 }
 
+static inline void on_corrected(void *argument, const struct backtest_trigger *trigger)
+{
+    (void)argument;
+    ck_assert_uint_lt(trigger->number, count);
+    struct seen *one = &seen[trigger->number];
+    ck_assert_str_eq(one->model, trigger->model);
+    ck_assert_double_eq(one->time_s, trigger->time_s);
+    ck_assert_int_ne(one->fate, trigger->fate);
+    ck_assert_int_eq(one->labelled, trigger->labelled);
+    ck_assert_ptr_null(trigger->figures);
+    one->fate = trigger->fate;
+    snprintf(one->request, sizeof one->request, "%s", trigger->request);
+    snprintf(one->strategy, sizeof one->strategy, "%s", trigger->strategy);
+}
+
 static inline void begin(const char *yaml, const struct model_id *model)
 {
     config = parse_good(yaml);
-    struct backtest_options options = {.config = config, .model = model, .trigger = on_trigger};
+    struct backtest_options options = {
+        .config = config, .model = model, .trigger = on_trigger, .corrected = on_corrected};
     ck_assert_int_eq(backtest_new(&backtest, &options), 0);
     count = 0;
 }

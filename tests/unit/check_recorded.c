@@ -130,7 +130,7 @@ START_TEST(other_lines)
 
     recorded_transition(&out, text_of("a/b/c"), 5,
                         text_of("{\"type\":\"driftd.retraining.done\",\"data\":{\"request\":\"12ab\",\"state\":\"DONE\","
-                                "\"strategy\":\"pbt\",\"by\":\"trainer x\"}}"));
+                                "\"strategy\":\"pbt\",\"by\":\"trainer x\",\"trigger\":{\"observed\":0.5,\"limit\":null}}}"));
     text = json_write_take(&out);
     ck_assert(recorded_may_be_other(text_of(text)));
     ck_assert_int_eq(recorded_read(text_of(text), &line), RECORDED_TRANSITION);
@@ -138,6 +138,8 @@ START_TEST(other_lines)
     ck_assert_str_eq(line.request, "12ab");
     ck_assert_str_eq(line.state, "DONE");
     ck_assert_str_eq(line.strategy, "pbt");
+    ck_assert_double_eq(line.observed, 0.5);
+    ck_assert(isnan(line.limit));
     ck_assert_str_eq(line.by, "trainer x");
     free(text);
 
