@@ -166,6 +166,12 @@ static void on_trigger(void *argument, const struct backtest_trigger *trigger)
     replay_report_trigger(self->report, self->file, recording_line(self->recording), trigger);
 }
 
+static void on_corrected(void *argument, const struct backtest_trigger *trigger)
+{
+    struct replay *self = argument;
+    replay_report_correct(self->report, trigger);
+}
+
 /* A bad line costs itself alone, as in the daemon. */
 static void say_bad(struct replay *self, enum metric_drop reason, const char *why)
 {
@@ -249,7 +255,8 @@ int backtest_run(const struct command *self, struct common *common, int argc, ch
     int status = load(&replay);
     if (status)
         return status;
-    struct backtest_options how = {.config = replay.config, .trigger = on_trigger, .argument = &replay};
+    struct backtest_options how = {
+        .config = replay.config, .trigger = on_trigger, .corrected = on_corrected, .argument = &replay};
     if (replay.model && model_id_parse(&model, text_of(replay.model)) == 0)
         how.model = &model;
     if (backtest_new(&replay.backtest, &how))

@@ -102,6 +102,12 @@ void replay_report_trigger(struct replay_report *self, const char *file, uint64_
     say_fate(self, trigger);
 }
 
+void replay_report_correct(struct replay_report *self, const struct backtest_trigger *trigger)
+{
+    table_amend(self->table, trigger->number);
+    say_fate(self, trigger);
+}
+
 /* -- for people ------------------------------------------------------------------------------------------------------ */
 
 static const char *plural(uint64_t count)

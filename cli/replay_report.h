@@ -16,6 +16,9 @@ void replay_report_new(struct replay_report **self_p, const char *config, int fi
 void replay_report_trigger(struct replay_report *self, const char *file, uint64_t line,
                            const struct backtest_trigger *trigger);
 
+/* The recording has told that something else became of one. */
+void replay_report_correct(struct replay_report *self, const struct backtest_trigger *trigger);
+
 /* Prints it on stdout. */
 void replay_report_show(const struct replay_report *self, const struct backtest *backtest);
 void replay_report_show_json(const struct replay_report *self, const struct backtest *backtest);

@@ -22,7 +22,8 @@ struct table {
     unsigned column_count;
     struct cell *cells; /* row after row */
     size_t rows, room;
-    unsigned filled; /* cells of the last row */
+    size_t row;      /* where cells go */
+    unsigned filled; /* cells of it, from the left */
 };
 
 void table_new(struct table **self_p, const struct column *columns)
@@ -41,13 +42,20 @@ void table_row(struct table *self)
         self->cells = must(reallocarray(self->cells, self->room * self->column_count, sizeof *self->cells));
     }
     memset(self->cells + self->rows * self->column_count, 0, self->column_count * sizeof *self->cells);
-    self->rows++;
+    self->row = self->rows++;
     self->filled = 0;
+}
+
+void table_amend(struct table *self, size_t row)
+{
+    self->row = row;
+    self->filled = self->column_count - 1;
 }
 
 void table_text(struct table *self, enum colour colour, struct text outside)
 {
-    struct cell *cell = self->cells + (self->rows - 1) * self->column_count + self->filled++;
+    struct cell *cell = self->cells + self->row * self->column_count + self->filled++;
+    free(cell->visible);
     cell->visible = visible_of(outside);
     cell->width = visible_columns(cell->visible);
     cell->colour = colour;

@@ -35,6 +35,9 @@ void table_row(struct table *self);
 void table_text(struct table *self, enum colour colour, struct text outside); /* escaped */
 __attribute__((format(printf, 3, 4))) void table_cell(struct table *self, enum colour colour, const char *format, ...);
 
+/* The next cell takes the place of the last column's in a row (from 0) that is there. */
+void table_amend(struct table *self, size_t row);
+
 /* Prints it on stdout, titles first; a table without rows prints nothing. */
 void table_print(const struct table *self);
 void table_destroy(struct table **self_p);
