@@ -200,12 +200,14 @@ bool metric_table_take(struct metric_table *self, const struct metric_event *eve
 static void add_times(struct metric_slot *slot, const double *at_s, uint32_t stride, uint32_t count)
 {
     const struct window *window = &slot->window;
+    double before_s = window->total ? slot->newest_s : *at_s;
     uint32_t place = window->next;
     for (uint32_t i = 0; i < count; i++, at_s += stride) {
-        *metric_gap(window, place) = window->total + i ? (float)(*at_s - slot->newest_s) : 0.0F;
-        slot->newest_s = *at_s;
+        *metric_gap(window, place) = (float)(*at_s - before_s);
+        before_s = *at_s;
         place = place + 1 == window->capacity ? 0 : place + 1;
     }
+    slot->newest_s = before_s;
 }
 
 void metric_table_take_all(struct metric_table *self, uint32_t rows, const double *events, uint32_t stride,

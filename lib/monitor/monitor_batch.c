@@ -1,5 +1,6 @@
 #include "lib/monitor/monitor_batch.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -193,8 +194,8 @@ static bool ask(struct monitor *self, const struct metric_event *event, int64_t 
                       : 1 + (uint32_t)((uintptr_t)self * UINT64_C(0x9e3779b97f4a7c15) >> 61) % BATCH_EVENTS;
     asking.until_ns = INT64_MAX;
     asking.healthy = asking.eager = false;
-    for (uint32_t i = 0; i < asking.metrics; i++)
-        asking.bounds[i] = (struct batch_bounds){-DETECT_VALUE_MAX, DETECT_VALUE_MAX};
+    for (uint32_t i = 0; i < asking.metrics; i++) /* window_add_all() takes no more */
+        asking.bounds[i] = (struct batch_bounds){-(double)FLT_MAX, (double)FLT_MAX};
     if (!ask_kpis(self, &asking) || (asking.healthy && !self->judged))
         return false;
     for (uint32_t i = 0; i < self->rules.count && asking.most > 0; i++)
