@@ -228,6 +228,14 @@ static _Noreturn void run_station(const char *dir)
 /* -- what the store has of it
  * --------------------------------------------------------------------------------------------- */
 
+static int find_waiting(void *argument, struct request *request)
+{
+    unsigned long number = strtoul(request->model + strlen("bench/model-"), NULL, 10);
+    if (number < wanted && request->state == REQUEST_PENDING)
+        ((bool *)argument)[number] = true;
+    return 0;
+}
+
 static unsigned long count_lost(const char *dir)
 {
     struct store *store;
@@ -235,18 +243,19 @@ static unsigned long count_lost(const char *dir)
     struct now now = clock_now();
     char why[STORE_WHY_MAX], model[MODEL_ID_MAX + 1];
     unsigned long lost = 0;
+    bool *waits = calloc(wanted, sizeof *waits);
     if (store_open(&store, dir, "after", (struct moment){.steady_ns = now.steady_ns, .wall_s = now.wall_s}, why) < 0)
         fail("the store afterwards", why);
+    if (!waits || store_each_live(store, find_waiting, waits) < 0)
+        fail("the store afterwards", "its live requests cannot be read");
     for (unsigned long number = 0; number < wanted; number++) {
-        struct request request = {.attempt = 0};
         model_of(model, number);
         if (!atomic_load(&told->models[number]))
             continue;
-        bool there = store_get_model(store, model, &row) == 1 && store_get_request(store, row.request, &request) == 1;
-        lost += !there || request.state != REQUEST_PENDING;
-        request_texts_free(&request);
+        lost += !waits[number] || store_get_model(store, model, &row) != 1 || !*row.request;
     }
     store_close(&store);
+    free(waits);
     return lost;
 }
 

@@ -120,7 +120,7 @@ static char *cancel(struct core *self, json_t *asked)
         return done(id, live_value(live)->state);
     }
     struct request stored = {.state = REQUEST_STATES};
-    int rc = live ? 1 : store_get_request(self->store, id, &stored);
+    int rc = live ? 1 : store_get_ended(self->store, id, &stored);
     if (rc < 0)
         return unavailable(self, rc);
     request_texts_free(&stored);
@@ -162,7 +162,7 @@ static char *requeue(struct core *self, json_t *asked, int *rc_p)
     if (live)
         return feedback_refused("live_request", "the request is live: there is nothing to put back");
     struct request stored;
-    int rc = store_get_request(self->store, id, &stored);
+    int rc = store_get_ended(self->store, id, &stored);
     if (rc < 0)
         return unavailable(self, rc);
     if (rc == 0)

@@ -95,7 +95,7 @@ static void apply(struct core *self, const struct feedback *said, void *sender)
     }
     struct live *live = live_by_id(self, text_of(said->request));
     struct request stored;
-    int rc = live ? 1 : store_get_request(self->store, said->request, &stored);
+    int rc = live ? 1 : store_get_ended(self->store, said->request, &stored);
     if (rc == 0) {
         refuse_unknown(self, sender, said);
         return;

@@ -162,7 +162,7 @@ static int find_training(struct core *self, const char *model, struct training *
     *training = (struct training){.any = false};
     int rc = store_last_trained(self->store, step_family(model), keep, training);
     if (rc == 1)
-        rc = store_get_request(self->store, training->request, request);
+        rc = store_get_ended(self->store, training->request, request);
     if (rc < 0)
         core_fail(self, rc);
     if (rc != 1)

@@ -141,7 +141,7 @@ static struct patience_past past_of(struct core *self, const struct store_family
     struct patience_past past = {
         .fruitless = row->fruitless, .unrecoverable = row->unrecoverable, .recovered = row->recovered};
     struct request last;
-    int rc = *row->last_request ? store_get_request(self->store, row->last_request, &last) : 0;
+    int rc = *row->last_request ? store_get_ended(self->store, row->last_request, &last) : 0;
     read_failed(self, rc);
     if (rc != 1)
         return past;
@@ -163,7 +163,7 @@ static void give_up(struct core *self, const struct retrain_notice *notice, stru
              row->fruitless, (int)family.len, family.at);
     row->unrecoverable = true;
     store_put_family(self->store, family, row);
-    int rc = store_get_request(self->store, row->last_request, &last);
+    int rc = store_get_ended(self->store, row->last_request, &last);
     read_failed(self, rc);
     if (rc != 1)
         return;

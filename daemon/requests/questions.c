@@ -240,29 +240,31 @@ static char *answer_requests(struct core *self, json_t *asked)
 static char *answer_request(struct core *self, json_t *asked)
 {
     struct page page = {.core = self};
-    struct request request;
+    struct request ended = {.number = 0};
     const char *id = json_string_value(json_object_get(asked, "request"));
     if (!id)
         return feedback_refused("bad_message", "\"request\" must be the id of a request");
-    int rc = store_get_request(self->store, id, &request);
+    const struct live *live = live_by_id(self, text_of(id));
+    const struct request *request = live ? &live->now : &ended;
+    int rc = live ? 1 : store_get_ended(self->store, id, &ended);
     if (rc == 0)
         return feedback_refused("unknown_request", "no request has this id");
     if (rc < 0)
         return feedback_refused("unavailable", "the store cannot be read now: try again");
     open_page(&page);
-    put_members(&page, &request);
+    put_members(&page, request);
     json_write_key(&page.out, "metrics");
-    json_write_raw(&page.out, text_of(request.metrics_json));
+    json_write_raw(&page.out, text_of(request->metrics_json));
     json_write_key(&page.out, "history");
     json_write_bracket(&page.out, '[');
-    rc = store_each_line(self->store, request.id, put_line, &page);
+    rc = store_each_line(self->store, request->number, put_line, &page);
     json_write_bracket(&page.out, ']');
     json_write_key(&page.out, "outcomes");
     json_write_bracket(&page.out, '[');
     if (rc >= 0)
-        rc = store_each_attempt(self->store, request.id, put_attempt, &page);
+        rc = store_each_attempt(self->store, request->id, put_attempt, &page);
     json_write_bracket(&page.out, ']');
-    request_texts_free(&request);
+    request_texts_free(&ended);
     return close_page(&page, rc);
 }
 

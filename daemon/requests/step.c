@@ -158,7 +158,7 @@ static void tell(struct core *self, const struct request *request, const struct 
 static int64_t add_line(struct core *self, const struct request *request, uint32_t attempt, const char *from,
                         const char *by, const char *why)
 {
-    return store_add_line(self->store, &(struct store_line){.request = request->id,
+    return store_add_line(self->store, &(struct store_line){.request = request->number,
                                                             .attempt = attempt,
                                                             .at_s = self->now.wall_s,
                                                             .from = from,
@@ -174,9 +174,9 @@ void step_note(struct core *self, const struct request *request, const char *by,
 
 void step_begin(struct core *self, struct live *live, const char *by, const char *why)
 {
-    const struct request *request = live_value(live);
-    int64_t line = store_add_line(self->store, &(struct store_line){.request = request->id,
-                                                                    .number = store_add_request(self->store, request),
+    struct request *request = live->next;
+    request->number = store_add_request(self->store, request);
+    int64_t line = store_add_line(self->store, &(struct store_line){.request = request->number,
                                                                     .attempt = request->attempt,
                                                                     .at_s = self->now.wall_s,
                                                                     .to = request_state_name(request->state),

@@ -50,12 +50,13 @@ int store_tidy(struct store *self, bool soon);
 
 /* -- requests ------------------------------------------------------------------------------------------------------ */
 
-/* Returns the request's number, by which its lines point at it; 0 when it failed. */
+/* Returns the request's number, by which it is set and its lines point at it; 0 when it failed. */
 int64_t store_add_request(struct store *self, const struct request *request);
 void store_set_request(struct store *self, const struct request *request);
 
-/* 1 and the request; 0: there is none; a negative error. */
-int store_get_request(struct store *self, const char *id, struct request *out);
+/* A request that has ended: one that is live has no place in the index of ids yet, and is known to who made it. 1 and
+ * the request; 0: there is none; a negative error. */
+int store_get_ended(struct store *self, const char *id, struct request *out);
 void request_texts_free(struct request *request);
 
 /* Called for each row; the texts are moved out by setting them to NULL, or freed after the call. A result other than 0
@@ -70,8 +71,7 @@ int store_count_states(struct store *self, uint64_t counts[REQUEST_STATES]);
 /* -- history: append-only -------------------------------------------------------------------------------------------- */
 
 struct store_line {
-    const char *request;
-    int64_t number; /* of the request, as store_add_request() returned it; 0: it is looked up */
+    int64_t request; /* its number */
     uint32_t attempt;
     double at_s;
     const char *from; /* NULL: the request is made by this */
@@ -81,7 +81,7 @@ struct store_line {
 /* Returns the line's number in the whole history, 0 when it failed. */
 int64_t store_add_line(struct store *self, const struct store_line *line);
 typedef void store_line_fn(void *argument, const struct store_line *line);
-int store_each_line(struct store *self, const char *request, store_line_fn *visit, void *argument);
+int store_each_line(struct store *self, int64_t request, store_line_fn *visit, void *argument);
 
 /* -- outcomes: a row for each attempt that somebody accepted --------------------------------------------------------- */
 

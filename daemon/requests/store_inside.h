@@ -12,7 +12,7 @@
 enum store_statement {
     ADD_REQUEST,
     SET_REQUEST,
-    GET_REQUEST,
+    GET_ENDED,
     LIVE_REQUESTS,
     NEWEST_REQUESTS,
     COUNT_STATES,

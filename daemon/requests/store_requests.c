@@ -46,7 +46,7 @@ static double lease_end_s(const struct request *request)
 void store_set_request(struct store *self, const struct request *request)
 {
     struct cursor cursor = store_write(self, SET_REQUEST);
-    put_text(&cursor, request->id);
+    put_integer(&cursor, request->number);
     put_text(&cursor, request_state_name(request->state));
     put_integer(&cursor, request->attempt);
     put_integer(&cursor, request->offers);
@@ -80,7 +80,7 @@ static char *copy_text(struct cursor *cursor)
 /* 0, or what is wrong with the row: -ENOMEM, -EILSEQ. */
 static int read_request(struct cursor *cursor, struct request *out)
 {
-    *out = (struct request){.attempt = 0};
+    *out = (struct request){.number = get_integer(cursor)};
     get_string(cursor, out->id, sizeof out->id);
     get_string(cursor, out->model, sizeof out->model);
     out->episode = (uint64_t)get_integer(cursor);
@@ -124,9 +124,9 @@ void request_texts_free(struct request *request)
     request->trigger_json = request->metrics_json = NULL;
 }
 
-int store_get_request(struct store *self, const char *id, struct request *out)
+int store_get_ended(struct store *self, const char *id, struct request *out)
 {
-    struct cursor cursor = store_read(self, GET_REQUEST);
+    struct cursor cursor = store_read(self, GET_ENDED);
     put_text(&cursor, id);
     int rc = store_next(&cursor);
     if (rc == 1) {
@@ -187,23 +187,21 @@ int store_count_states(struct store *self, uint64_t counts[REQUEST_STATES])
 int64_t store_add_line(struct store *self, const struct store_line *line)
 {
     struct cursor cursor = store_write(self, ADD_LINE);
-    put_text(&cursor, line->request);
+    put_integer(&cursor, line->request);
     put_integer(&cursor, line->attempt);
     put_real(&cursor, line->at_s);
     put_text(&cursor, line->from);
     put_text(&cursor, line->to);
     put_text(&cursor, line->by);
     put_text(&cursor, line->why);
-    if (line->number)
-        put_integer(&cursor, line->number);
     store_execute(&cursor);
     return self->error ? 0 : sqlite3_last_insert_rowid(self->db);
 }
 
-int store_each_line(struct store *self, const char *request, store_line_fn *visit, void *argument)
+int store_each_line(struct store *self, int64_t request, store_line_fn *visit, void *argument)
 {
     struct cursor cursor = store_read(self, LINES);
-    put_text(&cursor, request);
+    put_integer(&cursor, request);
     int rc;
     while ((rc = store_next(&cursor)) == 1) {
         struct store_line line = {.request = request};

@@ -100,6 +100,7 @@ static const char version_4[] = "DROP INDEX models_request; DROP INDEX requests_
 #define IS_LIVE(state) "(" state " = 'PENDING' OR " state " = 'OFFERED' OR " state " = 'RUNNING')"
 #define IS_FINAL(state)                                                                                                \
     "(" state " = 'DONE' OR " state " = 'DEAD' OR " state " = 'CANCELLED' OR " state " = 'SUPERSEDED')"
+#define HAS_ENDED "NOT " IS_LIVE("state")
 static const char version_5[] =
     "DROP TRIGGER requests_final; DROP TRIGGER requests_live_stay; DROP TRIGGER history_no_delete;"
     "CREATE TABLE requests_anew ("
@@ -128,6 +129,34 @@ static const char version_5[] =
     " WHEN EXISTS (SELECT 1 FROM requests WHERE id = OLD.request)"
     " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;";
 
+/* The table of requests since version 6; `of_id`: what its ids must keep to. */
+#define REQUESTS_ANEW(of_id)                                                                                           \
+    "CREATE TABLE requests_anew ("                                                                                     \
+    " number INTEGER PRIMARY KEY,"                                                                                     \
+    " id TEXT NOT NULL" of_id ", model TEXT NOT NULL, family TEXT NOT NULL, episode INTEGER NOT NULL,"                 \
+    " state TEXT NOT NULL CHECK (" IS_LIVE("state") " OR " IS_FINAL("state") "),"                                      \
+    " attempt INTEGER NOT NULL CHECK (attempt >= 1), offers INTEGER NOT NULL, taken INTEGER NOT NULL,"                 \
+    " cancel_asked INTEGER NOT NULL, silent INTEGER NOT NULL,"                                                         \
+    " strategy TEXT NOT NULL, strategy_reason TEXT NOT NULL, gpu_hours REAL NOT NULL,"                                 \
+    " trainer TEXT, fraction REAL, note TEXT,"                                                                         \
+    " severity REAL NOT NULL, metric TEXT, observed REAL, bound REAL, trigger_json TEXT NOT NULL,"                     \
+    " metrics_json TEXT NOT NULL, lease_end_s REAL, offered_for_ns INTEGER NOT NULL, boot INTEGER NOT NULL,"           \
+    " created_ns INTEGER, created_s REAL, not_before_ns INTEGER, not_before_s REAL,"                                   \
+    " first_offered_ns INTEGER, first_offered_s REAL, offered_ns INTEGER, offered_s REAL,"                             \
+    " accepted_ns INTEGER, accepted_s REAL, ended_ns INTEGER, ended_s REAL);"
+
+/* And its indexes and rules, which fall with the table that is replaced. */
+#define REQUESTS_RULES                                                                                                 \
+    "CREATE UNIQUE INDEX requests_one_live ON requests (family) WHERE " IS_LIVE("state") ";"                           \
+    "CREATE INDEX requests_ended ON requests (ended_s) WHERE ended_s IS NOT NULL;"                                     \
+    "CREATE TRIGGER requests_final BEFORE UPDATE ON requests WHEN NEW.state <> OLD.state AND " IS_FINAL("OLD.state")   \
+    " BEGIN SELECT RAISE (ABORT, 'a final state never changes'); END;"                                                 \
+    "CREATE TRIGGER requests_live_stay BEFORE DELETE ON requests WHEN " IS_LIVE("OLD.state")                           \
+    " BEGIN SELECT RAISE (ABORT, 'a live request is never dropped'); END;"                                             \
+    "CREATE TRIGGER history_no_delete BEFORE DELETE ON history"                                                        \
+    " WHEN EXISTS (SELECT 1 FROM requests WHERE number = OLD.request)"                                                 \
+    " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;"
+
 /* Fewer trees a trigger, seven instead of twelve: an id is made of model and episode, so that its own index keeps
  * (model, episode) unique as well; models of a family stand together under their names; rows found by their names alone
  * are kept in the tree of these; and lines point at a request by its number, which grows, where its id, a hash, would
@@ -135,19 +164,7 @@ static const char version_5[] =
 static const char version_6[] =
     "DROP TRIGGER requests_final; DROP TRIGGER requests_live_stay; DROP TRIGGER history_no_delete;"
     "DROP TRIGGER history_no_update;"
-    "CREATE TABLE requests_anew ("
-    " number INTEGER PRIMARY KEY,"
-    " id TEXT NOT NULL UNIQUE, model TEXT NOT NULL, family TEXT NOT NULL, episode INTEGER NOT NULL,"
-    " state TEXT NOT NULL CHECK (" IS_LIVE("state") " OR " IS_FINAL("state") "),"
-    " attempt INTEGER NOT NULL CHECK (attempt >= 1), offers INTEGER NOT NULL, taken INTEGER NOT NULL,"
-    " cancel_asked INTEGER NOT NULL, silent INTEGER NOT NULL,"
-    " strategy TEXT NOT NULL, strategy_reason TEXT NOT NULL, gpu_hours REAL NOT NULL,"
-    " trainer TEXT, fraction REAL, note TEXT,"
-    " severity REAL NOT NULL, metric TEXT, observed REAL, bound REAL, trigger_json TEXT NOT NULL,"
-    " metrics_json TEXT NOT NULL, lease_end_s REAL, offered_for_ns INTEGER NOT NULL, boot INTEGER NOT NULL,"
-    " created_ns INTEGER, created_s REAL, not_before_ns INTEGER, not_before_s REAL,"
-    " first_offered_ns INTEGER, first_offered_s REAL, offered_ns INTEGER, offered_s REAL,"
-    " accepted_ns INTEGER, accepted_s REAL, ended_ns INTEGER, ended_s REAL);"
+    REQUESTS_ANEW(" UNIQUE")
     "INSERT INTO requests_anew SELECT rowid, * FROM requests ORDER BY rowid;"
     "CREATE TABLE history_anew ("
     " seq INTEGER PRIMARY KEY, request INTEGER NOT NULL REFERENCES requests (number), attempt INTEGER NOT NULL,"
@@ -167,26 +184,29 @@ static const char version_6[] =
     "DROP TABLE history; DROP TABLE requests; DROP TABLE models; DROP TABLE families;"
     "ALTER TABLE requests_anew RENAME TO requests; ALTER TABLE history_anew RENAME TO history;"
     "ALTER TABLE models_anew RENAME TO models; ALTER TABLE families_anew RENAME TO families;"
-    "CREATE UNIQUE INDEX requests_one_live ON requests (family) WHERE " IS_LIVE("state") ";"
-    "CREATE INDEX requests_ended ON requests (ended_s) WHERE ended_s IS NOT NULL;"
+    REQUESTS_RULES
     "CREATE INDEX history_request ON history (request);"
-    "CREATE TRIGGER requests_final BEFORE UPDATE ON requests WHEN NEW.state <> OLD.state AND " IS_FINAL("OLD.state")
-    " BEGIN SELECT RAISE (ABORT, 'a final state never changes'); END;"
-    "CREATE TRIGGER requests_live_stay BEFORE DELETE ON requests WHEN " IS_LIVE("OLD.state")
-    " BEGIN SELECT RAISE (ABORT, 'a live request is never dropped'); END;"
     "CREATE TRIGGER history_no_update BEFORE UPDATE ON history"
-    " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;"
-    "CREATE TRIGGER history_no_delete BEFORE DELETE ON history"
-    " WHEN EXISTS (SELECT 1 FROM requests WHERE number = OLD.request)"
     " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;";
 
-const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3, version_4, version_5, version_6};
+/* An id is a hash: each trigger wrote a page of its index, two thirds of what it wrote. A request that is live is known
+ * by its number, and its id is indexed when it ends. */
+static const char version_7[] =
+    "DROP TRIGGER requests_final; DROP TRIGGER requests_live_stay; DROP TRIGGER history_no_delete;"
+    REQUESTS_ANEW("")
+    "INSERT INTO requests_anew SELECT * FROM requests ORDER BY number;"
+    "DROP TABLE requests; ALTER TABLE requests_anew RENAME TO requests;"
+    "CREATE UNIQUE INDEX requests_id ON requests (id) WHERE " HAS_ENDED ";"
+    REQUESTS_RULES;
+
+const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3, version_4, version_5, version_6,
+                                                version_7};
 
 #define REQUEST_COLUMNS                                                                                                \
-    "id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason, gpu_hours,"   \
-    " trainer, fraction, note, severity, metric, observed, bound, trigger_json, metrics_json, offered_for_ns, boot,"   \
-    " created_ns, created_s, not_before_ns, not_before_s, first_offered_ns, first_offered_s, offered_ns, offered_s,"   \
-    " accepted_ns, accepted_s, ended_ns, ended_s"
+    "number, id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason,"      \
+    " gpu_hours, trainer, fraction, note, severity, metric, observed, bound, trigger_json, metrics_json,"               \
+    " offered_for_ns, boot, created_ns, created_s, not_before_ns, not_before_s, first_offered_ns, first_offered_s,"    \
+    " offered_ns, offered_s, accepted_ns, accepted_s, ended_ns, ended_s"
 
 #define MODEL_COLUMNS                                                                                                  \
     "model, episode, request, boot, first_seen_ns, first_seen_s, served_ns, served_s, triggered_ns, triggered_s,"      \
@@ -214,17 +234,14 @@ const char *const store_sql[STATEMENTS] = {
         " strategy = ?8, strategy_reason = ?9, gpu_hours = ?10, trainer = ?11, fraction = ?12, note = ?13,"
         " lease_end_s = ?14, offered_for_ns = ?15, boot = ?16, created_ns = ?17, created_s = ?18, not_before_ns = ?19,"
         " not_before_s = ?20, first_offered_ns = ?21, first_offered_s = ?22, offered_ns = ?23, offered_s = ?24,"
-        " accepted_ns = ?25, accepted_s = ?26, ended_ns = ?27, ended_s = ?28 WHERE id = ?1",
-    [GET_REQUEST] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE id = ?1",
+        " accepted_ns = ?25, accepted_s = ?26, ended_ns = ?27, ended_s = ?28 WHERE number = ?1",
+    [GET_ENDED] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE id = ?1 AND " HAS_ENDED,
     [LIVE_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE " IS_LIVE("state"),
     [NEWEST_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE ?1 IS NULL OR state = ?1"
                         " ORDER BY number DESC LIMIT ?2",
     [COUNT_STATES] = "SELECT state, count(*) FROM requests GROUP BY state",
-    [ADD_LINE] =
-        "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why)"
-        " VALUES (coalesce (?8, (SELECT number FROM requests WHERE id = ?1)),?2,?3,?4,?5,?6,?7)",
-    [LINES] = "SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history"
-              " WHERE request = (SELECT number FROM requests WHERE id = ?1) ORDER BY seq",
+    [ADD_LINE] = "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why) VALUES (?1,?2,?3,?4,?5,?6,?7)",
+    [LINES] = "SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history WHERE request = ?1 ORDER BY seq",
     [BEGIN_ATTEMPT] =
         "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, said, expected_gpu_hours, boot,"
         " accepted_ns, accepted_s, heard_s) VALUES (?1,?2,?3,?4,?5,'running',0,?6,?7,?8,?9,?9)",

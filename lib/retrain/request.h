@@ -65,6 +65,7 @@ static inline struct moment moment_after(struct moment moment, int64_t ns)
 }
 
 struct request {
+    int64_t number; /* its own in the store; 0: it is not there yet */
     char id[REQUEST_ID_LEN + 1];
     char model[MODEL_ID_MAX + 1];
     uint64_t episode; /* of the model, from 1 */

@@ -336,7 +336,7 @@ static void make_older_store(int count)
             " strategy, strategy_reason, gpu_hours, severity, trigger_json, metrics_json, offered_for_ns, boot)"
             " VALUES ('old%d', 'q/m%d/v', 'q/m%d', 1, 'DONE', 1, 0, 1, 0, 0, 'pbt', '', 12, 0.1, '{}', '{}', 0, 1);"
             "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why)"
-            " VALUES ('old%d', 1, 0, 'RUNNING', 'DONE', 'trainer t', '')",
+            " VALUES ((SELECT number FROM requests WHERE id = 'old%d'), 1, 0, 'RUNNING', 'DONE', 'trainer t', '')",
             i, i, i, i);
         ck_assert_int_eq(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
     }

@@ -89,7 +89,7 @@ START_TEST(a_newer_store_is_refused)
     struct store *store = open_store();
     store_close(&store);
     sql("PRAGMA user_version = 99", SQLITE_OK);
-    refuses(-EILSEQ, "newer driftd (version 99, this one knows 6)");
+    refuses(-EILSEQ, "newer driftd (version 99, this one knows 7)");
     sql("PRAGMA user_version = 0", SQLITE_OK);
     refuses(-EILSEQ, "damaged");
 }
@@ -114,14 +114,24 @@ static int note_id(void *argument, struct request *request)
     return 0;
 }
 
+static int take_request(void *argument, struct request *request)
+{
+    *(struct request *)argument = *request;
+    request->trigger_json = request->metrics_json = NULL;
+    return 0;
+}
+
 /* Lines by their requests, models by their families, requests in their order. */
 static void what_was_kept_is_still_found(struct store *store)
 {
     char models[256] = "", newest[64] = "";
     struct store_family family;
     struct store_model model;
+    struct request ended;
     double lines = 0;
-    ck_assert_int_eq(store_each_line(store, "r1", note_line, &lines), 0);
+    ck_assert_int_eq(store_get_ended(store, "r1", &ended), 1);
+    ck_assert_int_eq(store_each_line(store, ended.number, note_line, &lines), 0);
+    request_texts_free(&ended);
     ck_assert_double_eq_tol(lines, 102, 1e-12);
     ck_assert_int_eq(store_each_of_family(store, text_of("p/n"), note_model, models), 0);
     ck_assert_str_eq(models, "p/n/v p/n/w ");
@@ -247,8 +257,8 @@ END_TEST
 START_TEST(a_request_comes_back_as_it_went)
 {
     struct store *store = open_store();
-    struct request wrote = example(7), read;
-    store_add_request(store, &wrote);
+    struct request wrote = example(7), read = {.number = 0};
+    wrote.number = store_add_request(store, &wrote);
     wrote.state = REQUEST_RUNNING;
     wrote.attempt = 2;
     wrote.offers = 3;
@@ -262,7 +272,9 @@ START_TEST(a_request_comes_back_as_it_went)
     wrote.offered = moment_after(noon, 6);
     wrote.accepted = moment_after(noon, 7);
     store_set_request(store, &wrote);
-    ck_assert_int_eq(store_get_request(store, wrote.id, &read), 1);
+    ck_assert_int_eq(store_each_live(store, take_request, &read), 0);
+    ck_assert_int_eq(read.number, wrote.number);
+    ck_assert_str_eq(read.id, wrote.id);
     ck_assert_str_eq(read.model, wrote.model);
     ck_assert_uint_eq(read.episode, 7);
     ck_assert_int_eq(read.state, REQUEST_RUNNING);
@@ -285,7 +297,35 @@ START_TEST(a_request_comes_back_as_it_went)
     ck_assert_int_eq(read.offered_for_ns, 12345);
     request_texts_free(&read);
     request_texts_free(&wrote);
-    ck_assert_int_eq(store_get_request(store, "nobody", &read), 0);
+    store_close(&store);
+}
+END_TEST
+
+static void end_one(struct store *store, struct request *request)
+{
+    request->state = REQUEST_DONE;
+    request->ended = moment_after(noon, 9);
+    store_set_request(store, request);
+}
+
+START_TEST(a_request_is_found_by_its_id_once_it_has_ended)
+{
+    struct store *store = open_store();
+    struct request wrote = example(7), read;
+    wrote.number = store_add_request(store, &wrote);
+    add_one(store, 8);
+    ck_assert_int_eq(store_get_ended(store, wrote.id, &read), 0);
+    end_one(store, &wrote);
+    ck_assert_int_eq(store_get_ended(store, wrote.id, &read), 1);
+    ck_assert_int_eq(read.number, wrote.number);
+    ck_assert_int_eq(read.state, REQUEST_DONE);
+    ck_assert_int_eq(read.ended.steady_ns, noon.steady_ns + 9);
+    request_texts_free(&read);
+    ck_assert_int_eq(store_commit(store), 0);
+    /* No two of them have the same. */
+    wrote.number = store_add_request(store, &wrote);
+    ck_assert_int_eq(store_commit(store), -EEXIST);
+    request_texts_free(&wrote);
     store_close(&store);
 }
 END_TEST
@@ -335,6 +375,7 @@ int main(void)
     tcase_add_test(tests, one_live_request_for_a_family_and_one_for_an_episode);
     tcase_add_test(tests, the_first_error_sticks_until_the_end);
     tcase_add_test(tests, a_request_comes_back_as_it_went);
+    tcase_add_test(tests, a_request_is_found_by_its_id_once_it_has_ended);
     tcase_add_test(tests, moments_of_another_boot_go_by_the_wall_clock);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

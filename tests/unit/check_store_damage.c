@@ -148,7 +148,7 @@ START_TEST(the_log_is_tidied)
     char log_file[128];
     struct stat st;
     snprintf(log_file, sizeof log_file, "%s-wal", file);
-    for (uint64_t i = 1; i <= 4000; i++)
+    for (uint64_t i = 1; i <= 6000; i++)
         add_one(store, i);
     ck_assert_int_eq(store_commit(store), 0);
     ck_assert_int_eq(stat(file, &st), 0);
