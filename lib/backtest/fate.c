@@ -67,18 +67,17 @@ static void become(struct backtest *self, struct past_model *model, struct past_
     void (*hear)(void *, const struct backtest_trigger *) = first ? self->options.trigger : self->options.corrected;
     if (!hear)
         return;
-    hear(self->options.argument, &(struct backtest_trigger){.number = trigger->number,
-                                                            .model = model->text,
-                                                            .time_s = trigger->at_s,
-                                                            .figures = first ? monitor_trigger(model->monitor) : NULL,
-                                                            .fate = fate,
-                                                            .request = fate == BACKTEST_GIVEN_UP
-                                                                           ? ""
-                                                                           : model->family->past.request,
-                                                            .strategy = choice->strategy,
-                                                            .strategy_reason = choice->reason,
-                                                            .gpu_hours = choice->gpu_hours,
-                                                            .labelled = trigger->labelled});
+    hear(self->options.argument,
+         &(struct backtest_trigger){.number = trigger->number,
+                                    .model = model->text,
+                                    .time_s = trigger->at_s,
+                                    .figures = first ? monitor_trigger(model->monitor) : NULL,
+                                    .fate = fate,
+                                    .request = fate == BACKTEST_GIVEN_UP ? "" : model->family->past.request,
+                                    .strategy = choice->strategy,
+                                    .strategy_reason = choice->reason,
+                                    .gpu_hours = choice->gpu_hours,
+                                    .labelled = trigger->labelled});
 }
 
 /* -- requests -------------------------------------------------------------------------------------------------------- */
@@ -171,8 +170,7 @@ void fate_made_none(struct backtest *self, struct past_model *model, struct past
  * meanwhile. Where the recording stays silent it was done at once. */
 static bool live(const struct family *family, const struct past_model *model)
 {
-    return family->live ||
-           (family->assumed && model->steady && model->now_ns - family->past.ended_ns < ASSUMED_NS);
+    return family->live || (family->assumed && model->steady && model->now_ns - family->past.ended_ns < ASSUMED_NS);
 }
 
 static struct past_trigger *add_trigger(struct backtest *self, struct past_model *model)
