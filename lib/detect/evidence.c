@@ -126,22 +126,23 @@ static void tell(const struct evidence *self, struct beginning now, uint64_t ind
 static const double part[BETS] = {1, 1.0 / 2, 1.0 / 4, 1.0 / 8, 1.0 / 16, 1.0 / 32, 1.0 / 64, 1.0 / 128};
 
 /* A run that a value does not take above 1 begins anew with the next: where it began need not be kept. */
-static void run_on(struct evidence *self, double gain, struct beginning now)
+static void begin_runs(struct evidence *self, double gain, struct beginning now)
 {
     if (gain > 0)
         for (int k = 0; k < BETS; k++)
             if (!(self->run[k] > 1))
                 self->beginning[k] = now;
-    for (int k = 0; k < BETS; k++)
-        self->run[k] = (self->run[k] > 1 ? self->run[k] : 1) * (1 + gain * part[k]);
 }
 
-/* Takes a value into sums and bets; the gain of a bet of 1. */
+static inline double run_on(double run, double factor)
+{
+    return (run > 1 ? run : 1) * factor;
+}
+
+/* Takes a value into the sums; the gain of a bet of 1. */
 static inline double learn(struct evidence *self, double value)
 {
     const double x = bounded(self, value), gain = EVIDENCE_LARGEST_BET / self->budget * (x - self->budget);
-    for (int k = 0; k < BETS; k++)
-        self->evidence[k] = (1 + gain * part[k]) * (self->evidence[k] + 1);
     self->n++;
     self->sum += x;
     self->squares += x * x;
@@ -156,13 +157,17 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
     const struct beginning now = {self->sum, self->squares, self->n};
     const double gain = learn(self, value);
     double total = 0;
-    for (int k = 0; k < BETS; k++)
+    for (int k = 0; k < BETS; k++) {
+        self->evidence[k] = (1 + gain * part[k]) * (self->evidence[k] + 1);
         total += self->evidence[k];
+    }
     out->statistic = total / BETS;
     out->threshold = 1 / self->alpha;
     if (out->statistic >= out->threshold)
         tell(self, now, index, out);
-    run_on(self, gain, now);
+    begin_runs(self, gain, now);
+    for (int k = 0; k < BETS; k++)
+        self->run[k] = run_on(self->run[k], 1 + gain * part[k]);
 }
 
 /* As add(), but that nobody asks what the evidence comes to before the last value. */
@@ -172,7 +177,12 @@ static void add_quiet(void *state, uint64_t index, const double *values, uint32_
     for (uint32_t i = 0; i + 1 < count; i++) {
         const struct beginning now = {self->sum, self->squares, self->n};
         const double gain = learn(self, values[i]);
-        run_on(self, gain, now);
+        begin_runs(self, gain, now);
+        for (int k = 0; k < BETS; k++) {
+            const double factor = 1 + gain * part[k];
+            self->evidence[k] = factor * (self->evidence[k] + 1);
+            self->run[k] = run_on(self->run[k], factor);
+        }
     }
     add(state, index + count - 1, values[count - 1], out);
 }

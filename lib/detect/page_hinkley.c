@@ -98,11 +98,9 @@ static void tell(const struct page_hinkley *self, const struct place *place, uin
         detect_size(out, shift, half);
 }
 
-static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
+/* Takes a value into the mean and both sums. */
+static inline void learn(struct page_hinkley *self, double value)
 {
-    struct page_hinkley *self = state;
-    if (self->in_deviations && reference_take(&self->reference, value, &value) != REFERENCE_JUDGED)
-        return;
     self->n++;
     double before = value - self->mean;
     self->mean += before / (double)self->n;
@@ -112,12 +110,31 @@ static void add(void *state, uint64_t index, double value, struct detect_verdict
         apart = 0;
     accumulate(self, &self->up, &self->up_place, apart - self->delta);
     accumulate(self, &self->down, &self->down_place, -apart - self->delta);
+}
+
+static void add(void *state, uint64_t index, double value, struct detect_verdict *out)
+{
+    struct page_hinkley *self = state;
+    if (self->in_deviations && reference_take(&self->reference, value, &value) != REFERENCE_JUDGED)
+        return;
+    learn(self, value);
     double up = self->up.sum - self->up.least, down = self->down.sum - self->down.least;
     bool rises = self->direction == DETECT_UP || (self->direction == DETECT_BOTH && up >= down);
     out->statistic = rises ? up : down;
     out->threshold = self->threshold;
     if (self->n >= self->min_instances && out->statistic > out->threshold)
         tell(self, rises ? &self->up_place : &self->down_place, index, out);
+}
+
+/* As add() in raw units, but that nobody asks for a statistic before the last value. */
+static void add_quiet(void *state, uint64_t index, const double *values, uint32_t count, struct detect_verdict *out)
+{
+    struct page_hinkley *self = state;
+    uint32_t i = 0;
+    for (; !self->in_deviations && i + 1 < count; i++)
+        learn(self, values[i]);
+    for (; i < count; i++)
+        add(state, index + i, values[i], out);
 }
 
 /* How wide the values, and with them the running mean, may spread so that no statistic reaches the threshold. A value
@@ -189,6 +206,7 @@ const struct detector detector_page_hinkley = {
     .add = add,
     .hot = offsetof(struct page_hinkley, up_place),
     .quiet = quiet,
+    .add_quiet = add_quiet,
     .walk = walk,
     .more_bytes = more_bytes,
     .release = release,

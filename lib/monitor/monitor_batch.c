@@ -87,8 +87,8 @@ struct asking {
 
 static void narrow(struct batch_bounds *bounds, double low, double high)
 {
-    bounds->low = fmax(bounds->low, low);
-    bounds->high = fmin(bounds->high, high);
+    bounds->low = low > bounds->low ? low : bounds->low;
+    bounds->high = high < bounds->high ? high : bounds->high;
 }
 
 static bool is_judged(const struct monitor *self, const struct kpi_state *kpi, uint32_t metrics)
