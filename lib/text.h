@@ -24,17 +24,16 @@ static inline struct text text_of(const char *nul_terminated)
 static inline bool text_same_few(const void *a, const void *b, size_t len)
 {
     const unsigned char *left = (const unsigned char *)a, *right = (const unsigned char *)b;
-    size_t at = 0;
     if (len >= 8) {
-        for (; at + 8 < len; at += 8) {
+        for (size_t at = 0; at + 8 < len; at += 8) {
             if (memcmp(left + at, right + at, 8) != 0)
                 return false;
         }
         return memcmp(left + len - 8, right + len - 8, 8) == 0;
     }
-    while (at < len && left[at] == right[at])
-        at++;
-    return at == len;
+    if (len >= 4)
+        return memcmp(left, right, 4) == 0 && memcmp(left + len - 4, right + len - 4, 4) == 0;
+    return len == 0 || (left[0] == right[0] && left[len / 2] == right[len / 2] && left[len - 1] == right[len - 1]);
 }
 
 static inline bool text_equal(struct text a, struct text b)

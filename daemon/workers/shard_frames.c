@@ -92,7 +92,7 @@ static bool know_sender(struct shard *self, struct frame *frame, struct now now)
 }
 
 /* What the message says of itself as a whole. */
-static void account(struct shard *self, struct frame *frame, const struct metric_message *message, uint64_t stream,
+static inline void account(struct shard *self, struct frame *frame, const struct metric_message *message, uint64_t stream,
                     struct ledger_memo *memo, struct now now)
 {
     if (!frame->accounts)
@@ -323,10 +323,25 @@ static void find_frame(struct shard *self, struct frame *frame, struct passing *
     ledger_prefetch(self->ledger, &model->sender);
 }
 
+/* What the events of models will touch, `count` of them: fewer from step to step. */
+static void prefetch_monitors(const struct monitor *monitors[FRAME_BATCH_MAX], uint32_t count)
+{
+    for (unsigned step = 1; step < MONITOR_PREFETCH_STEPS && count > 0; step++) {
+        uint32_t left = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            monitors[left] = monitors[i];
+            left += monitor_prefetch(monitors[i], step);
+        }
+        count = left;
+    }
+}
+
 /* By stages, so that the memory of all is on its way before the first is used: what costs is waiting for it. */
 void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct now now)
 {
     struct passing passing[FRAME_BATCH_MAX];
+    const struct monitor *monitors[FRAME_BATCH_MAX];
+    uint32_t known = 0;
     tape_begin(self);
     for (uint32_t i = 0; i < count; i++)
         begin_frame(self, &frames[i], &passing[i]);
@@ -334,14 +349,12 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
         if (frames[i].kind == FRAME_METRICS)
             passing[i].model = models_guessed(self->models, passing[i].guess);
     }
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         find_frame(self, &frames[i], &passing[i]);
-    for (unsigned step = 1; step < MONITOR_PREFETCH_STEPS; step++) {
-        for (uint32_t i = 0; i < count; i++) {
-            if (passing[i].model)
-                monitor_prefetch(passing[i].model->monitor, step);
-        }
+        if (passing[i].model)
+            monitors[known++] = passing[i].model->monitor;
     }
+    prefetch_monitors(monitors, known);
     for (uint32_t i = 0; i < count; i++)
         take_frame(self, &frames[i], passing[i].payload, passing[i].model, now);
     tape_flush(self);

@@ -145,16 +145,16 @@ static void prefetch_rest(const struct monitor *self)
         __builtin_prefetch((const char *)self + at, 1);
 }
 
-void monitor_prefetch(const struct monitor *self, unsigned step)
+bool monitor_prefetch(const struct monitor *self, unsigned step)
 {
     if (step == 0) {
         __builtin_prefetch(self, 1);
-        return;
+        return true;
     }
     if (step == 1)
         batch_prefetch(&self->batch);
     if (self->batch.waiting < self->batch.most)
-        return;
+        return false;
     switch (step) {
     case 1:
         prefetch_rest(self);
@@ -171,6 +171,7 @@ void monitor_prefetch(const struct monitor *self, unsigned step)
             rule_set_prefetch(&self->rules, 1, self->events);
         break;
     }
+    return true;
 }
 
 const struct trigger *monitor_trigger(const struct monitor *self)

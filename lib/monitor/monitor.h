@@ -144,9 +144,10 @@ int monitor_add(struct monitor *self, const struct metric_event *event, int64_t 
                 struct verdict *out);
 
 /* Begins to load what monitor_add() will touch, in MONITOR_PREFETCH_STEPS steps, from 0 on: each needs what the one before
- * has brought, so between two of them there should be as much else to do as memory takes. */
+ * has brought, so between two of them there should be as much else to do as memory takes. False: the rest may be left
+ * out, since the event is likely to wait. */
 #define MONITOR_PREFETCH_STEPS 4
-void monitor_prefetch(const struct monitor *self, unsigned step);
+bool monitor_prefetch(const struct monitor *self, unsigned step);
 
 /* The figures of the last trigger; borrowed, valid until the next monitor_add(). NULL before the first one. */
 const struct trigger *monitor_trigger(const struct monitor *self);
