@@ -237,7 +237,7 @@ static int connect_to(struct store *self, char why[STORE_WHY_MAX])
     /* Exclusive before the first look: the lock is then held from it to the end, and no shared memory is needed. */
     static const char settings[] =
         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY;"
-        "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+        "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA secure_delete = OFF;"
         "PRAGMA cache_size = -65536;"; /* KiB; pages that a burst comes back to */
     /* Nobody asks SQLite for its statistics of memory, which cost a mutex an allocation. Refused, and no matter, where
      * SQLite is in use already. */
