@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -131,14 +132,30 @@ void question_drop(void *question)
     free(self);
 }
 
+struct cloud_event *cloud_event_new(const char *type, const char *subject, bool of_model, const char *json,
+                                    size_t bytes)
+{
+    size_t before = strlen(type), behind = subject ? 1 + strlen(subject) : 0;
+    struct cloud_event *self = json ? malloc(sizeof *self + before + behind + 1 + bytes + 1) : NULL;
+    if (!self)
+        return NULL;
+    char *at = self->topic;
+    memcpy(at, type, before + 1);
+    if (subject) {
+        at[before] = '/';
+        memcpy(at + before + 1, subject, behind);
+    }
+    at += before + behind + 1;
+    memcpy(at, json, bytes);
+    at[bytes] = '\0';
+    self->json = at;
+    self->of_model = of_model;
+    return self;
+}
+
 void cloud_event_drop(void *cloud_event)
 {
-    struct cloud_event *self = cloud_event;
-    if (!self)
-        return;
-    free(self->topic);
-    free(self->json);
-    free(self);
+    free(cloud_event);
 }
 
 void tape_drop(void *tape)

@@ -49,12 +49,15 @@ struct question {
 };
 void question_drop(void *question);
 
-/* What observers are told: topic and CloudEvents JSON, owned. */
+/* What observers are told: topic and CloudEvents JSON, one piece of memory. */
 struct cloud_event {
-    char *topic;
-    char *json;
-    bool of_model; /* the topic is "<type>/<project>/<name>/<version>" */
+    const char *json; /* behind the topic */
+    bool of_model;    /* the topic is "<type>/<project>/<name>/<version>" */
+    char topic[];     /* "<type>/<subject>", or "<type>" where there is none */
 };
+/* All is copied. `subject` NULL: none; `json`, of `bytes` bytes, NULL: it could not be written. NULL: memory is short. */
+struct cloud_event *cloud_event_new(const char *type, const char *subject, bool of_model, const char *json,
+                                    size_t bytes);
 void cloud_event_drop(void *cloud_event);
 
 /* Lines of a recording, each with its end; owned. */

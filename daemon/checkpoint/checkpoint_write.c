@@ -132,16 +132,11 @@ static void tell(struct checkpoint *self, bool raised, const char *message, stru
     json_write_string(&out, message);
     json_write_bracket(&out, '}');
     json_write_bracket(&out, '}');
-    struct cloud_event *event = calloc(1, sizeof *event);
-    char *json = json_write_take(&out), *topic = cloud_event_topic(&head);
-    if (event && json && topic) {
-        *event = (struct cloud_event){.topic = topic, .json = json};
+    struct text json = json_write_whole(&out);
+    struct cloud_event *event = cloud_event_new(head.type, NULL, false, json.at, json.len);
+    free(json_write_take(&out));
+    if (event)
         self->ports.event(self->ports.argument, event);
-        return;
-    }
-    free(event);
-    free(json);
-    free(topic);
 }
 
 /* Puts down how it went; an alarm is raised once, and taken back when it is over. */

@@ -189,15 +189,11 @@ static void send_event(struct engine *self, const json_t *answer, struct now now
     if (data)
         json_object_set(data, "errors", self->reload.told);
     char *text = data ? json_dumps(data, JSON_COMPACT | JSON_REAL_PRECISION(9)) : NULL;
-    struct cloud_event *event = calloc(1, sizeof *event);
-    if (event) {
-        event->topic = cloud_event_topic(&head);
-        event->json = text ? cloud_event_text(&head, text_of(text)) : NULL;
-    }
-    if (event && event->topic && event->json)
+    char *json = text ? cloud_event_text(&head, text_of(text)) : NULL;
+    struct cloud_event *event = cloud_event_new(head.type, NULL, false, json, json ? strlen(json) : 0);
+    if (event)
         observe_put(self->observe, event);
-    else if (event)
-        cloud_event_drop(event);
+    free(json);
     free(text);
     json_decref(data);
 }

@@ -111,21 +111,14 @@ void effects_silences(struct core *self)
 static struct cloud_event *make_event(struct core *self, const struct cloud_event_head *head, struct text data)
 {
     struct json_write *out = &self->event;
-    struct cloud_event *event = data.at ? malloc(sizeof *event) : NULL;
-    if (!event)
+    if (!data.at)
         return NULL;
     json_write_clear(out);
     cloud_event_open(out, head);
     json_write_raw(out, data);
     json_write_bracket(out, '}');
-    struct text whole = json_write_whole(out);
-    *event = (struct cloud_event){.topic = cloud_event_topic(head),
-                                  .json = whole.at ? strndup(whole.at, whole.len) : NULL,
-                                  .of_model = head->of_model};
-    if (event->topic && event->json)
-        return event;
-    cloud_event_drop(event);
-    return NULL;
+    struct text json = json_write_whole(out);
+    return cloud_event_new(head->type, head->subject, head->of_model, json.at, json.len);
 }
 
 static struct news *make_news(const struct request *request, const char *why)

@@ -32,19 +32,13 @@ static void event_send(struct shard *self, struct json_write *out, const struct 
 {
     json_write_bracket(out, '}');
     json_write_bracket(out, '}');
-    struct cloud_event *event = calloc(1, sizeof *event);
-    char *json = json_write_take(out), *topic = cloud_event_topic(head);
-    if (!event || !json || !topic) {
-        free(event);
-        free(json);
-        free(topic);
+    struct text json = json_write_whole(out);
+    struct cloud_event *event = cloud_event_new(head->type, head->subject, head->of_model, json.at, json.len);
+    free(json_write_take(out));
+    if (event)
+        self->ports.event(self->ports.argument, event);
+    else
         self->no_memory++;
-        return;
-    }
-    event->json = json;
-    event->topic = topic;
-    event->of_model = head->of_model;
-    self->ports.event(self->ports.argument, event);
 }
 
 static const struct window *window_of(const struct monitor *monitor, const char *metric)

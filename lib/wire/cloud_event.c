@@ -2,20 +2,6 @@
 
 #include <stdlib.h>
 
-char *cloud_event_topic(const struct cloud_event_head *head)
-{
-    size_t type = strlen(head->type), subject = head->subject ? strlen(head->subject) + 1 : 0;
-    char *topic = malloc(type + subject + 1);
-    if (!topic)
-        return NULL;
-    text_put(topic, type + 1, head->type);
-    if (head->subject) {
-        topic[type] = '/';
-        text_put(topic + type + 1, subject, head->subject);
-    }
-    return topic;
-}
-
 void cloud_event_open(struct json_write *out, const struct cloud_event_head *head)
 {
     json_write_bracket(out, '{');

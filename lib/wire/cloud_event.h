@@ -1,4 +1,4 @@
-/* cloud_event.h - what observers are told: a topic and a CloudEvents 1.0 JSON object.
+/* cloud_event.h - what observers are told: a CloudEvents 1.0 JSON object.
  *
  * Threads: pure functions. Memory: what is returned is the caller's to free. Failure: NULL when memory was short.
  */
@@ -16,9 +16,6 @@ struct cloud_event_head {
     bool of_model;       /* the first of these */
     double time_s;       /* seconds since the epoch */
 };
-
-/* "<type>/<subject>", or "<type>" where there is none. */
-char *cloud_event_topic(const struct cloud_event_head *head);
 
 /* The object; `data` is a JSON object as text. */
 char *cloud_event_text(const struct cloud_event_head *head, struct text data);

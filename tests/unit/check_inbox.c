@@ -111,10 +111,22 @@ START_TEST(bodies_know_how_to_go)
     question->ask = strdup("{}");
     question->answer = strdup("{}");
     question_drop(question);
-    struct cloud_event *event = calloc(1, sizeof *event);
-    event->topic = strdup("t");
-    event->json = strdup("{}");
+}
+END_TEST
+
+START_TEST(an_event_has_its_topic_and_text)
+{
+    struct cloud_event *event = cloud_event_new("driftd.retraining.done", "p/n/v", true, "{\"x\":1}, and more", 7);
+    ck_assert_str_eq(event->topic, "driftd.retraining.done/p/n/v");
+    ck_assert_str_eq(event->json, "{\"x\":1}");
+    ck_assert(event->of_model);
     cloud_event_drop(event);
+    event = cloud_event_new("driftd.alarm", NULL, false, "{}", 2);
+    ck_assert_str_eq(event->topic, "driftd.alarm");
+    ck_assert_str_eq(event->json, "{}");
+    ck_assert(!event->of_model);
+    cloud_event_drop(event);
+    ck_assert_ptr_null(cloud_event_new("driftd.alarm", NULL, false, NULL, 0));
 }
 END_TEST
 
@@ -127,6 +139,7 @@ int main(void)
     tcase_add_test(tcase, what_is_left_is_dropped);
     tcase_add_test(tcase, many_writers_one_reader);
     tcase_add_test(tcase, bodies_know_how_to_go);
+    tcase_add_test(tcase, an_event_has_its_topic_and_text);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -31,12 +31,9 @@ static void leave(void)
 
 static void put(const char *topic, unsigned number)
 {
-    struct cloud_event *event = calloc(1, sizeof *event);
     char json[32];
     snprintf(json, sizeof json, "{\"n\":%u}", number);
-    event->topic = strdup(topic);
-    event->json = strdup(json);
-    observe_put(observe, event);
+    observe_put(observe, cloud_event_new(topic, NULL, false, json, strlen(json)));
 }
 
 START_TEST(a_subscriber_gets_topic_and_json)
@@ -73,11 +70,9 @@ END_TEST
 
 static void put_of_model(const char *topic, unsigned number)
 {
-    struct cloud_event *event = calloc(1, sizeof *event);
     char json[32];
     snprintf(json, sizeof json, "{\"n\":%u}", number);
-    *event = (struct cloud_event){.topic = strdup(topic), .json = strdup(json), .of_model = true};
-    observe_put(observe, event);
+    observe_put(observe, cloud_event_new(topic, NULL, true, json, strlen(json)));
 }
 
 /* A project's own socket has what is about its models, and nothing that only looks like it. */
