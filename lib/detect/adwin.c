@@ -22,13 +22,13 @@
 
 #define ROWS 24
 #define NEAR_ROWS 8 /* enough for some 1,300 values, with 5 buckets a row */
-#define FAR_STEP 4  /* rows that are made at a time */
+#define FAR_STEP 2  /* rows that are made at a time */
 #define ABSURD 1e9
 #define ABSURD_FROM 30 /* values that tell what is usual */
 #define USUAL                                                                                                          \
     (0.9 * ABSURD) /* from then on no value up to here is out of proportion: |value - mean| <= ABSURD max(1, |mean|)   \
                     */
-#define WAITING_MOST 32
+#define WAITING_MOST 16
 
 struct bucket {
     double total, squares; /* sum, and squared deviations from its mean */
@@ -43,10 +43,9 @@ struct adwin {
     uint32_t rows;      /* in use */
     uint8_t used[ROWS]; /* buckets of each row, oldest first */
     double delta, least_window, grace_period;
-    struct bucket *near; /* the first NEAR_ROWS rows of max_buckets + 1 each, behind the values */
-    struct bucket *far;  /* the others, of which there is room for far_rows */
+    struct bucket *far; /* all rows but the first NEAR_ROWS, of which there is room for far_rows */
     uint32_t far_rows;
-    double value[]; /* that wait */
+    double value[]; /* that wait; behind them the first NEAR_ROWS rows of max_buckets each */
 };
 
 static const struct detect_param params[] = {
@@ -65,7 +64,7 @@ static uint32_t waiting_most(const struct detect_params *given)
 static size_t bytes(const struct detect_params *given)
 {
     return sizeof(struct adwin) + waiting_most(given) * sizeof(double) +
-           NEAR_ROWS * ((size_t)detect_params_get(given, "max_buckets") + 1) * sizeof(struct bucket);
+           NEAR_ROWS * (size_t)detect_params_get(given, "max_buckets") * sizeof(struct bucket);
 }
 
 static void init(void *state, const struct detect_params *given)
@@ -74,7 +73,6 @@ static void init(void *state, const struct detect_params *given)
     self->delta = detect_params_get(given, "delta");
     self->clock = (uint32_t)detect_params_get(given, "clock");
     self->waiting_most = waiting_most(given);
-    self->near = (struct bucket *)(self->value + self->waiting_most);
     self->max_buckets = (uint32_t)detect_params_get(given, "max_buckets");
     self->least_window = detect_params_get(given, "min_window_length");
     self->grace_period = detect_params_get(given, "grace_period");
@@ -91,8 +89,9 @@ static void restart(void *state)
 
 static struct bucket *row_of(const struct adwin *self, uint32_t row)
 {
-    const size_t each = self->max_buckets + (size_t)1;
-    return row < NEAR_ROWS ? self->near + row * each : self->far + (row - NEAR_ROWS) * each;
+    const size_t each = self->max_buckets;
+    struct bucket *near = (struct bucket *)(uintptr_t)(self->value + self->waiting_most);
+    return row < NEAR_ROWS ? near + row * each : self->far + (row - NEAR_ROWS) * each;
 }
 
 /* Sees to room for a row; false: there is no memory. */
@@ -103,7 +102,7 @@ static bool make_row(struct adwin *self, uint32_t row)
     uint32_t rows = self->far_rows + FAR_STEP;
     while (rows <= row - NEAR_ROWS)
         rows += FAR_STEP;
-    struct bucket *far = realloc(self->far, rows * (self->max_buckets + (size_t)1) * sizeof *far);
+    struct bucket *far = realloc(self->far, rows * (size_t)self->max_buckets * sizeof *far);
     if (!far)
         return false;
     self->far = far;
@@ -138,22 +137,39 @@ static void drop_oldest(struct adwin *self)
         self->rows--;
 }
 
-static void compress(struct adwin *self)
+/* Two buckets of n values each as one. */
+static struct bucket join(struct bucket a, struct bucket b, double n)
 {
-    for (uint32_t row = 0; self->used[row] > self->max_buckets; row++) {
+    const double apart = (a.total - b.total) / n;
+    return (struct bucket){.total = a.total + b.total, .squares = a.squares + b.squares + n * apart * apart / 2};
+}
+
+/* A bucket for a full row, of whose buckets the two oldest become the one that is returned. */
+static struct bucket pass_on(struct bucket *at, uint32_t count, struct bucket bucket, double n)
+{
+    if (count == 1)
+        return join(at[0], bucket, n);
+    const struct bucket joined = join(at[0], at[1], n);
+    for (uint32_t i = 2; i < count; i++)
+        at[i - 2] = at[i];
+    at[count - 2] = bucket;
+    return joined;
+}
+
+static void put(struct adwin *self, struct bucket bucket)
+{
+    uint32_t row = 0;
+    for (; self->used[row] == self->max_buckets; row++) {
         if (row + 1 == ROWS || !make_row(self, row + 1)) {
             drop_oldest(self);
-            return;
+            break;
         }
-        struct bucket *old = row_of(self, row);
-        double n = size_of(row), apart = (old[0].total - old[1].total) / n;
-        struct bucket joined = {.total = old[0].total + old[1].total,
-                                .squares = old[0].squares + old[1].squares + n * apart * apart / 2};
-        drop(self, row, 2);
-        row_of(self, row + 1)[self->used[row + 1]++] = joined;
-        if (row + 2 > self->rows)
-            self->rows = row + 2;
+        bucket = pass_on(row_of(self, row), self->max_buckets, bucket, size_of(row));
+        self->used[row]--;
     }
+    row_of(self, row)[self->used[row]++] = bucket;
+    if (row >= self->rows)
+        self->rows = row + 1;
 }
 
 static void insert(struct adwin *self, double value)
@@ -161,14 +177,13 @@ static void insert(struct adwin *self, double value)
     if (self->width == 0)
         self->origin = value;
     value -= self->origin;
-    row_of(self, 0)[self->used[0]++] = (struct bucket){.total = value};
     if (self->width > 0) {
         double apart = value - self->total / self->width;
         self->squares += self->width * apart * apart / (self->width + 1);
     }
     self->width += 1;
     self->total += value;
-    compress(self);
+    put(self, (struct bucket){.total = value});
 }
 
 /* Looks at every cut; the one that tells most is where the change is thought to have been. */
@@ -307,7 +322,7 @@ static void walk(void *state, struct codec *codec)
 static size_t more_bytes(const void *state)
 {
     const struct adwin *self = state;
-    return self->far_rows * (self->max_buckets + (size_t)1) * sizeof *self->far;
+    return self->far_rows * (size_t)self->max_buckets * sizeof *self->far;
 }
 
 static void release(void *state)

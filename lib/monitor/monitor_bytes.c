@@ -27,7 +27,7 @@ static uint64_t growth_bytes(const struct detect_params *params)
     if (takes_counts(params)) /* its reference is part of its state */
         return 0;
     return reference_buffer_bytes(number_of(params, "reference")) +
-           ADWIN_ROWS * (number_of(params, "max_buckets") ? number_of(params, "max_buckets") + 1 : 0) * BUCKET_BYTES;
+           ADWIN_ROWS * number_of(params, "max_buckets") * BUCKET_BYTES;
 }
 
 static const struct detect_params *params_of(const struct drift_rule *rule)
