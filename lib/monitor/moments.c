@@ -5,7 +5,7 @@
 
 #define ALL_LEVELS 3 /* that moments_add_all() does together */
 #define ALL_STEP (UINT64_C(1) << ALL_LEVELS)
-#define FAR_STEP 4 /* levels are made so many at a time */
+#define FAR_STEP 2 /* levels are made so many at a time */
 
 static uint32_t levels_of(const struct moments *self)
 {

@@ -23,7 +23,7 @@ static struct batch_link *links_of(const struct batch *self)
 
 static double *row_of(const struct batch *self, uint32_t row)
 {
-    return (double *)self->bounds + (size_t)LINE_NUMBERS * (self->lines + (size_t)row * self->row_lines);
+    return (double *)self->bounds + (size_t)(LINE_NUMBERS * (size_t)self->lines + (size_t)row * self->row_numbers);
 }
 
 /* --- writing down --- */
@@ -69,10 +69,10 @@ void batch_prefetch(const struct batch *self)
     for (uint32_t line = 0; line < self->lines; line++)
         __builtin_prefetch((const char *)self->bounds + (size_t)LINE * line, 1);
     const bool full = self->waiting >= self->most; /* all of it will be taken */
-    const char *row = (const char *)row_of(self, full ? 0 : self->waiting);
-    const uint32_t lines = self->row_lines * (full ? self->waiting : 1u);
-    for (uint32_t line = 0; line < lines; line++)
-        __builtin_prefetch(row + (size_t)LINE * line, 1);
+    const double *row = row_of(self, full ? 0 : self->waiting), *end = row_of(self, full ? self->waiting : self->waiting + 1);
+    for (; row < end; row += LINE_NUMBERS)
+        __builtin_prefetch(row, 1);
+    __builtin_prefetch(end - 1, 1);
 }
 
 /* --- asking --- */
@@ -162,8 +162,8 @@ static bool is_calm(const struct monitor *self, const struct metric_event *event
 static bool put_up(struct batch *self, const struct asking *asked)
 {
     const size_t bounds = asked->metrics * sizeof asked->bounds[0], links = asked->links * sizeof asked->link[0];
-    const uint32_t head = lines_of(bounds + links), row = lines_of((asked->metrics + 1) * sizeof(double));
-    const uint32_t needed = head + BATCH_EVENTS * row;
+    const uint32_t head = lines_of(bounds + links), row = asked->metrics + 1;
+    const uint32_t needed = head + lines_of(BATCH_EVENTS * row * sizeof(double));
     if (needed > self->room_lines) {
         struct batch_bounds *room = aligned_alloc(LINE, (size_t)LINE * needed);
         if (!room)
@@ -175,7 +175,7 @@ static bool put_up(struct batch *self, const struct asking *asked)
     self->metrics = (uint8_t)asked->metrics;
     self->links = (uint8_t)asked->links;
     self->lines = (uint8_t)head;
-    self->row_lines = (uint8_t)row;
+    self->row_numbers = (uint8_t)row;
     memcpy(self->bounds, asked->bounds, bounds);
     memcpy(links_of(self), asked->link, links);
     return true;
@@ -228,7 +228,7 @@ bool batch_ask(struct monitor *self, const struct metric_event *event, int64_t n
 static void column(const struct batch *self, uint32_t number, double out[BATCH_EVENTS])
 {
     const double *row = row_of(self, 0) + number;
-    for (uint32_t i = 0; i < self->waiting; i++, row += (size_t)LINE_NUMBERS * self->row_lines)
+    for (uint32_t i = 0; i < self->waiting; i++, row += self->row_numbers)
         out[i] = *row;
 }
 
@@ -263,8 +263,7 @@ void monitor_settle(struct monitor *self)
     if (batch->waiting == 0)
         return;
     settle_kpis(self);
-    metric_table_take_all(&self->metrics, batch->metrics, row_of(batch, 0), LINE_NUMBERS * batch->row_lines,
-                          batch->waiting);
+    metric_table_take_all(&self->metrics, batch->metrics, row_of(batch, 0), batch->row_numbers, batch->waiting);
     column(batch, 0, at_s);
     for (uint32_t i = 0; i < self->rules.count; i++)
         settle_rule(batch, self->rules.states[i], &self->settings->rules[i]);

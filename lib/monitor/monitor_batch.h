@@ -3,10 +3,9 @@
  * What an event touches of a model's memory has mostly left the cache since the one before: some twenty lines of
  * windows, and four to six a rule. So a monitor asks in advance between which bounds values are of no consequence: no
  * budget is broken (window_quiet()) and no rule has a word to say (detect_quiet()), whichever of the next BATCH_EVENTS
- * events it is. As long as events keep to them they are only written down, on a line of memory each; then windows and
- * rules take what waits together. An event that may be of consequence, one that is not like those before, and whoever
- * wants to look, has all of it taken first. So every decision is made at the event that it would be made at, to the
- * last bit.
+ * events it is. As long as events keep to them they are only written down, side by side; then windows and rules take
+ * what waits together. An event that may be of consequence, one that is not like those before, and whoever wants to
+ * look, has all of it taken first. So every decision is made at the event that it would be made at, to the last bit.
  *
  * Cost of an event that waits: five instructions a metric, ten more for each rule whose bounds hang on the value
  * before. To ask: about 100 instructions a rule or budget, once in BATCH_EVENTS events; where that is in vain again and
@@ -44,7 +43,7 @@ struct batch {
     uint8_t waiting, most; /* events; and how many may */
     uint8_t metrics, links;
     uint8_t lines;            /* of bounds and links, before the rows */
-    uint8_t row_lines;        /* of a row */
+    uint8_t row_numbers;      /* of a row */
     bool healthy;             /* each of the events is a healthy evaluation */
     bool eager;               /* there are rules that take them at once all the same */
     uint8_t in_vain, unasked; /* times that it was asked in vain, in a row; events before it is asked again */
@@ -73,8 +72,8 @@ void monitor_settle(struct monitor *monitor);
 void batch_prefetch(const struct batch *self);
 
 /* Bytes that it has at most: these, so many for each metric, and a link for each rule. A metric has bounds and a number
- * in each row; rows, and what stands before them, are whole lines. */
-#define BATCH_LEAST_BYTES ((BATCH_EVENTS + 1) * 64)
+ * in each row; all rows, and what stands before them, are whole lines. */
+#define BATCH_LEAST_BYTES (BATCH_EVENTS * sizeof(double) + 2 * 64)
 #define BATCH_METRIC_BYTES (sizeof(struct batch_bounds) + BATCH_EVENTS * sizeof(double))
 
 #endif
