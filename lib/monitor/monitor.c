@@ -54,16 +54,6 @@ struct monitor *monitor_room(const struct monitor_settings *settings)
     return self ? memset(self, 0, lines) : NULL;
 }
 
-/* The rules and the room for what they find: all that they need to go on without memory. */
-static int open_rules(struct monitor *self, const struct monitor_settings *settings)
-{
-    int error = rule_set_open(&self->rules, settings->rules, settings->rule_count);
-    if (error || settings->rule_count == 0)
-        return error;
-    self->trigger = calloc(1, sizeof *self->trigger);
-    return self->trigger ? 0 : -ENOMEM;
-}
-
 int monitor_new(struct monitor **self_p, const struct monitor_settings *settings)
 {
     *self_p = NULL;
@@ -82,7 +72,7 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
             self->kpis_unseen++;
     }
     self->wants_expected = monitor_expected_wanted(settings);
-    int error = open_rules(self, settings);
+    int error = rule_set_open(&self->rules, settings->rules, settings->rule_count);
     if (error)
         monitor_destroy(&self);
     *self_p = self;

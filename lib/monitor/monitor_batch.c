@@ -200,7 +200,7 @@ static bool ask(struct monitor *self, const struct metric_event *event, int64_t 
         return false;
     for (uint32_t i = 0; i < self->rules.count && asking.most > 0; i++)
         ask_rule(self->rules.states[i], &self->settings->rules[i], event, &asking);
-    if (asking.most == 0 || !put_up(&self->batch, &asking))
+    if (asking.most == 0 || (asking.eager && monitor_trigger_room(self) != 0) || !put_up(&self->batch, &asking))
         return false;
     self->batch.shape = event->shape;
     self->batch.until_ns = asking.until_ns;

@@ -200,22 +200,18 @@ static void adopt(struct monitor *self, const struct monitor_settings *settings)
     rule_set_adopt(&self->rules, settings->rules);
 }
 
-/* All that can fail: rules, windows and the room for a trigger. */
+/* All that can fail: rules and windows. */
 static int prepare(const struct monitor *old, const struct monitor_settings *settings, struct monitor *self,
                    uint32_t from[MONITOR_RULES_MAX])
 {
     const bool same_windows = old->settings->window == settings->window && same_kpis(old->settings, settings);
     int error = 0;
-    if (!old->trigger && settings->rule_count > 0 && !(self->trigger = calloc(1, sizeof *self->trigger)))
-        return -ENOMEM;
     if (same_windows)
         self->metrics = old->metrics;
     else
         error = windows_copy(&old->metrics, settings, &self->metrics);
     if (error == 0 && (error = rules_begin(old->settings, settings, &self->rules, from)) != 0 && !same_windows)
         metric_table_clear(&self->metrics);
-    if (error)
-        free(self->trigger);
     return error;
 }
 
@@ -238,7 +234,6 @@ int monitor_change(struct monitor **self_p, const struct monitor_settings *setti
     }
     *self = *old;
     self->settings = settings;
-    self->trigger = old->trigger ? old->trigger : made.trigger;
     rules_move(&old->rules, old->settings, &made.rules, from);
     self->rules = made.rules;
     if (made.metrics.slots != old->metrics.slots)

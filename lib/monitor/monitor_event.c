@@ -92,14 +92,30 @@ static int place(struct monitor *self, const struct metric_event *event, struct 
     return 0;
 }
 
+int monitor_trigger_room(struct monitor *self)
+{
+    if (!self->trigger)
+        self->trigger = malloc(sizeof *self->trigger);
+    return self->trigger ? 0 : -ENOMEM;
+}
+
 /* Takes the memory that judging the event may need, so that nothing can fail once a value has been taken. */
 static int prepare(struct monitor *self, const struct metric_event *event)
 {
     const struct monitor_settings *settings = self->settings;
-    if (!self->trigger && settings->kpi_count && self->failures >= settings->consecutive_failures - 1 &&
-        !(self->trigger = calloc(1, sizeof *self->trigger)))
+    const bool near = settings->kpi_count && self->failures >= settings->consecutive_failures - 1;
+    if ((near || settings->rule_count) && monitor_trigger_room(self) != 0)
         return -ENOMEM;
     return settings->rule_count && rule_set_prepare(&self->rules, event, self->allowance) != 0 ? -ENOMEM : 0;
+}
+
+/* Most models never trigger. */
+static void give_back(struct monitor *self)
+{
+    if (self->triggered || !self->trigger)
+        return;
+    free(self->trigger);
+    self->trigger = NULL;
 }
 
 /* The values of any event into their windows, and first the memory that these need. */
@@ -330,6 +346,7 @@ static int take(struct monitor *self, const struct metric_event *event, int64_t 
     decide_recovery(self, carried, out);
     if (self->settings->rule_count)
         judge_rules(self, event, now_ns, at_s, out);
+    give_back(self);
     return 0;
 }
 

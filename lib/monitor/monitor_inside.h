@@ -36,7 +36,7 @@ struct monitor {
     uint32_t failures;    /* evaluations in a row; a trigger begins them anew */
     uint32_t healthy;     /* evaluations in a row */
     bool judged;
-    bool triggered;      /* `trigger` holds one: room alone is none */
+    bool triggered;      /* `trigger` holds one, and stays; room alone is given back */
     bool wants_expected; /* something watches EXPECTED_METRIC */
     struct rule_set rules;
     struct trigger *trigger;
@@ -71,6 +71,9 @@ bool monitor_expected_wanted(const struct monitor_settings *settings);
 
 /* Whether each setting is within its range. */
 bool monitor_settings_valid(const struct monitor_settings *settings);
+
+/* Sees to room for a trigger. 0 or -ENOMEM. */
+int monitor_trigger_room(struct monitor *self);
 
 /* A row for a metric that is seen for the first time. METRIC_TABLE_NONE in *row_p: there is no room for it. 0 or
  * -ENOMEM. */

@@ -165,10 +165,12 @@ static void walk_last_trigger(struct monitor *self, struct codec *codec)
     codec_flag(codec, &self->triggered);
     if (codec->failed || !self->triggered)
         return;
-    if (!self->trigger && !(self->trigger = calloc(1, sizeof *self->trigger))) {
+    if (monitor_trigger_room(self) != 0) {
         codec->failed = codec->out_of_memory = true;
         return;
     }
+    if (codec_loads(codec))
+        *self->trigger = (struct trigger){0};
     walk_trigger(self->trigger, codec);
 }
 
