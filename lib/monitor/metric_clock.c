@@ -67,8 +67,7 @@ static void copy_column(const float *from, const struct window *window, float *r
 
 int metric_lay_out(struct metric_table *self, uint32_t stride, uint32_t values, uint64_t clocks)
 {
-    const size_t bytes = ((size_t)values * stride * sizeof(float) + METRIC_LINE - 1) / METRIC_LINE * METRIC_LINE;
-    float *ring = aligned_alloc(METRIC_LINE, bytes);
+    float *ring = lines_new((size_t)values * stride * sizeof *ring);
     uint32_t column = 0;
     if (!ring)
         return -ENOMEM;
@@ -79,7 +78,7 @@ int metric_lay_out(struct metric_table *self, uint32_t stride, uint32_t values, 
         if (clocks >> row & 1)
             copy_column(metric_gap(clock, 0), clock, ring + column++, stride);
     }
-    free(self->ring);
+    lines_free(self->ring);
     self->ring = ring;
     self->stride = stride;
     self->columns = column;

@@ -8,9 +8,8 @@
 #ifndef DRIFT_LIB_MONITOR_METRIC_CLOCK_H
 #define DRIFT_LIB_MONITOR_METRIC_CLOCK_H
 
+#include "lib/lines.h"
 #include "lib/monitor/metric_table.h"
-
-#define METRIC_LINE 64 /* bytes of a line of the cache */
 
 static inline uint64_t metric_bit(uint32_t row)
 {

@@ -25,9 +25,8 @@ uint32_t metric_table_find(const struct metric_table *self, struct text name, ui
 
 static int more_rows(struct metric_table *self, uint32_t room)
 {
-    static_assert(sizeof(struct metric_slot) == METRIC_LINE, "a slot is a cache line");
-    const size_t bytes = room * (sizeof *self->slots + sizeof *self->rows);
-    struct metric_slot *slots = aligned_alloc(METRIC_LINE, (bytes + METRIC_LINE - 1) / METRIC_LINE * METRIC_LINE);
+    static_assert(sizeof(struct metric_slot) == LINES_BYTES, "a slot is a cache line");
+    struct metric_slot *slots = lines_new(room * (sizeof *self->slots + sizeof *self->rows));
     if (!slots)
         return -ENOMEM;
     struct metric_row *rows = (struct metric_row *)(void *)(slots + room);
@@ -35,7 +34,7 @@ static int more_rows(struct metric_table *self, uint32_t room)
         memcpy(slots, self->slots, self->count * sizeof *slots);
         memcpy(rows, self->rows, self->count * sizeof *rows);
     }
-    free(self->slots);
+    lines_free(self->slots);
     self->slots = slots;
     self->rows = rows;
     self->room = room;
@@ -119,10 +118,10 @@ void metric_table_prefetch_places(const struct metric_table *self, uint32_t plac
     const size_t place = self->stride * sizeof(float);
     const char *first = (const char *)window_place(window, window->next),
                *start = (const char *)window_place(window, 0);
-    for (size_t at = 0; at < place * (places < left ? places : left); at += METRIC_LINE)
+    for (size_t at = 0; at < place * (places < left ? places : left); at += LINES_BYTES)
         __builtin_prefetch(first + at, 1);
     for (size_t at = 0; places > left && at < place * (places - left < window->next ? places - left : window->next);
-         at += METRIC_LINE)
+         at += LINES_BYTES)
         __builtin_prefetch(start + at, 1);
     for (const struct metric_slot *slot = self->slots, *end = slot + self->count; slot < end; slot++) {
         if (!slot->window.more)
@@ -320,8 +319,8 @@ bool metric_table_walk(struct metric_table *self, uint32_t row, struct codec *co
 void metric_table_clear(struct metric_table *self)
 {
     metric_table_cut(self, 0);
-    free(self->slots);
-    free(self->ring);
+    lines_free(self->slots);
+    lines_free(self->ring);
     free(self->names);
     *self = (struct metric_table){0};
 }

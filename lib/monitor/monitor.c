@@ -49,9 +49,8 @@ bool monitor_expected_wanted(const struct monitor_settings *s)
 struct monitor *monitor_room(const struct monitor_settings *settings)
 {
     const size_t bytes = sizeof(struct monitor) + settings->kpi_count * sizeof(struct kpi_state);
-    const size_t lines = (bytes + MONITOR_LINE - 1) / MONITOR_LINE * MONITOR_LINE;
-    struct monitor *self = aligned_alloc(MONITOR_LINE, lines);
-    return self ? memset(self, 0, lines) : NULL;
+    struct monitor *self = lines_new(bytes);
+    return self ? memset(self, 0, bytes) : NULL;
 }
 
 int monitor_new(struct monitor **self_p, const struct monitor_settings *settings)
@@ -131,7 +130,7 @@ void monitor_find_kpis(struct monitor *self)
 
 static void prefetch_rest(const struct monitor *self)
 {
-    for (size_t at = MONITOR_LINE; at < sizeof *self; at += MONITOR_LINE)
+    for (size_t at = LINES_BYTES; at < sizeof *self; at += LINES_BYTES)
         __builtin_prefetch((const char *)self + at, 1);
 }
 
@@ -299,8 +298,8 @@ void monitor_destroy(struct monitor **self_p)
         return;
     metric_table_clear(&(*self_p)->metrics);
     rule_set_close(&(*self_p)->rules);
-    free((*self_p)->batch.bounds);
+    lines_free((*self_p)->batch.bounds);
     free((*self_p)->trigger);
-    free(*self_p);
+    lines_free(*self_p);
     *self_p = NULL;
 }

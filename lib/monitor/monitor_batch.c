@@ -6,14 +6,13 @@
 
 #include "lib/monitor/monitor_inside.h"
 
-#define LINE 64        /* bytes of a line of the cache */
-#define LINE_NUMBERS 8 /* and numbers */
+#define LINE_NUMBERS 8 /* of a line of the cache */
 #define UNASKED_MOST 5 /* 2^5 events */
 #define ROUNDING 1e-15 /* of 1 - value */
 
 static uint32_t lines_of(size_t bytes)
 {
-    return (uint32_t)((bytes + LINE - 1) / LINE);
+    return (uint32_t)((bytes + LINES_BYTES - 1) / LINES_BYTES);
 }
 
 static struct batch_link *links_of(const struct batch *self)
@@ -67,7 +66,7 @@ void batch_prefetch(const struct batch *self)
     if (!self->bounds)
         return;
     for (uint32_t line = 0; line < self->lines; line++)
-        __builtin_prefetch((const char *)self->bounds + (size_t)LINE * line, 1);
+        __builtin_prefetch((const char *)self->bounds + (size_t)LINES_BYTES * line, 1);
     const bool full = self->waiting >= self->most; /* all of it will be taken */
     const double *row = row_of(self, full ? 0 : self->waiting), *end = row_of(self, full ? self->waiting : self->waiting + 1);
     for (; row < end; row += LINE_NUMBERS)
@@ -165,10 +164,10 @@ static bool put_up(struct batch *self, const struct asking *asked)
     const uint32_t head = lines_of(bounds + links), row = asked->metrics + 1;
     const uint32_t needed = head + lines_of(BATCH_EVENTS * row * sizeof(double));
     if (needed > self->room_lines) {
-        struct batch_bounds *room = aligned_alloc(LINE, (size_t)LINE * needed);
+        struct batch_bounds *room = lines_new((size_t)LINES_BYTES * needed);
         if (!room)
             return false;
-        free(self->bounds);
+        lines_free(self->bounds);
         self->bounds = room;
         self->room_lines = (uint16_t)needed;
     }

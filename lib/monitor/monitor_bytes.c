@@ -7,6 +7,7 @@
 #include "lib/monitor/monitor_inside.h"
 
 #define BLOCK 32      /* bytes that the allocator adds to a piece, and rounds it up by */
+#define ON_LINES 4    /* pieces of lines_new(): itself, what waits, rows, ring */
 #define ADWIN_ROWS 24 /* of buckets, each of two numbers */
 #define BUCKET_BYTES (2 * sizeof(double))
 
@@ -40,7 +41,7 @@ uint64_t drift_rule_bytes(const struct drift_rule *rule)
     const struct detect_params *params = params_of(rule);
     return sizeof(struct rule_state) + detect_room(params) + sizeof(struct rule_times) +
            MOMENTS_LEVELS * sizeof(moments_level) + growth_bytes(params) + sizeof(struct rule_state *) +
-           sizeof(struct batch_link) + 7 * BLOCK;
+           sizeof(struct batch_link) + LINES_BYTES + 7 * BLOCK;
 }
 
 uint64_t rule_cells_bytes(const struct drift_rule *rule, const struct detect *detect)
@@ -90,7 +91,7 @@ uint64_t monitor_metric_most_bytes(uint32_t window, bool judged)
 uint64_t monitor_least_bytes(const struct monitor_settings *settings)
 {
     uint64_t bytes = sizeof(struct monitor) + settings->kpi_count * sizeof(struct kpi_state) + sizeof(struct trigger) +
-                     BATCH_LEAST_BYTES + 6 * BLOCK;
+                     BATCH_LEAST_BYTES + ON_LINES * LINES_BYTES + 6 * BLOCK;
     for (uint32_t i = 0; i < settings->rule_count; i++)
         bytes += drift_rule_bytes(&settings->rules[i]);
     return bytes;

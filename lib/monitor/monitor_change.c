@@ -229,7 +229,7 @@ int monitor_change(struct monitor **self_p, const struct monitor_settings *setti
     struct monitor *self = monitor_room(settings);
     int error = self ? prepare(old, settings, &made, from) : -ENOMEM;
     if (error) {
-        free(self);
+        lines_free(self);
         return error;
     }
     *self = *old;
@@ -242,7 +242,7 @@ int monitor_change(struct monitor **self_p, const struct monitor_settings *setti
     self->kpis_unseen = kpis_without_row(settings, &self->metrics);
     self->wants_expected = monitor_expected_wanted(settings);
     kpis_move(old, self);
-    free(old);
+    lines_free(old);
     *self_p = self;
     return 0;
 }

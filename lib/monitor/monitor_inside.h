@@ -5,6 +5,7 @@
 #ifndef DRIFT_LIB_MONITOR_MONITOR_INSIDE_H
 #define DRIFT_LIB_MONITOR_MONITOR_INSIDE_H
 
+#include "lib/lines.h"
 #include "lib/monitor/episode.h"
 #include "lib/monitor/metric_table.h"
 #include "lib/monitor/monitor.h"
@@ -50,9 +51,7 @@ static inline uint32_t monitor_more(uint32_t count, uint32_t more)
     return count < UINT32_MAX - more ? count + more : UINT32_MAX;
 }
 
-#define MONITOR_LINE 64 /* bytes of a line of the cache */
-
-/* Zeroed memory for a monitor of these settings, on a line; NULL: there is none. */
+/* Zeroed memory for a monitor of these settings, of lines_new(); NULL: there is none. */
 struct monitor *monitor_room(const struct monitor_settings *settings);
 
 /* The first KPI of a metric, or NO_KPI. */

@@ -7,21 +7,18 @@
 #include <string.h>
 
 #include "lib/detect/detector.h"
+#include "lib/lines.h"
 
-#define LINE ((size_t)64)                  /* bytes of a line of the cache */
 #define TO_L2 2                            /* rules are too many for the first level */
 #define RATE_FIRST 100                     /* values of the first measurement: charts do not judge before */
 #define RATE_VALUES 500                    /* of each later one, */
 #define RATE_LEAST_NS INT64_C(60000000000) /* which lasts that long at least: values may come in heaps */
 
-static size_t lines(size_t bytes)
-{
-    return (bytes + LINE - 1) / LINE * LINE;
-}
+static_assert(sizeof(struct rule_state) == LINES_BYTES, "a state is a cache line");
 
 struct detect *rule_state_detect(const struct rule_state *self)
 {
-    return (struct detect *)((uintptr_t)self + lines(sizeof *self));
+    return (struct detect *)(uintptr_t)(self + 1);
 }
 
 int rule_state_new(struct rule_state **self_p, const struct drift_rule *rule)
@@ -31,7 +28,7 @@ int rule_state_new(struct rule_state **self_p, const struct drift_rule *rule)
     *self_p = NULL;
     if (!params->type || strcmp(params->type->name, rule->detector) != 0 || detect_params_check(params, NULL) != 0)
         return -EINVAL;
-    struct rule_state *self = aligned_alloc(LINE, lines(sizeof *self) + lines(detect_room(params)));
+    struct rule_state *self = lines_new(sizeof *self + detect_room(params));
     if (!self)
         return -ENOMEM;
     *self = (struct rule_state){.step = step, .errors = rule_of_errors(rule), .statistic = NAN, .threshold = NAN};
@@ -46,13 +43,12 @@ void rule_state_destroy(struct rule_state **self_p)
         return;
     detect_close(rule_state_detect(*self_p));
     rule_times_leave(*self_p);
-    free(*self_p);
+    lines_free(*self_p);
     *self_p = NULL;
 }
 
 void rule_state_prefetch(const struct rule_state *self, const struct drift_rule *rule, uint64_t index)
 {
-    static_assert(sizeof *self == LINE, "a state is a cache line");
     __builtin_prefetch(self, 1, TO_L2);
     detect_prefetch(rule_state_detect(self), &rule->params, index);
 }

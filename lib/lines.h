@@ -1,0 +1,19 @@
+/* lines.h - memory that begins on a line of the cache.
+ *
+ * For what is made many times over: aligned_alloc() leaves a piece before and one behind, over a hundred bytes a block
+ * into which little fits later, and does not take a block of the same size that was given back.
+ *
+ * Threads: any. Memory: 64 bytes more than asked for. Failure: NULL.
+ */
+#ifndef DRIFT_LIB_LINES_H
+#define DRIFT_LIB_LINES_H
+
+#include <stddef.h>
+
+#define LINES_BYTES 64 /* of one */
+
+/* So many bytes of any content; lines_free() gives them back, and does nothing with NULL. */
+void *lines_new(size_t bytes);
+void lines_free(void *at);
+
+#endif
