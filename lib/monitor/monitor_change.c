@@ -1,4 +1,5 @@
 /* A monitor takes over other settings while it runs. */
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -86,32 +87,21 @@ static uint32_t rule_before(const struct monitor_settings *old, const bool *used
     return NO_RULE;
 }
 
-/* Makes the states of the new rules: begun where they are new, empty where an old one will serve, whose number is in
+/* Makes room for the states of the new rules: begun where they are new; where an old one will serve, its number is in
  * `from`. */
 static int rules_begin(const struct monitor_settings *old, const struct monitor_settings *settings,
                        struct rule_set *out, uint32_t *from)
 {
     bool used[MONITOR_RULES_MAX] = {false};
-    *out = (struct rule_set){.rules = settings->rules};
-    if (settings->rule_count == 0)
-        return 0;
-    out->states = calloc(settings->rule_count, sizeof *out->states);
-    if (!out->states)
-        return -ENOMEM;
-    for (; out->count < settings->rule_count; out->count++) {
-        const struct drift_rule *rule = &settings->rules[out->count];
-        uint32_t before = from[out->count] = rule_before(old, used, rule);
-        int error = 0;
-        if (before == NO_RULE)
-            error = rule_state_new(&out->states[out->count], rule);
+    int error = rule_set_lay_out(out, settings->rules, settings->rule_count);
+    for (uint32_t i = 0; i < out->count; i++) {
+        from[i] = rule_before(old, used, &settings->rules[i]);
+        if (from[i] == NO_RULE)
+            rule_state_open(out->states[i], &settings->rules[i]);
         else
-            used[before] = true;
-        if (error) {
-            rule_set_close(out);
-            return error == -ENOMEM ? error : -EINVAL;
-        }
+            used[from[i]] = true;
     }
-    return 0;
+    return error;
 }
 
 static void rules_move(struct rule_set *old, const struct monitor_settings *before, struct rule_set *rules,
@@ -120,7 +110,9 @@ static void rules_move(struct rule_set *old, const struct monitor_settings *befo
     for (uint32_t i = 0; i < rules->count; i++) {
         if (from[i] == NO_RULE)
             continue;
-        rules->states[i] = old->states[from[i]];
+        const size_t bytes = rule_state_bytes(&rules->rules[i]);
+        assert(bytes == rule_state_bytes(&before->rules[from[i]]));
+        memcpy(rules->states[i], old->states[from[i]], bytes);
         old->states[from[i]] = NULL;
         if (!same_promise(&before->rules[from[i]], &rules->rules[i]))
             rule_state_keep_promise(rules->states[i], &rules->rules[i]);

@@ -6,29 +6,49 @@
 #include <stdlib.h>
 #include <string.h>
 
-int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_t count)
+#include "lib/lines.h"
+
+/* Where the first state stands, behind the places of all. */
+static size_t first_at(uint32_t count)
 {
+    return (count * sizeof(struct rule_state *) + LINES_BYTES - 1) / LINES_BYTES * LINES_BYTES;
+}
+
+int rule_set_lay_out(struct rule_set *self, const struct drift_rule *rules, uint32_t count)
+{
+    size_t at = first_at(count), bytes = at;
     *self = (struct rule_set){.rules = rules};
     if (count == 0)
         return 0;
-    self->states = calloc(count, sizeof *self->states);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!rule_state_possible(&rules[i]))
+            return -EINVAL;
+        bytes += rule_state_bytes(&rules[i]);
+    }
+    self->states = lines_new(bytes);
     if (!self->states)
         return -ENOMEM;
     for (; self->count < count; self->count++) {
-        int error = rule_state_new(&self->states[self->count], &rules[self->count]);
-        if (error) {
-            rule_set_close(self);
-            return error == -ENOMEM ? error : -EINVAL;
-        }
+        self->states[self->count] = (struct rule_state *)((char *)self->states + at);
+        at += rule_state_bytes(&rules[self->count]);
     }
     return 0;
+}
+
+int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_t count)
+{
+    int error = rule_set_lay_out(self, rules, count);
+    for (uint32_t i = 0; i < self->count; i++)
+        rule_state_open(self->states[i], &rules[i]);
+    return error;
 }
 
 void rule_set_close(struct rule_set *self)
 {
     for (uint32_t i = 0; i < self->count; i++)
-        rule_state_destroy(&self->states[i]);
-    free(self->states);
+        if (self->states[i])
+            rule_state_close(self->states[i]);
+    lines_free(self->states);
     free(self->room);
     *self = (struct rule_set){0};
 }

@@ -21,30 +21,40 @@ struct detect *rule_state_detect(const struct rule_state *self)
     return (struct detect *)(uintptr_t)(self + 1);
 }
 
-int rule_state_new(struct rule_state **self_p, const struct drift_rule *rule)
+/* The step to begin with: for the highest rate. */
+static uint16_t first_step(const struct drift_rule *rule)
 {
-    const uint16_t step = rule->step_count ? (uint16_t)(rule->step_count - 1) : 0;
-    const struct detect_params *params = rule->step_count ? &rule->steps[step] : &rule->params;
-    *self_p = NULL;
-    if (!params->type || strcmp(params->type->name, rule->detector) != 0 || detect_params_check(params, NULL) != 0)
-        return -EINVAL;
-    struct rule_state *self = lines_new(sizeof *self + detect_room(params));
-    if (!self)
-        return -ENOMEM;
-    *self = (struct rule_state){.step = step, .errors = rule_of_errors(rule), .statistic = NAN, .threshold = NAN};
-    detect_open(rule_state_detect(self), params);
-    *self_p = self;
-    return 0;
+    return rule->step_count ? (uint16_t)(rule->step_count - 1) : 0;
 }
 
-void rule_state_destroy(struct rule_state **self_p)
+static const struct detect_params *first_params(const struct drift_rule *rule)
 {
-    if (!*self_p)
-        return;
-    detect_close(rule_state_detect(*self_p));
-    rule_times_leave(*self_p);
-    lines_free(*self_p);
-    *self_p = NULL;
+    return rule->step_count ? &rule->steps[first_step(rule)] : &rule->params;
+}
+
+bool rule_state_possible(const struct drift_rule *rule)
+{
+    const struct detect_params *params = first_params(rule);
+    return params->type && strcmp(params->type->name, rule->detector) == 0 && detect_params_check(params, NULL) == 0;
+}
+
+size_t rule_state_bytes(const struct drift_rule *rule)
+{
+    const size_t bytes = sizeof(struct rule_state) + detect_room(first_params(rule));
+    return (bytes + LINES_BYTES - 1) / LINES_BYTES * LINES_BYTES;
+}
+
+void rule_state_open(struct rule_state *self, const struct drift_rule *rule)
+{
+    *self = (struct rule_state){
+        .step = first_step(rule), .errors = rule_of_errors(rule), .statistic = NAN, .threshold = NAN};
+    detect_open(rule_state_detect(self), first_params(rule));
+}
+
+void rule_state_close(struct rule_state *self)
+{
+    detect_close(rule_state_detect(self));
+    rule_times_leave(self);
 }
 
 void rule_state_prefetch(const struct rule_state *self, const struct drift_rule *rule, uint64_t index)

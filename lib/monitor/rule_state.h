@@ -1,9 +1,9 @@
 /* rule_state.h - one drift rule at work on one model.
  *
- * State and detector are one block on lines of the cache of their own, with what every value touches first; when its
- * values came is kept apart, mostly for several rules together (rule_times.h).
+ * State and detector stand one behind the other on lines of the cache of their own, with what every value touches
+ * first; when its values came is kept apart, mostly for several rules together (rule_times.h).
  *
- * Threads: belongs to its monitor's. Memory: rule_state_new() takes what is needed to go on; rule_state_take() takes
+ * Threads: belongs to its monitor's. Memory: the rule set's, which may move it as it is; rule_state_take() takes
  * more while a reference is collected, as a stream gets long, and for a first histogram or categories. Failure:
  * -ENOMEM; an event that a rule could not take is as if it had not carried the metric.
  */
@@ -34,9 +34,15 @@ struct rule_state {
 /* Its detector, which begins on a line of its own behind the state. */
 struct detect *rule_state_detect(const struct rule_state *self);
 
-/* Makes one in *self_p, which the caller owns. -EINVAL: the rule's parameters make no sense; -ENOMEM. */
-int rule_state_new(struct rule_state **self_p, const struct drift_rule *rule);
-void rule_state_destroy(struct rule_state **self_p);
+/* Whether the rule's parameters make sense. */
+bool rule_state_possible(const struct drift_rule *rule);
+
+/* Whole lines that the state of such a rule takes, detector included. */
+size_t rule_state_bytes(const struct drift_rule *rule);
+
+/* Begins one in so many bytes; gives back what it took beside them. */
+void rule_state_open(struct rule_state *self, const struct drift_rule *rule);
+void rule_state_close(struct rule_state *self);
 
 /* Asks the memory for what value number `index` will touch: of a rule that took all so far, the next. */
 void rule_state_prefetch(const struct rule_state *self, const struct drift_rule *rule, uint64_t index);
