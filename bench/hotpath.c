@@ -1,10 +1,12 @@
 /* hotpath.c - the daemon's own part of an event alone: hash, find, decode, update, without a socket.
  *
- *   hotpath MODELS MESSAGES [json|msgpack] [ROWS] [budgets|detectors]
+ *   hotpath MODELS MESSAGES [json|msgpack] [ROWS] [budgets|detectors] [large|small|thread]
  *
  * Hands pre-encoded messages to the station of the workers as ingest does, in batches of FRAME_BATCH_MAX, on one shard
  * and without threads. Prints CPU nanoseconds a message, memory a model by the difference of the resident set, and the
- * longest turn of those that make the models and let the tables grow. Under callgrind with
+ * longest turn of those that make the models and let the tables grow. The memory is put into large pages once before
+ * the clock runs, as the daemon's would be by then; not with `small`, and with `thread` by a thread meanwhile, as in the
+ * daemon, whose turns wait for it: the longest of all by the clock on the wall is printed for that. Under callgrind with
  * --toggle-collect=workers_take the count is that of the hot path alone and the same from run to run: bench/gate.py
  * holds it against bench/gate.json.
  */
@@ -14,6 +16,7 @@
 #include <unistd.h>
 
 #include "bench/traffic.h"
+#include "daemon/base/large_pages.h"
 #include "daemon/workers/workers.h"
 #include "lib/detect/reference.h"
 
@@ -97,11 +100,16 @@ static void drop_event(void *argument, struct cloud_event *event)
     cloud_event_drop(event);
 }
 
-static double cpu_seconds(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double cpu_seconds(void)
+{
+    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static double resident_bytes(void)
@@ -144,6 +152,7 @@ static struct message *encode(uint64_t models, unsigned rows, bool msgpack)
 }
 
 static double longest_s; /* of the turns that make the models, in CPU time of this thread */
+static double longest_wait_s; /* of all turns, on the wall */
 
 /* One message for each model. */
 static void lap(struct workers *workers, struct message *messages, uint64_t models, uint64_t seq, bool msgpack,
@@ -166,8 +175,9 @@ static void lap(struct workers *workers, struct message *messages, uint64_t mode
             frame->kind = FRAME_METRICS;
             frame->parts = 2;
         }
-        double began = seq == 0 ? cpu_seconds() : 0;
+        double began = seq == 0 ? cpu_seconds() : 0, began_wait = seconds_of(CLOCK_MONOTONIC);
         workers_take(workers, frames, count, now);
+        longest_wait_s = fmax(longest_wait_s, seconds_of(CLOCK_MONOTONIC) - began_wait);
         if (seq == 0)
             longest_s = fmax(longest_s, cpu_seconds() - began);
     }
@@ -176,13 +186,14 @@ static void lap(struct workers *workers, struct message *messages, uint64_t mode
 int main(int argc, char **argv)
 {
     if (argc < 3) {
-        fprintf(stderr, "usage: hotpath MODELS MESSAGES [json|msgpack] [ROWS] [budgets|detectors]\n");
+        fprintf(stderr, "usage: hotpath MODELS MESSAGES [json|msgpack] [ROWS] [budgets|detectors] [large|small|thread]\n");
         return 64;
     }
     uint64_t models = strtoull(argv[1], NULL, 10), want = strtoull(argv[2], NULL, 10);
     bool msgpack = argc > 3 && strcmp(argv[3], "msgpack") == 0;
     unsigned rows = argc > 4 ? (unsigned)atoi(argv[4]) : 1;
     const bool detectors = argc > 5 && strcmp(argv[5], "detectors") == 0;
+    const char *pages = argc > 6 ? argv[6] : "large";
     if (detectors)
         add_rules();
     struct message *messages = encode(models, rows, msgpack);
@@ -191,7 +202,11 @@ int main(int argc, char **argv)
         .settings = settings_for, .notice = drop_notice, .event = drop_event, .source = "driftd/bench"};
     struct workers *workers;
     struct frame frames[FRAME_BATCH_MAX];
+    struct large_pages *thread = NULL;
+    struct large_pages_figures large = {.bytes = 0};
     if (workers_new(&workers, &options, &ports) < 0)
+        return 1;
+    if (strcmp(pages, "thread") == 0 && large_pages_start(&thread) < 0)
         return 1;
     for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
         frame_init(&frames[i]);
@@ -200,17 +215,24 @@ int main(int argc, char **argv)
     const uint64_t before_laps = models > 100000 ? 2 : detectors ? LAPS_REFERENCE : LAPS_BEFORE;
     for (; seq < before_laps; seq++)
         lap(workers, messages, models, seq, msgpack, frames);
+    if (strcmp(pages, "large") == 0)
+        large_pages_pass(&large); /* where there are any */
     double cpu = cpu_seconds();
     uint64_t laps = (want + models - 1) / models;
     for (uint64_t i = 0; i < laps; i++, seq++)
         lap(workers, messages, models, seq, msgpack, frames);
     cpu = cpu_seconds() - cpu;
+    if (thread)
+        large_pages_figures(thread, &large);
+    large_pages_stop(&thread);
     struct workers_sums sums = workers_sums(workers);
     uint64_t events = seq * models * rows;
     printf(
-        "{\"messages\": %llu, \"cpu_ns\": %.1f, \"bytes_a_model\": %.0f, \"longest_turn_us\": %.0f, \"told\": %llu}\n",
+        "{\"messages\": %llu, \"cpu_ns\": %.1f, \"bytes_a_model\": %.0f, \"longest_turn_us\": %.0f, "
+        "\"longest_wait_us\": %.0f, \"large_mb\": %.0f, \"slowest_piece_us\": %.0f, \"told\": %llu}\n",
         (unsigned long long)(laps * models), laps ? cpu * 1e9 / (double)(laps * models) : 0.0,
-        (resident_bytes() - before) / (double)models, longest_s * 1e6, (unsigned long long)told);
+        (resident_bytes() - before) / (double)models, longest_s * 1e6, longest_wait_s * 1e6, (double)large.bytes / 1e6,
+        (double)large.slowest_ns / 1e3, (unsigned long long)told);
     if (sums.events != events || sums.dropped || sums.lost) {
         fprintf(stderr, "hotpath: %llu events of %llu, dropped %llu, lost %llu\n", (unsigned long long)sums.events,
                 (unsigned long long)events, (unsigned long long)sums.dropped, (unsigned long long)sums.lost);

@@ -11,6 +11,17 @@ int64_t memory_limit_of_machine(void)
     return pages > 0 && page > 0 ? (int64_t)pages * page : MEMORY_NO_LIMIT;
 }
 
+int64_t memory_resident(void)
+{
+    long long pages = 0;
+    FILE *in = fopen("/proc/self/statm", "re");
+    if (in && fscanf(in, "%*s %lld", &pages) != 1)
+        pages = 0;
+    if (in)
+        fclose(in);
+    return pages * sysconf(_SC_PAGE_SIZE);
+}
+
 /* "max", or nothing that can be read, is no limit. */
 static int64_t read_limit(const char *folder, const char *file)
 {

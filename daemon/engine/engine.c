@@ -208,6 +208,7 @@ static int start_threads(struct engine *self)
     struct control_ports control = engine_control_ports(self);
     struct ingest_sink sink = {
         .argument = self->workers, .take = workers_take, .turn = workers_turn, .fd = workers_fd(self->workers)};
+    engine_memory_enlarge(self);
     int rc = observe_start(self->observe);
     if (rc == 0 && self->tap)
         rc = tap_start(self->tap);
@@ -347,6 +348,7 @@ static void stop_all(struct engine *self, int status)
     atomic_store(&self->reload.cancelled, true);
     if (self->control)
         control_stop(self->control);
+    large_pages_stop(&self->large_pages); /* which nobody asks for figures any more */
     if (self->checkpoint)
         checkpoint_stop(self->checkpoint);
     if (self->ingest)

@@ -9,10 +9,9 @@
  * of it is free again, which does not leave the resident set by itself: it walks all free pieces, a tenth of a second
  * where half of 100,000 models have gone, with its heap locked, and so is not asked often. What waits in libzmq's
  * queues is in it: memory that peers fill is memory that models cannot have. */
+#include <errno.h>
 #include <malloc.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/base/log.h"
 #include "daemon/base/memory_limit.h"
@@ -182,18 +181,6 @@ static void tell(struct engine *self, uint64_t refused, int64_t now_ns)
     }
 }
 
-/* 0: it cannot be read. */
-static int64_t resident_bytes(void)
-{
-    long long pages = 0;
-    FILE *in = fopen("/proc/self/statm", "re");
-    if (in && fscanf(in, "%*s %lld", &pages) != 1)
-        pages = 0;
-    if (in)
-        fclose(in);
-    return pages * sysconf(_SC_PAGE_SIZE);
-}
-
 /* What it has given out, and somebody has. */
 static int64_t allocator_bytes(struct memory *memory, int64_t now_ns)
 {
@@ -209,7 +196,7 @@ void engine_memory_look(struct engine *self, int64_t now_ns)
     if (now_ns - memory->looked_ns < LOOK_EVERY_NS)
         return;
     memory->looked_ns = now_ns;
-    const int64_t resident = resident_bytes();
+    const int64_t resident = memory_resident();
     if ((double)resident < memory->kept) {
         atomic_store(&memory->in_use, resident);
         ceiling_close(&memory->ceiling, false);
@@ -221,12 +208,32 @@ void engine_memory_look(struct engine *self, int64_t now_ns)
     tell(self, ceiling_refused(&memory->ceiling), now_ns);
 }
 
+/* They are no station: nobody misses them, and the watchdog does not ask for them. */
+void engine_memory_enlarge(struct engine *self)
+{
+    const int rc = large_pages_start(&self->large_pages);
+    if (rc < 0)
+        log_info("memory stays in small pages; nothing but speed is lost",
+                 LOG_TEXT("why", rc == -ENOTSUP ? "the kernel has no large pages to ask for (Linux 6.1, "
+                                                  "transparent_hugepage not set to never)"
+                                                : strerror(-rc)));
+}
+
+static json_t *large_pages_facts(const struct engine *self)
+{
+    struct large_pages_figures figures = {.bytes = 0};
+    if (self->large_pages)
+        large_pages_figures(self->large_pages, &figures);
+    return json_pack("{s:I, s:I, s:f}", "bytes", (json_int_t)figures.bytes, "failed", (json_int_t)figures.failed,
+                     "slowest_ms", (double)figures.slowest_ns / 1e6);
+}
+
 json_t *engine_memory_facts(struct engine *self)
 {
     const struct memory *memory = &self->memory;
     const struct ceiling *ceiling = &memory->ceiling;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b}", "ceiling", (json_int_t)atomic_load(&memory->told_kept), "in_use",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "ceiling", (json_int_t)atomic_load(&memory->told_kept), "in_use",
                      (json_int_t)atomic_load(&memory->in_use), "models_most", (json_int_t)ceiling_most(ceiling),
                      "models", (json_int_t)ceiling_used(ceiling), "refused", (json_int_t)ceiling_refused(ceiling),
-                     "full", (int)atomic_load(&memory->full));
+                     "full", (int)atomic_load(&memory->full), "large_pages", large_pages_facts(self));
 }

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "daemon/base/ceiling.h"
+#include "daemon/base/large_pages.h"
 #include "daemon/checkpoint/checkpoint.h"
 #include "daemon/control/control.h"
 #include "daemon/dispatch/dispatch.h"
@@ -148,6 +149,7 @@ struct engine {
     atomic_uint restored;           /* models that the store knew at the start */
 
     struct memory memory;
+    struct large_pages *large_pages; /* NULL: the kernel has none */
 
     struct pulse pulses[HEARTS_MAX];
     uint32_t pulse_count;
@@ -210,6 +212,8 @@ void engine_memory_say(const struct engine *self);
 void engine_memory_renew(struct engine *self);
 /* Once a second: measures, and says when nothing new can be made. Facts for the status: any thread. */
 void engine_memory_look(struct engine *self, int64_t now_ns);
+/* Has what there is of it, and comes, put into large pages from now on, where the kernel can. */
+void engine_memory_enlarge(struct engine *self);
 json_t *engine_memory_facts(struct engine *self);
 
 /* engine_ports.c: the functions by which stations reach one another. */

@@ -114,6 +114,11 @@ static void write_line(struct page *page, const json_t *status)
     plain(page, COUNTER, "driftd_memory_refused",
           "Models, metrics and the like that were not made because memory was at its ceiling.",
           number(memory, "refused"));
+    const json_t *large = json_object_get(memory, "large_pages");
+    plain(page, GAUGE, "driftd_memory_large_pages_bytes", "Memory in large pages, as last looked at.",
+          number(large, "bytes"));
+    plain(page, COUNTER, "driftd_memory_large_pages_failed",
+          "Pieces of 2 MiB that the kernel could not put into a large page.", number(large, "failed"));
     family(page, COUNTER, "driftd_dropped", "Events and messages dropped at the door, by reason.");
     for (int i = 0; i < DROP_REASONS; i++) {
         const char *reason = metric_drop_name((enum metric_drop)i);

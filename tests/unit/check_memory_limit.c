@@ -102,12 +102,27 @@ START_TEST(what_cannot_be_read_is_no_limit)
 }
 END_TEST
 
+START_TEST(what_is_in_memory)
+{
+    const size_t size = 8 << 20;
+    const int64_t before = memory_resident();
+    char *bytes = malloc(size);
+    ck_assert_ptr_nonnull(bytes);
+    memset(bytes, 1, size);
+    ck_assert_int_gt(before, 0);
+    ck_assert_int_ge(memory_resident() - before, (int64_t)size * 3 / 4);
+    ck_assert_int_eq(bytes[size - 1], 1);
+    free(bytes);
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("memory_limit");
     tcase_add_checked_fixture(cases, enter, leave);
     tcase_add_test(cases, the_least_of_a_group_and_those_above_it);
     tcase_add_test(cases, hierarchies_of_version_1);
+    tcase_add_test(cases, what_is_in_memory);
     tcase_add_test(cases, what_cannot_be_read_is_no_limit);
     Suite *suite = suite_create("memory_limit");
     suite_add_tcase(suite, cases);
