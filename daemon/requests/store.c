@@ -1,5 +1,6 @@
 #include "daemon/requests/store_inside.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -176,7 +177,12 @@ void put_moment(struct cursor *cursor, struct moment moment)
 void store_finish(struct cursor *cursor)
 {
     sqlite3_reset(cursor->statement);
-    sqlite3_clear_bindings(cursor->statement);
+}
+
+/* What was bound stays so, and may be gone: a statement is begun with each of its parameters bound anew. */
+static void check_bound(const struct cursor *cursor)
+{
+    assert(sqlite3_stmt_busy(cursor->statement) || cursor->at == sqlite3_bind_parameter_count(cursor->statement));
 }
 
 void store_execute(struct cursor *cursor)
@@ -184,6 +190,7 @@ void store_execute(struct cursor *cursor)
     struct store *self = cursor->store;
     if (!self->error) {
         failpoint("before_row");
+        check_bound(cursor);
         int rc = sqlite3_step(cursor->statement);
         self->error = store_error_of(self, rc);
     }
@@ -192,6 +199,7 @@ void store_execute(struct cursor *cursor)
 
 int store_next(struct cursor *cursor)
 {
+    check_bound(cursor);
     int rc = sqlite3_step(cursor->statement);
     cursor->at = 0;
     if (rc == SQLITE_ROW)
