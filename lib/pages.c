@@ -57,6 +57,8 @@ static void *add_area(uint32_t words)
         return NULL;
     area->pages = (char *)(((uintptr_t)area + head + PAGES_BYTES - 1) / PAGES_BYTES * PAGES_BYTES);
     area->words = words;
+    /* They come and go one by one: a large page of the kernel's would be taken apart again. */
+    madvise(area->pages, (size_t)words * WORD_PAGES * PAGES_BYTES, MADV_NOHUGEPAGE);
     atomic_init(&area->idle_count, words * WORD_PAGES - 1);
     atomic_init(&area->hint, 0);
     for (uint32_t word = 0; word < words; word++)
