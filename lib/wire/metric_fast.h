@@ -26,7 +26,7 @@ const unsigned char *fast_msgpack(struct metric_decoder *self, struct fast_event
 
 /* metric_shape_json.c and metric_shape_msgpack.c: the same for an event of a shape. In JSON the last byte before `end`
  * is a bracket, and 16 bytes at least stand before it. */
-const unsigned char *shape_json(struct metric_decoder *self, const struct shape *shape, const unsigned char *at,
+const unsigned char *shape_json(struct metric_decoder *self, struct shape *shape, const unsigned char *at,
                                 const unsigned char *end, struct fast_event *out);
 const unsigned char *shape_msgpack(struct metric_decoder *self, const struct shape *shape, const unsigned char *at,
                                    const unsigned char *end, struct fast_event *out);

@@ -5,7 +5,7 @@
  * well-formed value costs the whole message. docs/protocol.md has the rules.
  *
  * Threads: a decoder belongs to one thread. Memory: the message that metric_decode() fills borrows from the payload and
- * from the decoder, until the next call. A decoder holds 230 KiB, up to 64 shapes of mostly 1 KiB (metric_shape.h), and up
+ * from the decoder, until the next call. A decoder holds 230 KiB, up to 64 shapes of mostly 1.5 KiB (metric_shape.h), and up
  * to 10 MiB of what earlier messages needed. An ordinary message takes two to three times its size; the worst (empty
  * objects, columns of one-byte numbers) 240 times, which the next call gives back. Nothing is ever taken by a length that a payload only claims. Failure: only -ENOMEM;
  * bad input is counted, not an error.

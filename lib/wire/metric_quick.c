@@ -99,7 +99,7 @@ static const unsigned char *read_event(struct metric_decoder *self, const unsign
     struct fast_event *event = &self->fast;
     if (!open_event(self))
         return NULL;
-    const struct shape *shape = shape_at(&self->shapes, *place);
+    struct shape *shape = shape_at(&self->shapes, *place);
     const unsigned char *after = NULL;
     if (shape)
         after = *at == '{' ? shape_json(self, shape, at, end, event) : shape_msgpack(self, shape, at, end, event);
@@ -136,9 +136,9 @@ static const unsigned char *read_row(struct metric_decoder *self, const unsigned
 }
 
 /* The shape that the next row is likely to have, where it is that of the row before; NULL: it is not. */
-static const struct shape *shape_again(const struct metric_decoder *self, uint16_t place)
+static struct shape *shape_again(const struct metric_decoder *self, uint16_t place)
 {
-    const struct shape *shape = shape_at(&self->shapes, place);
+    struct shape *shape = shape_at(&self->shapes, place);
     if (!shape || (shape->next && shape->next != place))
         return NULL;
     return self->model != NULL || (shape->carried >> MEMBER_MODEL & 1) ? shape : NULL;
@@ -148,7 +148,7 @@ static const struct shape *shape_again(const struct metric_decoder *self, uint16
 static const unsigned char *read_alike_json(struct metric_decoder *self, const unsigned char *at,
                                             const unsigned char *end, uint16_t place)
 {
-    const struct shape *shape = shape_again(self, place);
+    struct shape *shape = shape_again(self, place);
     while (shape && end - at > 2 && at[0] == ',' && at[1] == '{' && open_event(self)) {
         const unsigned char *after = shape_json(self, shape, at + 1, end, &self->fast);
         if (after == NULL)

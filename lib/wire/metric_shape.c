@@ -32,7 +32,8 @@ static bool add(struct draft *self, const unsigned char *first, const unsigned c
         return false;
     struct shape_member *out = &self->at[self->count];
     self->literal[self->count++] = first;
-    *out = (struct shape_member){.at = (uint32_t)self->bytes, .len = (uint8_t)len, .value = (uint8_t)value};
+    *out = (struct shape_member){
+        .at = (uint32_t)self->bytes, .len = (uint8_t)len, .value = (uint8_t)value, .number.end = 1};
     if (self->reach < len + 9)
         self->reach = (uint16_t)(len + 9);
     self->bytes += len;

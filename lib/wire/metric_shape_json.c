@@ -54,10 +54,45 @@ static inline uint64_t without_point(uint64_t eight, uint64_t others)
     return eight ^ ((eight ^ eight << 8) & (others ^ (others - 1)));
 }
 
+/* A number without a sign that is written as one before, and so exact as take_number() has it. The byte behind it is no
+ * digit; it is looked at as what stands before the next value. A byte beyond 0x7f may set high bits of those behind it,
+ * but its own is set as well: it is no part of the number, and nothing behind it is looked at. */
+static inline bool take_again(const struct shape_number *as, uint64_t eight, const unsigned char **at_p, double *out)
+{
+    eight ^= as->zeros;
+    if ((((eight + as->over) | eight) & as->look) != as->end || (eight & 0xff) < as->least)
+        return false;
+    const uint64_t whole = eight & as->whole; /* it moves over the point */
+    *out = (double)(int64_t)number_of((eight ^ whole ^ whole << 8) << as->up) / as->tens;
+    *at_p += as->len;
+    return true;
+}
+
+/* A number was written otherwise: once is no reason to expect the next one so. */
+static void remember(struct shape_number *out, size_t whole, size_t len)
+{
+    const uint8_t written = (uint8_t)(8 * whole + len);
+    if (out->other != written) {
+        out->other = written;
+        return;
+    }
+    const size_t before = 8 * (whole & 7), behind = 8 * (len & 7); /* bits; both are below eight bytes */
+    const uint64_t point = UINT64_C(0xff) << before;
+    *out = (struct shape_number){.zeros = EACH_BYTE * '0' ^ (EACH_BYTE * ('0' ^ '.') & point),
+                                 .over = EACH_BYTE * 0x76 ^ (EACH_BYTE * (0x76 ^ 0x7f) & point),
+                                 .look = HIGH_BITS >> (56 - behind),
+                                 .end = UINT64_C(0x80) << behind,
+                                 .whole = (UINT64_C(1) << before) - 1,
+                                 .tens = tens_by_point[len - whole],
+                                 .len = (uint8_t)len,
+                                 .up = (uint8_t)(64 - behind),
+                                 .least = whole > 1};
+}
+
 /* A number without a sign that has a point and ends within the eight bytes at *at_p: exact, since both factors are
  * doubles and one operation rounds once (Clinger, PLDI 1990). False: it is another, or none. What follows a number is
  * looked at as what stands before the next value. */
-static inline bool take_number(uint64_t eight, const unsigned char **at_p, double *out)
+static inline bool take_number(uint64_t eight, struct shape_number *as, const unsigned char **at_p, double *out)
 {
     const unsigned char *at = *at_p;
     eight ^= EACH_BYTE * '0';
@@ -69,6 +104,8 @@ static inline bool take_number(uint64_t eight, const unsigned char **at_p, doubl
         return false;
     *out = (double)(int64_t)number_of(without_point(eight, others) << (-bits & 63)) / tens_by_point[bits / 8 - whole];
     *at_p = at + bits / 8;
+    if (bits / 8 > whole + 1)
+        remember(as, whole, bits / 8);
     return true;
 }
 
@@ -152,9 +189,10 @@ static const unsigned char *behind_space(const unsigned char *at, const unsigned
 /* Any other number than those of take_number(). */
 static const unsigned char *other_number(const unsigned char *first, const unsigned char *end, double *out)
 {
+    struct shape_number padded = {0};
     if (*first <= ' ') {
         first = behind_space(first, end);
-        if (take_number(eight_at(first, end), &first, out))
+        if (take_number(eight_at(first, end), &padded, &first, out))
             return first;
     }
     const unsigned char *after = take_long(first, end, out);
@@ -193,11 +231,11 @@ static inline const unsigned char *other_value(struct metric_decoder *self, stru
                : NULL;
 }
 
-const unsigned char *shape_json(struct metric_decoder *self, const struct shape *shape, const unsigned char *at,
+const unsigned char *shape_json(struct metric_decoder *self, struct shape *shape, const unsigned char *at,
                                 const unsigned char *end, struct fast_event *out)
 {
     struct metric *metric = out->metrics;
-    for (const struct shape_member *member = shape->at;; member++) {
+    for (struct shape_member *member = shape->at;; member++) {
         const bool last = shape_ends(shape, at, end);
         if (!shape_here(shape, member, at, end))
             return NULL;
@@ -212,7 +250,8 @@ const unsigned char *shape_json(struct metric_decoder *self, const struct shape 
                 return NULL;
             continue;
         }
-        if (!take_number(last ? eight_at(at, end) : eight_of(at), &at, &number)) {
+        const uint64_t eight = last ? eight_at(at, end) : eight_of(at);
+        if (!take_again(&member->number, eight, &at, &number) && !take_number(eight, &member->number, &at, &number)) {
             at = other_number(at, end, &metric->number);
             if (!at || !(metric->number >= member->least))
                 return NULL;

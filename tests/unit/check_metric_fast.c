@@ -243,6 +243,27 @@ START_TEST(every_number_says_the_same)
 END_TEST
 
 /* More names than the decoder can know: it forgets and goes on. */
+/* Numbers that follow one another in a shape: each is tried as one that is written as the one before. */
+START_TEST(numbers_that_look_alike_say_the_same)
+{
+    static const char *const numbers[] = {"0.5",     "1.5",     "0.25",   "9.75",    "12.5",    "02.5",   "00.5",   "12.34",
+                                          "123.45",  "12345.6", "1.23456", "1.5e2",  "1.5.2",   "1,25",   "1-25",   "1.2x",
+                                          "1.\xb2",  "1\xae" "25", "1.",   ".5",      "1/5",     "1:5",    "1.:",    "-0.5",
+                                          " 1.5",    "1.5 ",    "1234567", "1.234567", "12.34567", "0.1234567890123456"};
+    const size_t count = sizeof numbers / sizeof numbers[0];
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < count; k++) {
+            char before[64], json[64];
+            snprintf(before, sizeof before, "{\"metric\":%s,\"b\":%s}", numbers[i], numbers[k]);
+            snprintf(json, sizeof json, "{\"metric\":%s,\"b\":%s}", numbers[k], numbers[i]);
+            learn(before, strlen(before));
+            same(json);
+            same(before);
+        }
+    }
+}
+END_TEST
+
 START_TEST(any_number_of_names_is_read)
 {
     for (uint32_t i = 0; i < 3000; i++) {
@@ -341,6 +362,7 @@ int main(void)
     tcase_add_test(tests, every_cut_says_the_same);
     tcase_add_test(tests, every_changed_byte_says_the_same);
     tcase_add_test(tests, every_number_says_the_same);
+    tcase_add_test(tests, numbers_that_look_alike_say_the_same);
     tcase_add_test(tests, any_number_of_names_is_read);
     tcase_add_test(tests, forgetting_changes_nothing);
     tcase_add_test(tests, shapes_that_take_turns_say_the_same);
