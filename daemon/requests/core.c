@@ -265,6 +265,7 @@ bool core_turn(struct core *self, struct now now)
         return false;
     self->now = (struct moment){.steady_ns = now.steady_ns, .wall_s = now.wall_s};
     self->again = false;
+    self->fleet_known = false;
     offers_begin(self);
     self->error = 0;
     bool writable = !self->full || now.steady_ns >= self->retry_ns;
@@ -350,6 +351,7 @@ void core_destroy(struct core **self_p)
     free(json_write_take(&self->data));
     free(json_write_take(&self->event));
     free(self->silences);
+    free(self->fleet);
     free(self->outlets);
     free(self->closed);
     store_close(&self->store);

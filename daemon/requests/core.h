@@ -140,6 +140,8 @@ struct core {
     struct requests_renewal *renewal; /* of the options, which the next turn takes over; NULL: none */
     bool choose_due;                  /* core_choose_anew() is */
     bool ended;                       /* the station cannot go on */
+    struct history_row *fleet; /* the fleet's sums of each strategy, while `fleet_known` */
+    bool fleet_known;          /* until the turn is over, an attempt is counted or the strategies change */
     struct json_write data, event;    /* where these are written; the memory stays for the next */
 };
 

@@ -262,6 +262,7 @@ bool core_renew(struct core *self)
     struct queue *queue = NULL;
     if (exchange(self, &self->renewal->options, &queue) < 0)
         return false;
+    self->fleet_known = false;
     each_live(self, leave_queue);
     queue_destroy(&self->queue);
     self->queue = queue;

@@ -12,6 +12,32 @@
 
 /* -- the choice ------------------------------------------------------------------------------------------------------ */
 
+/* The fleet's sums are read once for all choices of a turn. */
+static int take_fleet(struct core *self, struct history_row *rows)
+{
+    const struct requests_options *options = &self->options;
+    if (!self->fleet_known) {
+        struct history_row *fleet = reallocarray(self->fleet, options->strategy_count, sizeof *fleet);
+        if (!fleet)
+            return -ENOMEM;
+        self->fleet = fleet;
+        memset(fleet, 0, options->strategy_count * sizeof *fleet);
+        int rc = store_get_fleet(self->store, options->strategies, options->strategy_count, fleet);
+        if (rc < 0)
+            return rc;
+        self->fleet_known = true;
+    }
+    for (uint32_t i = 0; i < options->strategy_count; i++)
+        rows[i].fleet = self->fleet[i].fleet;
+    return 0;
+}
+
+static void put_tally(struct core *self, struct text family, const char *strategy, const struct history_row *row)
+{
+    store_put_tally(self->store, family, strategy, row);
+    self->fleet_known = false;
+}
+
 static struct history_row *rows_of(struct core *self, const struct strategy_context *context)
 {
     const struct requests_options *options = &self->options;
@@ -24,7 +50,7 @@ static struct history_row *rows_of(struct core *self, const struct strategy_cont
     int rc = first ? 0
                    : store_get_tallies(self->store, context->family, options->strategies, options->strategy_count, rows);
     if (rc >= 0)
-        rc = store_get_fleet(self->store, options->strategies, options->strategy_count, rows);
+        rc = take_fleet(self, rows);
     if (rc < 0)
         core_fail(self, rc);
     return rows;
@@ -81,7 +107,7 @@ static void count(struct core *self, struct text family, const struct store_outc
     if (rc < 0)
         core_fail(self, rc);
     history_count(&row, outcome->recovery, outcome->gpu_hours);
-    store_put_tally(self->store, family, outcome->strategy, &row);
+    put_tally(self, family, outcome->strategy, &row);
 }
 
 void learn_ended(struct core *self, const struct request *request, const struct feedback *report,
@@ -186,7 +212,7 @@ static void set_recovery(struct core *self, const struct request *request, struc
     else
         history_correct(&row, outcome->recovery, recovery);
     outcome->recovery = recovery;
-    store_put_tally(self->store, family, outcome->strategy, &row);
+    put_tally(self, family, outcome->strategy, &row);
     store_measured(self->store, outcome);
 }
 

@@ -35,13 +35,18 @@ static const char *train(const char *model, const char *say, const char *more)
     return id;
 }
 
-static void show(const char *model, const char *metric, double observed, uint64_t n)
+static void put_shown(const char *model, const char *metric, double observed, uint64_t n)
 {
     struct retrain_notice *notice = rig_notice(&rig, NOTICE_SHOWN, model);
     snprintf(notice->trigger.metric, sizeof notice->trigger.metric, "%s", metric);
     notice->trigger.observed = observed;
     notice->trigger.n = n;
     rig_put(&rig, notice);
+}
+
+static void show(const char *model, const char *metric, double observed, uint64_t n)
+{
+    put_shown(model, metric, observed, n);
     rig_turn(&rig);
 }
 
@@ -97,6 +102,23 @@ START_TEST(a_new_version_shows_what_was_gained)
     ck_assert_double_eq_tol(previous("gain"), 0.21, 1e-6);
     ck_assert_double_eq_tol(previous("gpu_hours"), 2, 1e-9);
     ck_assert(job_says(" of 1 attempts here, 0.75 of 1 in the fleet"));
+}
+END_TEST
+
+/* The fleet's sums are read once a turn, and anew when the turn has changed them. */
+START_TEST(a_choice_knows_what_its_turn_has_counted)
+{
+    train("p/n/v1", "done", "\"version\": \"v2\", \"metrics\": {\"accuracy\": 0.95}");
+    rig_put(&rig, rig_trigger_notice(&rig, "q/n/v", 0.3));
+    put_shown("p/n/v2", "accuracy", 0.66, 64);
+    rig_put(&rig, rig_trigger_notice(&rig, "r/n/v", 0.3));
+    rig_turn(&rig);
+    json_t *answer = rig_ask(&rig, "{\"do\": \"requests\", \"most\": 2}"), *list = json_object_get(answer, "requests");
+    const char *after = json_string_value(json_object_get(json_array_get(list, 0), "strategy_reason"));
+    const char *before = json_string_value(json_object_get(json_array_get(list, 1), "strategy_reason"));
+    ck_assert_msg(strstr(before, " 1 of 1 in the fleet") != NULL, "%s", before);
+    ck_assert_msg(strstr(after, " 0.5 of 1 in the fleet") != NULL, "%s", after);
+    json_decref(answer);
 }
 END_TEST
 
@@ -226,6 +248,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, begin, finish);
     tcase_add_test(tests, a_new_version_shows_what_was_gained);
+    tcase_add_test(tests, a_choice_knows_what_its_turn_has_counted);
     tcase_add_test(tests, a_claim_stands_until_something_is_seen);
     tcase_add_test(tests, a_new_version_that_fails_at_once_has_shown_it);
     tcase_add_test(tests, without_a_new_version_the_model_itself_counts);
