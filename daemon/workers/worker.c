@@ -27,10 +27,12 @@ static void sleep_until_lent(struct worker *self)
     ring_awake(self->ring);
 }
 
-/* The letter wakes ingest, which may sleep. */
+/* Not where a stop has come meanwhile, for which the thread has it again. The letter wakes ingest, which may sleep. */
 static void give_back(struct worker *self)
 {
-    atomic_store_explicit(&self->runner, RUNNER_INGEST, memory_order_release);
+    int runner = RUNNER_RECALLED;
+    if (!atomic_compare_exchange_strong(&self->runner, &runner, RUNNER_INGEST))
+        return;
     (void)inbox_put(shard_inbox(self->shard), (struct letter){.kind = LETTER_RETURNED});
 }
 

@@ -311,6 +311,36 @@ START_TEST(a_full_ring_that_nobody_empties_is_taken_by_who_fills_it)
 }
 END_TEST
 
+/* The daemon stops while the thread is about to give the shard back: it ends all the same, and nothing is left. */
+START_TEST(a_stop_overtakes_a_recall)
+{
+    const struct now now = {.steady_ns = 1000 * S, .wall_s = 1.8e9};
+    for (int round = 0; round < 1000; round++) {
+        struct worker worker = {.runner = RUNNER_THREAD};
+        atomic_uint models = 0;
+        const struct shard_options options = {
+            .shards = 1, .max_message_bytes = 1000, .max_future_s = 300, .max_models = 1, .model_count = &models};
+        ck_assert_int_eq(shard_new(&worker.shard, &options, &ports), 0);
+        ck_assert_int_eq(ring_new(&worker.ring, 64), 0);
+        ck_assert_int_eq(worker_start(&worker, 0), 0);
+        for (int i = 0; i < round % 40; i++) {
+            struct frame frame = frame_of(FRAME_METRICS, "metrics/p/m/v", "{\"accuracy\":0.9}");
+            worker_put(&worker, &frame, now);
+            ring_publish(worker.ring);
+            frame_close(&frame);
+        }
+        worker_recall(&worker);
+        for (volatile int wait = round * 7919 % 20000; wait > 0; wait--)
+            ; /* the stop comes before, in the middle of, or behind what the thread does */
+        worker_stop_begin(&worker);
+        worker_stop_finish(&worker);
+        ck_assert_uint_eq(shard_events(worker.shard), (uint64_t)(round % 40));
+        ring_destroy(&worker.ring);
+        shard_destroy(&worker.shard);
+    }
+}
+END_TEST
+
 /* Letters are taken by whoever runs the shard; the last ones by the thread, as there is no ingest any more. */
 START_TEST(a_thread_that_was_never_lent_to_ends)
 {
@@ -339,6 +369,7 @@ int main(void)
     tcase_add_checked_fixture(lent, enter_lent, leave);
     tcase_add_test(lent, a_busy_shard_is_lent_to_a_thread_and_comes_back);
     tcase_add_test(lent, a_full_ring_that_nobody_empties_is_taken_by_who_fills_it);
+    tcase_add_test(lent, a_stop_overtakes_a_recall);
     tcase_add_test(lent, a_thread_that_was_never_lent_to_ends);
     suite_add_tcase(suite, lent);
     return run_suite(suite);
