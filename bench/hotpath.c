@@ -13,10 +13,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "bench/traffic.h"
 #include "daemon/base/large_pages.h"
+#include "daemon/base/memory_limit.h"
 #include "daemon/workers/workers.h"
 #include "lib/detect/reference.h"
 
@@ -112,16 +112,6 @@ static double cpu_seconds(void)
     return seconds_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
-static double resident_bytes(void)
-{
-    long pages = 0;
-    FILE *file = fopen("/proc/self/statm", "r");
-    if (!file || fscanf(file, "%*s %ld", &pages) != 1)
-        abort();
-    fclose(file);
-    return (double)pages * (double)sysconf(_SC_PAGESIZE);
-}
-
 struct message {
     char *payload;
     size_t len, seq_at;
@@ -210,7 +200,7 @@ int main(int argc, char **argv)
         return 1;
     for (uint32_t i = 0; i < FRAME_BATCH_MAX; i++)
         frame_init(&frames[i]);
-    double before = resident_bytes();
+    const int64_t before = memory_resident();
     uint64_t seq = 0;
     const uint64_t before_laps = models > 100000 ? 2 : detectors ? LAPS_REFERENCE : LAPS_BEFORE;
     for (; seq < before_laps; seq++)
@@ -231,7 +221,7 @@ int main(int argc, char **argv)
         "{\"messages\": %llu, \"cpu_ns\": %.1f, \"bytes_a_model\": %.0f, \"longest_turn_us\": %.0f, "
         "\"longest_wait_us\": %.0f, \"large_mb\": %.0f, \"slowest_piece_us\": %.0f, \"told\": %llu}\n",
         (unsigned long long)(laps * models), laps ? cpu * 1e9 / (double)(laps * models) : 0.0,
-        (resident_bytes() - before) / (double)models, longest_s * 1e6, longest_wait_s * 1e6, (double)large.bytes / 1e6,
+        (double)(memory_resident() - before) / (double)models, longest_s * 1e6, longest_wait_s * 1e6, (double)large.bytes / 1e6,
         (double)large.slowest_ns / 1e3, (unsigned long long)told);
     if (sums.events != events || sums.dropped || sums.lost) {
         fprintf(stderr, "hotpath: %llu events of %llu, dropped %llu, lost %llu\n", (unsigned long long)sums.events,
