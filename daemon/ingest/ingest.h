@@ -1,6 +1,6 @@
 /* ingest.h - the station that receives: frames of the metrics socket, checked for their shape and handed on.
  *
- * One thread with a SUB socket that binds, connects or both. It never waits for a disk; when who takes the frames is
+ * One thread with an XSUB socket that binds, connects or both. It never waits for a disk; when who takes the frames is
  * behind, it waits, libzmq's queue fills, and publishers drop.
  *
  * How large a message may be: a payload above max_message is handed on to be counted `too_large`; libzmq itself ends

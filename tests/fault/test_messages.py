@@ -90,6 +90,18 @@ class Messages(FaultCase):
         self.daemon.wait_status(lambda status: status.get("dropped", {}).get("frames", 0) == 1)
         self.is_well(note="one message of many frames; ")
 
+    def test_topics_that_nobody_asked_for(self):
+        """A publisher that does not leave out what is not subscribed to: each message is counted, none holds up a turn."""
+        count = size(1000000, 20000)
+        connection = peer(self.daemon.endpoints["metrics"])
+        said = b""
+        while b"beacon/" not in said: # what comes before the daemon has said its own ends the connection
+            said += connection.recv(4096)
+        connection.sendall(b"\x01\x09weather/x\x00\x02{}" * count)
+        self.daemon.wait_status(lambda status: status.get("dropped", {}).get("topic", 0) == count)
+        connection.close()
+        self.is_well(note=f"{count} messages of other topics; ")
+
     def printed(self, *command):
         done = subprocess.run([DRIFTC, "--socket", self.daemon.endpoints["control"], *command], capture_output=True,
                               timeout=line.PATIENCE_S)
