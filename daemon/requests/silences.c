@@ -97,15 +97,19 @@ char *silences_end(struct core *self, json_t *asked)
     return json_write_take(&out);
 }
 
+/* There is room up to the next power of two. */
 static int add(void *argument, const struct silence *silence)
 {
-    struct silences **list_p = argument, *wider;
-    uint32_t count = (*list_p)->count;
-    wider = realloc(*list_p, sizeof *wider + (count + 1) * sizeof wider->at[0]);
-    if (!wider)
-        return -ENOMEM;
-    wider->at[wider->count++] = *silence;
-    *list_p = wider;
+    struct silences **list_p = argument;
+    const uint32_t count = (*list_p)->count;
+    if ((count & (count - 1)) == 0) {
+        const uint32_t room = count ? 2 * count : 1;
+        struct silences *wider = realloc(*list_p, sizeof *wider + room * sizeof wider->at[0]);
+        if (!wider)
+            return -ENOMEM;
+        *list_p = wider;
+    }
+    (*list_p)->at[(*list_p)->count++] = *silence;
     return 0;
 }
 
