@@ -12,8 +12,10 @@
 
 #define LINES_BYTES 64 /* of one */
 
-/* So many bytes of any content; lines_free() gives them back, and does nothing with NULL. */
+/* So many bytes of any content, or of zeros; lines_free() gives them back, and does nothing with NULL. Of many zeros the
+ * pages come when they are touched. */
 void *lines_new(size_t bytes);
+void *lines_zeroed(size_t bytes);
 void lines_free(void *at);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/lines.h"
+
 #define SLOTS_FIRST 1024u
 #define LINE 64 /* bytes */
 #define MODEL_TOUCHED (3 * LINE)
@@ -21,11 +23,23 @@ struct table {
     uint32_t size; /* a power of two */
 };
 
+#define GUESSES 7    /* of a line */
+#define LINE_SLOTS 8 /* of the table, for each line of guesses: five models where it is as full as it gets before it grows */
+
+/* A line of guesses: a byte of the sum of each, in a word, so that another model is hardly ever looked at. */
+struct guesses {
+    uint64_t tags;
+    struct model *at[GUESSES];
+};
+
+static_assert(sizeof(struct guesses) == LINE, "guesses that share a line are looked at together");
+
 struct models {
     struct table table;
-    struct table before;    /* while the table grows: what stood in it then; .slots NULL: it does not */
-    uint32_t moved;         /* slots of `before` that stand in `table` as well */
-    struct model **guesses; /* as many as slots in the table */
+    struct table before;     /* while the table grows: what stood in it then; .slots NULL: it does not */
+    uint32_t moved;          /* slots of `before` that stand in `table` as well */
+    struct guesses *guesses; /* a line for each LINE_SLOTS of the table, */
+    uint32_t guesses_mask;   /* less one */
     struct model **at;
     uint32_t count, room;
 };
@@ -37,13 +51,19 @@ static int table_open(struct table *self, uint32_t size)
     return self->slots ? 0 : -ENOMEM;
 }
 
+static struct guesses *guesses_new(uint32_t size)
+{
+    return lines_zeroed((size_t)size / LINE_SLOTS * sizeof(struct guesses));
+}
+
 int models_new(struct models **self_p)
 {
     *self_p = NULL;
     struct models *self = calloc(1, sizeof *self);
     if (!self)
         return -ENOMEM;
-    self->guesses = calloc(SLOTS_FIRST, sizeof(struct model *));
+    self->guesses = guesses_new(SLOTS_FIRST);
+    self->guesses_mask = SLOTS_FIRST / LINE_SLOTS - 1;
     if (!self->guesses || table_open(&self->table, SLOTS_FIRST) < 0) {
         models_destroy(&self);
         return -ENOMEM;
@@ -72,16 +92,37 @@ static uint32_t sum_of(struct text id)
     return (uint32_t)(sum >> 32);
 }
 
+static struct guesses *guesses_of(const struct models *self, uint32_t guess)
+{
+    return &self->guesses[guess & self->guesses_mask];
+}
+
+static uint64_t tag_of(uint32_t guess)
+{
+    return guess >> 24;
+}
+
+/* Which of a line has the tag of a guess; GUESSES: none. A byte that is zero borrows from its upper bit, and the lowest
+ * that says so is one. */
+static uint32_t place_of(uint64_t tags, uint32_t guess)
+{
+    const uint64_t ones = UINT64_C(0x01010101010101), differ = tags ^ tag_of(guess) * ones;
+    const uint64_t same = (differ - ones) & ~differ & ones << 7;
+    return same ? (uint32_t)__builtin_ctzll(same) / 8 : GUESSES;
+}
+
 uint32_t models_guess(const struct models *self, struct text id)
 {
     const uint32_t guess = sum_of(id);
-    __builtin_prefetch(&self->guesses[guess & (self->table.size - 1)]);
+    __builtin_prefetch(guesses_of(self, guess));
     return guess;
 }
 
 struct model *models_guessed(const struct models *self, uint32_t guess)
 {
-    struct model *model = self->guesses[guess & (self->table.size - 1)];
+    const struct guesses *line = guesses_of(self, guess);
+    const uint32_t place = place_of(line->tags, guess);
+    struct model *model = place < GUESSES ? line->at[place] : NULL;
     if (!model)
         return NULL;
     for (size_t at = 0; at < MODEL_TOUCHED; at += LINE)
@@ -90,9 +131,24 @@ struct model *models_guessed(const struct models *self, uint32_t guess)
     return model;
 }
 
+/* In the place of one with the same tag, in a free one, or in any: where a line does not hold all, most of them stay. */
 void models_learn(struct models *self, uint32_t guess, struct model *model)
 {
-    self->guesses[guess & (self->table.size - 1)] = model;
+    struct guesses *line = guesses_of(self, guess);
+    uint32_t place = place_of(line->tags, guess);
+    for (uint32_t i = 0; place == GUESSES && i < GUESSES; i++)
+        place = line->at[i] ? place : i;
+    if (place == GUESSES)
+        place = (guess >> 16) % GUESSES;
+    line->tags = (line->tags & ~(UINT64_C(0xff) << 8 * place)) | tag_of(guess) << 8 * place;
+    line->at[place] = model;
+}
+
+static void unlearn(struct models *self, const struct model *model)
+{
+    struct guesses *line = guesses_of(self, sum_of(model->id.whole));
+    for (uint32_t i = 0; i < GUESSES; i++)
+        line->at[i] = line->at[i] == model ? NULL : line->at[i];
 }
 
 /* --- the index --- */
@@ -144,13 +200,14 @@ static int grow(struct models *self)
 {
     struct table larger;
     carry(self, UINT32_MAX);
-    struct model **guesses = calloc((size_t)self->table.size * 2, sizeof(struct model *));
+    struct guesses *guesses = guesses_new(self->table.size * 2);
     if (!guesses || table_open(&larger, self->table.size * 2) < 0) {
-        free(guesses);
+        lines_free(guesses);
         return -ENOMEM;
     }
-    free(self->guesses);
+    lines_free(self->guesses);
     self->guesses = guesses; /* they are learnt anew */
+    self->guesses_mask = larger.size / LINE_SLOTS - 1;
     self->before = self->table;
     self->table = larger;
     self->moved = 0;
@@ -227,10 +284,9 @@ static void model_free(struct model *model)
 void models_remove(struct models *self, uint32_t place)
 {
     struct model *model = self->at[place];
-    const uint32_t last = self->count - 1, guess = sum_of(model->id.whole) & (self->table.size - 1);
+    const uint32_t last = self->count - 1;
     carry(self, UINT32_MAX);
-    if (self->guesses[guess] == model)
-        self->guesses[guess] = NULL;
+    unlearn(self, model);
     slot_free(&self->table, slot_of(self, place));
     if (place != last) {
         self->table.slots[slot_of(self, last)].place = place + 1;
@@ -261,6 +317,6 @@ void models_destroy(struct models **self_p)
     free(self->at);
     free(self->table.slots);
     free(self->before.slots);
-    free(self->guesses);
+    lines_free(self->guesses);
     free(self);
 }

@@ -40,8 +40,26 @@ START_TEST(a_block_goes_back_as_a_whole)
 }
 END_TEST
 
+START_TEST(zeros_are_zeros)
+{
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        unsigned char *used = lines_new(1 + 37 * (size_t)i);
+        memset(used, 0xff, 1 + 37 * (size_t)i);
+        lines_free(used);
+        unsigned char *block = lines_zeroed(1 + 37 * (size_t)i);
+        ck_assert_ptr_nonnull(block);
+        ck_assert_uint_eq((uintptr_t)block % LINES_BYTES, 0);
+        for (size_t at = 0; at < 1 + 37 * (size_t)i; at++)
+            ck_assert_uint_eq(block[at], 0);
+        lines_free(block);
+    }
+}
+END_TEST
+
 START_TEST(more_than_there_is_is_refused)
 {
+    ck_assert_ptr_null(lines_zeroed(SIZE_MAX));
+    ck_assert_ptr_null(lines_zeroed(SIZE_MAX - LINES_BYTES + 1));
     ck_assert_ptr_null(lines_new(SIZE_MAX));
     ck_assert_ptr_null(lines_new(SIZE_MAX - LINES_BYTES + 1));
 }
@@ -53,6 +71,7 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_test(all, a_block_begins_on_a_line_and_is_all_there);
     tcase_add_test(all, a_block_goes_back_as_a_whole);
+    tcase_add_test(all, zeros_are_zeros);
     tcase_add_test(all, more_than_there_is_is_refused);
     suite_add_tcase(suite, all);
     return run_suite(suite);

@@ -177,6 +177,57 @@ START_TEST(guesses_are_looked_at)
 }
 END_TEST
 
+static struct model *known(struct models *models, const struct model *model)
+{
+    const struct text id = text_of(model->text);
+    struct model *guessed = models_known(models_guessed(models, models_guess(models, id)), id);
+    ck_assert(guessed == model || guessed == NULL);
+    if (!guessed)
+        models_learn(models, models_guess(models, id), models_find(models, model->hash, id));
+    return guessed;
+}
+
+/* Of models that are heard in turn hardly one pushes another out, as full as the table gets before it grows. */
+START_TEST(most_guesses_are_right)
+{
+    enum { COUNT = 12287 };
+    struct models *models;
+    char name[32];
+    uint32_t right = 0;
+    ck_assert_int_eq(models_new(&models), 0);
+    for (unsigned i = 0; i < COUNT; i++) {
+        snprintf(name, sizeof name, "project/model-%07u/v1", i);
+        add(models, i * UINT64_C(0x9e3779b97f4a7c15), name);
+    }
+    for (uint32_t lap = 0; lap < 4; lap++)
+        for (uint32_t i = 0; i < COUNT; i++)
+            right += known(models, models_at(models, i)) != NULL && lap > 0;
+    ck_assert_uint_gt(right, 3 * COUNT / 10 * 8);
+    models_destroy(&models);
+}
+END_TEST
+
+/* One more than a line holds: those that were there do not all go, lap after lap, one for the other. */
+START_TEST(a_line_that_is_too_full_keeps_most)
+{
+    struct models *models;
+    char name[32];
+    uint32_t count = 0, right = 0;
+    ck_assert_int_eq(models_new(&models), 0);
+    for (unsigned i = 0; count < 8; i++) {
+        snprintf(name, sizeof name, "p/n/%u", i);
+        if (models_guess(models, text_of(name)) % 128 == 77)
+            add(models, count++, name);
+    }
+    for (uint32_t lap = 0; lap < 100; lap++)
+        for (uint32_t i = 0; i < count; i++)
+            right += known(models, models_at(models, i)) != NULL;
+    ck_assert_uint_gt(right, 100 * 4);
+    ck_assert_uint_lt(right, 100 * 8);
+    models_destroy(&models);
+}
+END_TEST
+
 /* --- the recorder --- */
 
 static void take(struct monitor *monitor, struct recorder *recorder, const struct metric *metrics, uint32_t count)
@@ -281,6 +332,8 @@ int main(void)
     tcase_add_test(tcase, it_grows);
     tcase_add_test(tcase, nothing_is_lost_while_it_grows);
     tcase_add_test(tcase, guesses_are_looked_at);
+    tcase_add_test(tcase, most_guesses_are_right);
+    tcase_add_test(tcase, a_line_that_is_too_full_keeps_most);
     tcase_add_test(tcase, the_newest_values_of_each_metric);
     tcase_add_test(tcase, as_many_as_there_were);
     tcase_add_test(tcase, only_the_first_metrics_and_only_numbers);
