@@ -25,7 +25,8 @@ static void model_event_begin(struct shard *self, struct json_write *out, struct
 {
     event_begin(self, out, head, type, model->text, id, now);
     head->of_model = true;
-    cloud_event_model(out, &model->id);
+    const struct model_id named = model_id_of(model);
+    cloud_event_model(out, &named);
 }
 
 static void event_send(struct shard *self, struct json_write *out, const struct cloud_event_head *head)
@@ -112,7 +113,7 @@ static struct retrain_notice *notice_new(struct shard *self, enum retrain_notice
         return NULL;
     }
     notice->kind = kind;
-    memcpy(notice->model, model->text, model->id.whole.len + 1);
+    memcpy(notice->model, model->text, (size_t)model->len + 1);
     notice->at_ns = now.steady_ns;
     notice->at_s = now.wall_s;
     notice->first_seen_ns = model->first_seen_ns;

@@ -24,7 +24,7 @@ static json_t *text_json(struct text text)
 static json_t *recent_json(const struct model *model, uint32_t metric, uint32_t most)
 {
     float values[RECORDER_VALUES];
-    uint32_t count = model_records(model)
+    uint32_t count = model->records
                          ? recorder_recent(&model->recorder, metric, values, most)
                          : window_recent(monitor_metric_window(model->monitor, metric), values, most);
     json_t *list = json_array();
@@ -125,7 +125,7 @@ json_t *model_json(const struct model *model, struct now now, bool whole)
 {
     const struct monitor *monitor = model->monitor;
     json_t *json = json_pack(
-        "{s:o, s:s, s:I, s:I, s:I, s:b, s:b, s:f, s:I, s:o, s:o}", "model", text_json(model->id.whole), "state",
+        "{s:o, s:s, s:I, s:I, s:I, s:b, s:b, s:f, s:I, s:o, s:o}", "model", text_json(model_id_of(model).whole), "state",
         model_state_name(model_state(model, now.steady_ns)), "failures", (json_int_t)monitor_failures(monitor),
         "consecutive_failures", (json_int_t)monitor_settings_of(monitor)->consecutive_failures, "episode",
         (json_int_t)model->episode, "episode_open", (int)monitor_episode_open(monitor), "request_live",

@@ -20,7 +20,7 @@ static void save(const struct model *model, struct codec *codec)
                                   .heard_ns = model->heard_ns,
                                   .serving_told = model->serving_told,
                                   .silent_told = model->silent_told};
-    memcpy(text, model->text, model->id.whole.len + 1);
+    memcpy(text, model->text, (size_t)model->len + 1);
     walk_head(text, &record, codec, 0);
     const size_t opened = codec_open(codec);
     const bool writes = codec->out && !codec->failed;

@@ -8,8 +8,6 @@
 #include "lib/lines.h"
 
 #define SLOTS_FIRST 1024u
-#define LINE 64 /* bytes */
-#define MODEL_TOUCHED (3 * LINE)
 #define CARRIED 4 /* slots a model that is added; two would do */
 
 /* tag: the upper half of the hash, which says where to look first. place: index + 1; 0: free. */
@@ -32,7 +30,7 @@ struct guesses {
     struct model *at[GUESSES];
 };
 
-static_assert(sizeof(struct guesses) == LINE, "guesses that share a line are looked at together");
+static_assert(sizeof(struct guesses) == LINES_BYTES, "guesses that share a line are looked at together");
 
 struct models {
     struct table table;
@@ -125,9 +123,8 @@ struct model *models_guessed(const struct models *self, uint32_t guess)
     struct model *model = place < GUESSES ? line->at[place] : NULL;
     if (!model)
         return NULL;
-    for (size_t at = 0; at < MODEL_TOUCHED; at += LINE)
-        __builtin_prefetch((const char *)model + at, 1);
-    __builtin_prefetch(model->text);
+    __builtin_prefetch(&model->hash, 1);
+    __builtin_prefetch((const char *)&model->hash + LINES_BYTES, 1);
     return model;
 }
 
@@ -146,7 +143,7 @@ void models_learn(struct models *self, uint32_t guess, struct model *model)
 
 static void unlearn(struct models *self, const struct model *model)
 {
-    struct guesses *line = guesses_of(self, sum_of(model->id.whole));
+    struct guesses *line = guesses_of(self, sum_of((struct text){model->text, model->len}));
     for (uint32_t i = 0; i < GUESSES; i++)
         line->at[i] = line->at[i] == model ? NULL : line->at[i];
 }
@@ -160,7 +157,7 @@ static struct model *find_in(const struct models *self, const struct table *tabl
         if (table->slots[i].tag != tag)
             continue;
         struct model *model = self->at[table->slots[i].place - 1];
-        if (model->hash == hash && text_equal(model->id.whole, id))
+        if (model->hash == hash && text_equal((struct text){model->text, model->len}, id))
             return model;
     }
     return NULL;
@@ -227,21 +224,24 @@ static int make_room(struct models *self)
     return self->count < self->table.size / 4 * 3 ? 0 : grow(self);
 }
 
+static_assert(offsetof(struct model, text) + 44 <= 3 * LINES_BYTES, "two lines have what an event touches");
+
 int models_add(struct models *self, uint64_t hash, const struct model_id *id, struct monitor *monitor, int64_t now_ns,
                struct model **out)
 {
     assert(!models_find(self, hash, id->whole));
     if (make_room(self) < 0)
         return -ENOMEM;
-    struct model *model = calloc(1, sizeof *model + id->whole.len + 1);
+    struct model *model = lines_zeroed(offsetof(struct model, text) + id->whole.len + 1); /* less than whole lines */
     if (!model)
         return -ENOMEM;
     memcpy(model->text, id->whole.at, id->whole.len);
-    int rc = model_id_parse(&model->id, (struct text){model->text, id->whole.len});
-    assert(rc == 0);
-    (void)rc;
+    model->len = (uint16_t)id->whole.len;
+    model->project_len = (uint8_t)id->project.len;
+    model->name_len = (uint8_t)id->name.len;
     model->hash = hash;
     model->monitor = monitor;
+    model_renewed(model);
     model->first_seen_ns = model->heard_ns = now_ns;
     model->silenced_ns = model->tape_silenced_ns = INT64_MIN;
     model->triggered_ns = model->ended_ns = INT64_MIN;
@@ -278,7 +278,7 @@ static void model_free(struct model *model)
 {
     monitor_destroy(&model->monitor);
     recorder_clear(&model->recorder);
-    free(model);
+    lines_free(model);
 }
 
 void models_remove(struct models *self, uint32_t place)

@@ -15,39 +15,42 @@
 #ifndef DRIFTD_WORKERS_MODELS_H
 #define DRIFTD_WORKERS_MODELS_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/workers/ledger.h"
 #include "daemon/workers/recorder.h"
+#include "lib/lines.h"
 #include "lib/model_id.h"
 #include "lib/monitor/monitor.h"
 
-/* An event touches what stands before first_seen_ns, and the id's bytes. */
+/* What no event touches is the first line of the cache; what each does are the two behind it, with the first 44 bytes of
+ * the id. */
 struct model {
-    struct model_id id; /* points into `text` */
-
-    uint64_t hash;
-    struct monitor *monitor;
-    int64_t heard_ns;          /* its last event; before the first one as first_seen_ns */
-    struct ledger_memo sender; /* of its last message */
-
-    struct recorder recorder;
-    uint16_t like; /* what its messages look like: metric_decode_like() */
-    bool heard;    /* it has sent an event since the start */
-    bool changed;  /* it has had an event since it was last written down */
-    bool serving_told, silent_told;
-    bool live, unrecoverable; /* how its requests stand, as of the last update: */
-    bool told;                /* there was one */
-    bool replaced;            /* a version that was trained in its place serves: its silence is meant */
-    unsigned tape_session;    /* of recording, that knows of it, */
-    int64_t tape_silenced_ns; /* and of this */
-
     int64_t first_seen_ns; /* steady clock: when it was first heard of, here or from the store */
     uint64_t episode;      /* the latest of its requests; 0: none */
     int64_t silenced_ns;   /* it does not trigger before; INT64_MIN: no silence covers it */
     int64_t triggered_ns, ended_ns;
-    char text[];
+    int64_t tape_silenced_ns; /* what the recording knows of that, */
+    unsigned tape_session;    /* which is this one */
+    bool live, unrecoverable; /* how its requests stand, as of the last update: */
+    bool told;                /* there was one */
+    bool replaced;            /* a version that was trained in its place serves: its silence is meant */
+
+    alignas(LINES_BYTES) uint64_t hash;
+    struct monitor *monitor;
+    int64_t heard_ns; /* its last event; before the first one as first_seen_ns */
+    struct recorder recorder;
+    struct ledger_memo sender;      /* of its last message */
+    uint16_t len;                   /* of the id */
+    uint8_t project_len, name_len;  /* of these of its segments */
+    uint16_t like;                  /* what its messages look like: metric_decode_like() */
+    bool heard;                     /* it has sent an event since the start */
+    bool changed;                   /* it has had an event since it was last written down */
+    bool serving_told, silent_told;
+    bool records; /* it needs the recorder: a window that is as long keeps the same values */
+    char text[];  /* the id, and a NUL */
 };
 
 struct models;
@@ -79,22 +82,31 @@ void models_destroy(struct models **self_p);
 
 static inline struct model *models_known(struct model *guessed, struct text id)
 {
-    return guessed && guessed->id.whole.len == id.len && text_same_few(guessed->id.whole.at, id.at, id.len) ? guessed
-                                                                                                            : NULL;
+    return guessed && guessed->len == id.len && text_same_few(guessed->text, id.at, id.len) ? guessed : NULL;
 }
 
-/* Whether the recorder is needed: a window that is as long keeps the same values. */
-static inline bool model_records(const struct model *model)
+/* Its id, which lives as long as the model. */
+static inline struct model_id model_id_of(const struct model *model)
 {
-    return monitor_settings_of(model->monitor)->window < RECORDER_VALUES;
+    const char *name = model->text + model->project_len + 1, *version = name + model->name_len + 1;
+    return (struct model_id){.whole = {model->text, model->len},
+                             .project = {model->text, model->project_len},
+                             .name = {name, model->name_len},
+                             .version = {version, (size_t)(model->text + model->len - version)}};
+}
+
+/* Its monitor has other settings, or is another. */
+static inline void model_renewed(struct model *model)
+{
+    model->records = monitor_settings_of(model->monitor)->window < RECORDER_VALUES;
 }
 
 /* Asks the processor for what the next event of a model needs. */
 static inline void model_prefetch(const struct model *model)
 {
     monitor_prefetch(model->monitor, 0);
-    for (uint32_t i = 0; i < model->recorder.count; i++)
-        __builtin_prefetch(&model->recorder.tracks[i][model->recorder.next[i] % RECORDER_VALUES], 1);
+    if (model->records)
+        __builtin_prefetch(model->recorder.tracks, 1);
 }
 
 #endif

@@ -18,15 +18,22 @@ static int track_of(const struct monitor *monitor, struct text name, uint32_t af
     return -1;
 }
 
+static uint32_t count_of(const struct recorder *self)
+{
+    return self->tracks ? self->tracks->count : 0;
+}
+
 static bool make_room(struct recorder *self, uint32_t count)
 {
-    if (count <= self->count)
+    if (count <= count_of(self))
         return true;
-    float(*tracks)[RECORDER_VALUES] = realloc(self->tracks, count * sizeof *tracks);
+    struct recorder_tracks *tracks = realloc(self->tracks, sizeof *tracks + count * sizeof tracks->values[0]);
     if (!tracks)
         return false;
+    if (!self->tracks)
+        memset(tracks, 0, sizeof *tracks);
+    tracks->count = (uint8_t)count;
     self->tracks = tracks;
-    self->count = (uint8_t)count;
     return true;
 }
 
@@ -39,8 +46,8 @@ void recorder_add(struct recorder *self, const struct monitor *monitor, const st
         int at = track_of(monitor, event->metrics[i].name, after);
         if (at < 0 || !make_room(self, (uint32_t)at + 1))
             continue;
-        uint8_t *next = &self->next[at];
-        self->tracks[at][*next % RECORDER_VALUES] = (float)event->metrics[i].number;
+        uint8_t *next = &self->tracks->next[at];
+        self->tracks->values[at][*next % RECORDER_VALUES] = (float)event->metrics[i].number;
         if (++*next == 2 * RECORDER_VALUES)
             *next = RECORDER_VALUES; /* the same place in the ring, and still full */
         after = (uint32_t)at + 1;
@@ -49,19 +56,19 @@ void recorder_add(struct recorder *self, const struct monitor *monitor, const st
 
 uint32_t recorder_recent(const struct recorder *self, uint32_t index, float *out, uint32_t most)
 {
-    if (index >= self->count)
+    if (index >= count_of(self))
         return 0;
-    uint32_t next = self->next[index];
+    uint32_t next = self->tracks->next[index];
     uint32_t kept = next < RECORDER_VALUES ? next : RECORDER_VALUES;
     uint32_t count = kept < most ? kept : most;
     for (uint32_t i = 0; i < count; i++)
-        out[i] = self->tracks[index][(next - count + i) % RECORDER_VALUES];
+        out[i] = self->tracks->values[index][(next - count + i) % RECORDER_VALUES];
     return count;
 }
 
 void recorder_save(const struct recorder *self, const struct monitor *monitor, struct codec *codec)
 {
-    uint32_t tracks = self->count;
+    uint32_t tracks = count_of(self);
     codec_u32(codec, &tracks, RECORDER_METRICS_MAX);
     for (uint32_t i = 0; i < tracks; i++) {
         char name[METRIC_NAME_MAX + 1];
@@ -89,8 +96,8 @@ void recorder_load(struct recorder *self, const struct monitor *monitor, struct 
         int at = codec->failed ? -1 : track_of(monitor, text_of(name), i);
         if (at < 0 || !make_room(self, (uint32_t)at + 1))
             continue;
-        memcpy(self->tracks[at], values, count * sizeof *values);
-        self->next[at] = (uint8_t)count;
+        memcpy(self->tracks->values[at], values, count * sizeof *values);
+        self->tracks->next[at] = (uint8_t)count;
     }
 }
 

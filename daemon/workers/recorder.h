@@ -13,12 +13,17 @@
 #define RECORDER_VALUES 32
 #define RECORDER_METRICS_MAX 16 /* the first ones that a model showed */
 
-/* Tracks stand in the order of the monitor's metrics. What changes with each event stands together, apart from the
- * values, of which each event touches one of each metric. */
-struct recorder {
-    float (*tracks)[RECORDER_VALUES];   /* rings */
+/* In the order of the monitor's metrics. What changes with each event stands together, apart from the values, of which
+ * each event touches one of each metric. */
+struct recorder_tracks {
+    uint8_t count;
     uint8_t next[RECORDER_METRICS_MAX]; /* where the next value goes; plus RECORDER_VALUES once the ring is full */
-    uint8_t count;                      /* of tracks */
+    float values[][RECORDER_VALUES];    /* rings */
+};
+
+/* Most models need none. */
+struct recorder {
+    struct recorder_tracks *tracks; /* NULL: there are none */
 };
 
 /* Takes the numbers of an event that the monitor has taken. */

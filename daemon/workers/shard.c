@@ -87,7 +87,7 @@ static bool reserve_model(struct shard *self)
 uint64_t shard_model_bytes(const struct monitor_settings *settings)
 {
     const bool recorded = settings->window < RECORDER_VALUES;
-    return SHARD_MODEL_BYTES + (recorded ? RECORDER_METRICS_MAX * sizeof(float[RECORDER_VALUES]) : 0);
+    return SHARD_MODEL_BYTES + (recorded ? sizeof(struct recorder_tracks) + RECORDER_METRICS_MAX * sizeof(float[RECORDER_VALUES]) : 0);
 }
 
 static int64_t bytes_with(const struct monitor *monitor)

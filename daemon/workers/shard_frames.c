@@ -17,7 +17,7 @@
 static void take_events(struct shard *self, struct model *model, const struct metric_event *events, uint32_t count,
                         struct now now)
 {
-    const bool records = model_records(model), taped = self->tape.session != 0;
+    const bool records = model->records, taped = self->tape.session != 0;
     model->heard = model->changed = true;
     model->heard_ns = now.steady_ns;
     if (model->silent_told) /* it is back, and serves again once it has shown enough */
@@ -110,20 +110,20 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
                          struct now now)
 {
     struct text node;
-    struct model_id parsed;
-    /* cppcheck-suppress uninitvar ; it is read only once metric_topic_parse() has filled it */
-    const struct model_id *id = model ? &model->id : &parsed;
+    struct model_id id;
     const struct metric_message *message;
-    if (!model && metric_topic_parse(text_of_message(&frame->topic), &parsed, &node) != TOPIC_METRICS) {
+    if (model) {
+        id = model_id_of(model);
+    } else if (metric_topic_parse(text_of_message(&frame->topic), &id, &node) != TOPIC_METRICS) {
         reject(self, frame, DROP_TOPIC, 1, "the topic is not metrics/<project>/<name>/<version>", now);
         return;
     }
-    if (!may(self, id->project)) {
+    if (!may(self, id.project)) {
         reject(self, frame, DROP_UNAUTHORIZED, 1, not_this_project, now);
         return;
     }
     uint16_t unknown = 0;
-    if (metric_decode_like(self->decoder, id, payload, now.wall_s, model ? &model->like : &unknown, &message) < 0) {
+    if (metric_decode_like(self->decoder, &id, payload, now.wall_s, model ? &model->like : &unknown, &message) < 0) {
         self->no_memory++;
         return;
     }
@@ -132,7 +132,7 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
         return;
     int why = 0;
     if (!model)
-        model = shard_model(self, frame->hash, id, now.steady_ns, &why);
+        model = shard_model(self, frame->hash, &id, now.steady_ns, &why);
     if (model)
         take_events(self, model, message->events, message->event_count, now);
     else

@@ -33,10 +33,10 @@ static bool passes(const struct filter *filter, const struct model *model, int64
 {
     if (filter->named && !monitor_settings_of(model->monitor)->named)
         return false;
-    if (filter->pattern.len && !model_pattern_matches(filter->pattern, &model->id))
+    const struct model_id id = model_id_of(model);
+    if (filter->pattern.len && !model_pattern_matches(filter->pattern, &id))
         return false;
-    if (filter->contains.len &&
-        !memmem(model->id.whole.at, model->id.whole.len, filter->contains.at, filter->contains.len))
+    if (filter->contains.len && !memmem(id.whole.at, id.whole.len, filter->contains.at, filter->contains.len))
         return false;
     return !filter->state.len || text_is(filter->state, model_state_name(model_state(model, now_ns)));
 }

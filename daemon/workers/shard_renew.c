@@ -22,13 +22,15 @@ static bool renew_model(struct shard *self, struct model *model)
 {
     const struct monitor_settings *settings, *before = monitor_settings_of(model->monitor);
     const uint32_t metrics = monitor_metric_count(model->monitor);
-    if (self->ports.settings(self->ports.argument, &model->id, &settings) < 0)
+    const struct model_id id = model_id_of(model);
+    if (self->ports.settings(self->ports.argument, &id, &settings) < 0)
         return false;
     bool same = monitor_settings_same(before, settings);
     const int64_t had = shard_bytes_of(model);
     int rc = monitor_change(&model->monitor, settings);
     if (rc < 0)
         return false;
+    model_renewed(model);
     if (self->options.ceiling) /* who changes the settings means it */
         ceiling_count(self->options.ceiling, shard_bytes_of(model) - had);
     if (monitor_metric_count(model->monitor) < metrics) /* rows began anew: tracks stand in their order */

@@ -7,7 +7,8 @@
 
 void shard_silence_model(struct shard *self, struct model *model)
 {
-    int64_t until_ns = silences_until_ns(self->silences, &model->id);
+    const struct model_id id = model_id_of(model);
+    int64_t until_ns = silences_until_ns(self->silences, &id);
     if (until_ns == model->silenced_ns)
         return;
     model->silenced_ns = until_ns;

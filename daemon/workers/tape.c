@@ -36,7 +36,7 @@ static void add_stands(struct shard *self, struct model *model, uint64_t place, 
                                                .held_ns = model->silenced_ns};
     model->tape_session = self->tape.session;
     model->tape_silenced_ns = model->silenced_ns;
-    recorded_stands(&self->tape.line, model->id.whole, &(struct recorded_at){now.wall_s, now.steady_ns, place},
+    recorded_stands(&self->tape.line, model_id_of(model).whole, &(struct recorded_at){now.wall_s, now.steady_ns, place},
                     &standing);
     add_line(self, 0);
 }

@@ -29,10 +29,49 @@ START_TEST(found_by_id)
     ck_assert_ptr_null(models_find(models, 42, text_of("p/n/v2")));
     ck_assert_ptr_null(models_find(models, 43, text_of("p/n/v1")));
     ck_assert_str_eq(model->text, "p/n/v1");
-    ck_assert(text_is(model->id.version, "v1"));
+    ck_assert(text_is(model_id_of(model).version, "v1"));
     ck_assert_int_eq(model->heard_ns, 5);
     models_destroy(&models);
     ck_assert_ptr_null(models);
+    models_destroy(&models);
+}
+END_TEST
+
+/* Of every length that there may be. */
+START_TEST(an_id_has_its_segments)
+{
+    char segment[MODEL_ID_SEGMENT_MAX + 1], text[MODEL_ID_MAX + 1];
+    struct models *models;
+    memset(segment, 'x', MODEL_ID_SEGMENT_MAX);
+    ck_assert_int_eq(models_new(&models), 0);
+    for (int of = 1; of <= MODEL_ID_SEGMENT_MAX; of += of < 20 || of > 120 ? 1 : 40) {
+        for (int longest = 0; longest < 3; longest++) {
+            const int project = longest == 0 ? of : 1, name = longest == 1 ? of : 2, version = longest == 2 ? of : 3;
+            snprintf(text, sizeof text, "%.*s/%.*s/%.*s", project, segment, name, segment, version, segment);
+            if (models_find(models, 7, text_of(text)))
+                continue;
+            const struct model_id id = model_id_of(add(models, 7, text));
+            struct model_id parsed;
+            ck_assert_int_eq(model_id_parse(&parsed, text_of(text)), 0);
+            ck_assert(text_equal(id.whole, parsed.whole) && text_equal(id.project, parsed.project));
+            ck_assert(text_equal(id.name, parsed.name) && text_equal(id.version, parsed.version));
+        }
+    }
+    models_destroy(&models);
+}
+END_TEST
+
+START_TEST(short_windows_are_recorded)
+{
+    struct monitor_settings longer = settings;
+    struct models *models;
+    ck_assert_int_eq(models_new(&models), 0);
+    struct model *model = add(models, 1, "p/n/v1");
+    ck_assert(model->records);
+    longer.window = RECORDER_VALUES;
+    ck_assert_int_ge(monitor_change(&model->monitor, &longer), 0);
+    model_renewed(model);
+    ck_assert(!model->records);
     models_destroy(&models);
 }
 END_TEST
@@ -58,7 +97,7 @@ START_TEST(taken_out)
         ck_assert_ptr_null(models_find(models, hash, text_of(name)));
         for (uint32_t i = 0; i + 1 < left; i += 1 + left / 40) {
             struct model *model = models_at(models, i);
-            ck_assert_ptr_eq(models_find(models, model->hash, model->id.whole), model);
+            ck_assert_ptr_eq(models_find(models, model->hash, model_id_of(model).whole), model);
         }
     }
     add(models, 3, "p/n/again");
@@ -123,7 +162,7 @@ START_TEST(nothing_is_lost_while_it_grows)
         add(models, made * UINT64_C(0x9e3779b97f4a7c15), name);
         for (uint32_t i = 0; i < 8; i++) {
             struct model *model = models_at(models, (made * 131u + i * 977u) % models_count(models));
-            ck_assert_ptr_eq(models_find(models, model->hash, model->id.whole), model);
+            ck_assert_ptr_eq(models_find(models, model->hash, model_id_of(model).whole), model);
         }
         if (made % 1000 == 800) { /* in the middle of a growth at times */
             snprintf(name, sizeof name, "%s", models_at(models, made / 2)->text);
@@ -136,7 +175,7 @@ START_TEST(nothing_is_lost_while_it_grows)
     ck_assert_uint_eq(models_count(models), made - gone);
     for (uint32_t i = 0; i < models_count(models); i++) {
         struct model *model = models_at(models, i);
-        ck_assert_ptr_eq(models_find(models, model->hash, model->id.whole), model);
+        ck_assert_ptr_eq(models_find(models, model->hash, model_id_of(model).whole), model);
     }
     models_destroy(&models);
 }
@@ -159,14 +198,14 @@ START_TEST(guesses_are_looked_at)
     uint32_t right = 0;
     for (uint32_t i = 0; i < models_count(models); i++) {
         struct model *model = models_at(models, i);
-        struct model *known = models_known(models_guessed(models, models_guess(models, model->id.whole)), model->id.whole);
+        struct model *known = models_known(models_guessed(models, models_guess(models, model_id_of(model).whole)), model_id_of(model).whole);
         ck_assert(known == model || known == NULL);
         right += known == model;
     }
     ck_assert_uint_gt(right, models_count(models) / 4); /* since the last growth, but for those that met */
     while (models_count(models)) {
         struct model *model = models_at(models, 0);
-        const uint32_t guess = models_guess(models, model->id.whole);
+        const uint32_t guess = models_guess(models, model_id_of(model).whole);
         snprintf(name, sizeof name, "%s", model->text);
         models_learn(models, guess, model);
         models_remove(models, 0);
@@ -310,7 +349,7 @@ START_TEST(only_the_first_metrics_and_only_numbers)
     }
     ck_assert_int_eq(monitor_new(&monitor, &settings), 0);
     take(monitor, &recorder, many, RECORDER_METRICS_MAX + 8);
-    ck_assert_uint_eq(recorder.count, RECORDER_METRICS_MAX);
+    ck_assert_uint_eq(recorder.tracks->count, RECORDER_METRICS_MAX);
     ck_assert_uint_eq(recorder_recent(&recorder, RECORDER_METRICS_MAX, values, 4), 0);
     struct metric_category category = {.name = text_of("cat"), .count = 1};
     struct metric other = {.name = text_of("m0"), .kind = METRIC_CATEGORIES, .categories = {&category, 1}};
@@ -327,6 +366,8 @@ int main(void)
     TCase *tcase = tcase_create("models");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, found_by_id);
+    tcase_add_test(tcase, an_id_has_its_segments);
+    tcase_add_test(tcase, short_windows_are_recorded);
     tcase_add_test(tcase, hashes_that_collide);
     tcase_add_test(tcase, taken_out);
     tcase_add_test(tcase, it_grows);
