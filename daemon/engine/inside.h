@@ -46,7 +46,6 @@ struct roll {
     bool lacks; /* there was no memory for some */
 };
 
-/* How the configuration is read again: engine_reload.c. */
 /* The server's keys of CURVE. */
 struct engine_keys {
     bool on, overlap;
@@ -73,6 +72,7 @@ struct engine_revoked {
     uint32_t count; /* 0: nobody was */
 };
 
+/* How the configuration is read again: engine_reload.c. */
 struct reload {
     pthread_t thread;
     bool building;         /* the thread reads and works out, or has done so and was not heard yet */
@@ -157,6 +157,11 @@ struct engine {
     uint64_t status_events;
 };
 
+/* engine_build.c: makes and starts every station. EXIT_STOPPED, or the exit status of what the log was told. */
+int engine_build(struct engine *self);
+/* Tells the log why the daemon ends. Returns `status`. */
+int engine_fail(int status, const char *why);
+
 /* engine_config.c */
 /* `mistake` NULL: to standard error. */
 int engine_load(struct config **self_p, const struct engine_files *files, bool no_env, config_error_fn *mistake,
@@ -230,11 +235,20 @@ void engine_reload_init(struct engine *self);
 void engine_reload(struct engine *self, struct question *asker);
 void engine_reload_built(struct engine *self);   /* LETTER_BUILT */
 void engine_reload_renewed(struct engine *self); /* LETTER_RENEWED */
+/* Waits for the thread, lets go of who asks. */
+void engine_reload_end(struct engine *self);
+
+/* engine_reload_build.c: the thread, which ends with LETTER_BUILT. */
+void *engine_reload_build(void *engine);
+/* A config_error_fn of `struct reload`: one more thing is wrong. */
+void engine_reload_error(void *reload, const char *line);
+
+/* engine_reload_tell.c: answers all who asked, and tells observers, the status and the log. */
+void engine_reload_tell(struct engine *self);
 /* How the last one went: {"ok", "at", "errors"}; any thread. */
 json_t *engine_reload_status(struct engine *self);
 bool engine_reload_ok(struct engine *self);
-/* Waits for the thread, lets go of who asks. */
-void engine_reload_end(struct engine *self);
+void engine_reload_reply(struct question *question, const char *text);
 
 /* engine_roll.c: whose settings are in use; under settings_mutex. */
 void roll_add(struct roll *self, struct text model, uint32_t most);
