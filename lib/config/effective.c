@@ -73,7 +73,7 @@ static bool write_value(const struct schema_row *row, const void *record, char o
         int32_t word;
         struct alarm_budget alarms;
     } value;
-    if (row->offset == SCHEMA_NOWHERE || row->absent)
+    if (row->offset == SCHEMA_NOWHERE)
         return false;
     const char *field = (const char *)record + row->offset;
     size_t width = schema_width(row->type);

@@ -182,7 +182,7 @@ static void print_keys(struct printer *self, const char *section, const void *ba
 {
     for (uint32_t i = 0; i < schema_row_count; i++) {
         const struct schema_row *row = &schema_rows[i];
-        if (!schema_is_in(row, section) || row->absent || row->type == SCHEMA_PATTERN)
+        if (!schema_is_in(row, section) || row->type == SCHEMA_PATTERN)
             continue;
         if (row->type == SCHEMA_MAP) {
             begin_line(self, indent, schema_key(row));

@@ -136,7 +136,7 @@ static void put_size(struct print_text *self, uint64_t bytes)
 static bool put_word(struct print_text *self, const struct schema_row *row, double value)
 {
     for (const struct schema_word *word = row->words; word && word->word; word++) {
-        if ((double)word->value != value || word->absent)
+        if ((double)word->value != value)
             continue;
         print_put(self, "%s", word->word);
         return true;
@@ -274,7 +274,7 @@ bool print_value(struct print_text *self, const struct schema_row *row, const vo
 {
     const void *field = row->offset == SCHEMA_NOWHERE ? NULL : (const char *)base + row->offset;
     const double *number = field;
-    if (!field || row->absent)
+    if (!field)
         return false;
     switch (row->type) {
     case SCHEMA_COUNT:
@@ -336,7 +336,6 @@ bool print_value(struct print_text *self, const struct schema_row *row, const vo
     case SCHEMA_STRATEGIES:
     case SCHEMA_STRATEGY:
     case SCHEMA_DRIFT:
-    case SCHEMA_LATER:
     case SCHEMA_TYPES:
         break;
     }

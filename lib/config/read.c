@@ -87,7 +87,7 @@ static read_fn *const readers[SCHEMA_TYPES] = {
 static const struct schema_row *find_elsewhere(struct text key)
 {
     for (uint32_t i = 0; i < schema_row_count; i++)
-        if (!schema_rows[i].absent && *schema_key(&schema_rows[i]) != '<' && text_is(key, schema_key(&schema_rows[i])))
+        if (*schema_key(&schema_rows[i]) != '<' && text_is(key, schema_key(&schema_rows[i])))
             return &schema_rows[i];
     return NULL;
 }
@@ -142,9 +142,6 @@ void read_section(struct reader *self, const struct node *map, const char *secti
         read_join(name, shown, node->key->text);
         if (!row || *schema_key(row) == '<')
             tell_unknown(self, node->key, section, name);
-        else if (row->absent)
-            mistakes_add(self->mistakes, node->key->mark, name, "not in this release (%s); remove the key",
-                         row->absent);
         else if (*section || !stands_elsewhere(self, row, node->key, into))
             read_member(self, row, node, name, into);
     }
@@ -180,7 +177,7 @@ static uint32_t rows_with_default(const char *section, const struct schema_row *
     uint32_t count = 0;
     for (uint32_t i = 0; i < schema_row_count; i++) {
         const struct schema_row *row = &schema_rows[i];
-        if (row->standard && !row->absent && row->offset != SCHEMA_NOWHERE && belongs(row, section))
+        if (row->standard && row->offset != SCHEMA_NOWHERE && belongs(row, section))
             out[count++] = row;
     }
     return count;

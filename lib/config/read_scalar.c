@@ -11,23 +11,16 @@
 _Static_assert(sizeof(enum window_stat) == sizeof(int32_t) && sizeof(enum config_feedback) == sizeof(int32_t),
                "a word lands as four bytes");
 
-/* Whether the text is one of the row's words; tells of those that are not in this release. */
-enum word_found { WORD_NONE, WORD_FOUND, WORD_REFUSED };
-
-static enum word_found find_word(struct reader *self, const struct schema_row *row, const struct node *node,
-                                 const char *shown, int32_t *value_p)
+/* Whether the text is one of the row's words. */
+static bool find_word(const struct schema_row *row, const struct node *node, int32_t *value_p)
 {
     for (const struct schema_word *word = row->words; word && word->word; word++) {
         if (!text_is(node->text, word->word))
             continue;
-        if (word->absent) {
-            read_refuse(self, row, node, shown, "%s is not in this release (%s)", word->word, word->absent);
-            return WORD_REFUSED;
-        }
         *value_p = word->value;
-        return WORD_FOUND;
+        return true;
     }
-    return WORD_NONE;
+    return false;
 }
 
 /* Begins the reading of a number: false where the node cannot be one. */
@@ -76,11 +69,10 @@ bool read_count(struct reader *self, const struct schema_row *row, const struct 
     int32_t word = 0;
     if (!read_expect(self, row, node, shown, NODE_SCALAR))
         return false;
-    enum word_found found = find_word(self, row, node, shown, &word);
-    if (found == WORD_FOUND)
+    if (find_word(row, node, &word)) {
         memcpy(read_field(row, into), &word, sizeof(word));
-    if (found != WORD_NONE)
-        return found == WORD_FOUND;
+        return true;
+    }
     uint64_t value = 0;
     bool negative = false;
     if (!expect_number(self, row, node, shown))
@@ -113,11 +105,11 @@ bool read_number(struct reader *self, const struct schema_row *row, const struct
     int32_t word = 0;
     if (!read_expect(self, row, node, shown, NODE_SCALAR))
         return false;
-    enum word_found found = find_word(self, row, node, shown, &word);
+    const bool is_word = find_word(row, node, &word);
     double value = word;
-    if (found == WORD_REFUSED || (found == WORD_NONE && !expect_number(self, row, node, shown)))
+    if (!is_word && !expect_number(self, row, node, shown))
         return false;
-    if (found == WORD_NONE) {
+    if (!is_word) {
         int error = scalar_number(node->text, &value);
         if (error != 0)
             return refuse_number(self, row, node, shown, error, "number");
@@ -197,14 +189,8 @@ bool read_word(struct reader *self, const struct schema_row *row, const struct n
     int32_t value = 0;
     if (!read_expect(self, row, node, shown, NODE_SCALAR))
         return false;
-    switch (find_word(self, row, node, shown, &value)) {
-    case WORD_REFUSED:
-        return false;
-    case WORD_NONE:
+    if (!find_word(row, node, &value))
         return read_refuse(self, row, node, shown, "\"%s\" cannot stand here", mistakes_quote(node->written, quoted));
-    case WORD_FOUND:
-        break;
-    }
     if (row->offset != SCHEMA_NOWHERE)
         memcpy(read_field(row, into), &value, sizeof(value));
     return true;

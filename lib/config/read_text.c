@@ -151,9 +151,6 @@ bool read_choice(struct reader *self, const struct schema_row *row, const struct
     char quoted[MISTAKES_QUOTE_MAX];
     if (!keep_text(self, row, node, shown))
         return false;
-    for (const struct schema_word *word = row->words; word->word; word++)
-        if (word->absent && text_is(node->text, word->word))
-            return read_refuse(self, row, node, shown, "%s is not in this release (%s)", word->word, word->absent);
     if (node->text.len > STRATEGY_NAME_MAX)
         return read_refuse(self, row, node, shown, "\"%s\" is longer than %d bytes",
                            mistakes_quote(node->written, quoted), STRATEGY_NAME_MAX);

@@ -16,36 +16,35 @@
 #define RANGE(from, to) .least = (from), .most = (to)
 #define DEFAULT(text) .standard = (text)
 #define WORDS(list) .words = (list)
-#define ABSENT(why) .absent = (why)
 
 static const struct schema_word feedback_words[] = {
-    {"required", CONFIG_FEEDBACK_REQUIRED, NULL}, {"none", CONFIG_FEEDBACK_NONE, NULL}, {0}};
-static const struct schema_word workers_words[] = {{"auto", -1, NULL}, {0}};
-static const struct schema_word level_words[] = {{"debug", CONFIG_LOG_DEBUG, NULL},
-                                                 {"info", CONFIG_LOG_INFO, NULL},
-                                                 {"warning", CONFIG_LOG_WARNING, NULL},
-                                                 {"error", CONFIG_LOG_ERROR, NULL},
+    {"required", CONFIG_FEEDBACK_REQUIRED}, {"none", CONFIG_FEEDBACK_NONE}, {0}};
+static const struct schema_word workers_words[] = {{"auto", -1}, {0}};
+static const struct schema_word level_words[] = {{"debug", CONFIG_LOG_DEBUG},
+                                                 {"info", CONFIG_LOG_INFO},
+                                                 {"warning", CONFIG_LOG_WARNING},
+                                                 {"error", CONFIG_LOG_ERROR},
                                                  {0}};
-static const struct schema_word format_words[] = {{"auto", CONFIG_LOG_AUTO, NULL},
-                                                  {"journal", CONFIG_LOG_JOURNAL, NULL},
-                                                  {"logfmt", CONFIG_LOG_LOGFMT, NULL},
-                                                  {"json", CONFIG_LOG_JSON, NULL},
+static const struct schema_word format_words[] = {{"auto", CONFIG_LOG_AUTO},
+                                                  {"journal", CONFIG_LOG_JOURNAL},
+                                                  {"logfmt", CONFIG_LOG_LOGFMT},
+                                                  {"json", CONFIG_LOG_JSON},
                                                   {0}};
-static const struct schema_word listen_words[] = {{"off", 0, NULL}, {0}};
-static const struct schema_word limit_words[] = {{"none", 0, NULL}, {0}};
-static const struct schema_word over_words[] = {{"last", WINDOW_LAST, NULL},     {"mean", WINDOW_MEAN, NULL},
-                                                {"min", WINDOW_MIN, NULL},       {"max", WINDOW_MAX, NULL},
-                                                {"median", WINDOW_MEDIAN, NULL}, {"p90", WINDOW_P90, NULL},
-                                                {"p95", WINDOW_P95, NULL},       {"p99", WINDOW_P99, NULL},
-                                                {"ewma", WINDOW_EWMA, NULL},     {0}};
-static const struct schema_word test_words[] = {{"window", KPI_WINDOW, NULL}, {"evidence", KPI_EVIDENCE, NULL}, {0}};
-static const struct schema_word rate_words[] = {{"auto", 0, NULL}, {0}};
-static const struct schema_word curve_words[] = {{"off", CONFIG_CURVE_OFF, NULL}, {"on", CONFIG_CURVE_ON, NULL}, {0}};
-static const struct schema_word yes_words[] = {{"false", CONFIG_NO, NULL}, {"true", CONFIG_YES, NULL}, {0}};
-static const struct schema_word choose_words[] = {{"history", 0, NULL},
-                                                  {"cheapest", 0, NULL},
-                                                  {"round_robin", 0, NULL},
-                                                  {"random", 0, NULL},
+static const struct schema_word listen_words[] = {{"off", 0}, {0}};
+static const struct schema_word limit_words[] = {{"none", 0}, {0}};
+static const struct schema_word over_words[] = {{"last", WINDOW_LAST},     {"mean", WINDOW_MEAN},
+                                                {"min", WINDOW_MIN},       {"max", WINDOW_MAX},
+                                                {"median", WINDOW_MEDIAN}, {"p90", WINDOW_P90},
+                                                {"p95", WINDOW_P95},       {"p99", WINDOW_P99},
+                                                {"ewma", WINDOW_EWMA},     {0}};
+static const struct schema_word test_words[] = {{"window", KPI_WINDOW}, {"evidence", KPI_EVIDENCE}, {0}};
+static const struct schema_word rate_words[] = {{"auto", 0}, {0}};
+static const struct schema_word curve_words[] = {{"off", CONFIG_CURVE_OFF}, {"on", CONFIG_CURVE_ON}, {0}};
+static const struct schema_word yes_words[] = {{"false", CONFIG_NO}, {"true", CONFIG_YES}, {0}};
+static const struct schema_word choose_words[] = {{"history", 0},
+                                                  {"cheapest", 0},
+                                                  {"round_robin", 0},
+                                                  {"random", 0},
                                                   {0}};
 
 const struct schema_row schema_rows[] = {

@@ -46,24 +46,21 @@ enum schema_type {
     SCHEMA_RATE,   /* double, a second */
     SCHEMA_RANGE,  /* double[2] */
     SCHEMA_DRIFT,  /* struct drift_rules: a list of rules, taken over whole */
-    SCHEMA_LATER,  /* a form that its feature will bring */
     SCHEMA_TYPES
 };
 
 struct schema_word {
     const char *word;
     int32_t value;
-    const char *absent; /* not in this release, and why; NULL: it is */
 };
 
 struct schema_row {
     const char *path;
     enum schema_type type;
     const char *least, *most;        /* both included; NULL: no range */
-    const char *standard;            /* default; NULL: none, it must be given or is absent */
+    const char *standard;            /* default; NULL: none */
     size_t offset;                   /* in the record it belongs to; SCHEMA_NOWHERE */
     const struct schema_word *words; /* ended by one without a word; NULL: none */
-    const char *absent;              /* not in this release, and why; NULL: it is */
 };
 
 #define SCHEMA_NOWHERE ((size_t)-1)

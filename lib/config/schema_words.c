@@ -46,7 +46,7 @@ const struct schema_row *schema_nearest(const char *section, struct text key)
     uint32_t least = UINT32_MAX;
     for (uint32_t i = 0; i < schema_row_count; i++) {
         const struct schema_row *row = &schema_rows[i];
-        if (!schema_is_in(row, section) || row->absent)
+        if (!schema_is_in(row, section))
             continue;
         struct text known = text_of(schema_key(row));
         uint32_t distance = nearest_distance(key, known);
@@ -82,7 +82,7 @@ static void say_keys(struct writer *self, const char *section)
 {
     const char *between = "";
     for (uint32_t i = 0; i < schema_row_count; i++) {
-        if (!schema_is_in(&schema_rows[i], section) || schema_rows[i].absent)
+        if (!schema_is_in(&schema_rows[i], section))
             continue;
         say(self, "%s%s", between, schema_key(&schema_rows[i]));
         between = ", ";
@@ -102,10 +102,8 @@ static void say_words(struct writer *self, const struct schema_word *words, bool
 {
     uint32_t count = 0, said = 0;
     for (const struct schema_word *word = words; word->word; word++)
-        count += !word->absent;
+        count++;
     for (const struct schema_word *word = words; word->word; word++) {
-        if (word->absent)
-            continue;
         bool last = ++said == count;
         say(self, "%s%s", word->word, last ? (more ? " or " : "") : said + 1 == count && !more ? " or " : ", ");
     }
@@ -209,7 +207,6 @@ const char *schema_allowed(const struct schema_row *row, char out[SCHEMA_ALLOWED
     case SCHEMA_DRIFT:
         say(w, "a list of rules, as in - {metric: accuracy, detector: cusum}");
         break;
-    case SCHEMA_LATER:
     case SCHEMA_TYPES:
         break;
     }
@@ -248,7 +245,6 @@ const char *schema_type_name(enum schema_type type)
         [SCHEMA_RATE] = "rate",
         [SCHEMA_RANGE] = "range",
         [SCHEMA_DRIFT] = "list",
-        [SCHEMA_LATER] = "-",
     };
     return names[type];
 }
@@ -292,7 +288,6 @@ size_t schema_width(enum schema_type type)
     case SCHEMA_STRATEGIES:
     case SCHEMA_STRATEGY:
     case SCHEMA_DRIFT:
-    case SCHEMA_LATER:
     case SCHEMA_TYPES:
         break;
     }

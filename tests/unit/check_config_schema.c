@@ -22,8 +22,7 @@ static json_t *words_schema(const struct schema_row *row)
 {
     json_t *words = json_array();
     for (const struct schema_word *word = row->words; word && word->word; word++)
-        if (!word->absent)
-            json_array_append_new(words, json_string(word->word));
+        json_array_append_new(words, json_string(word->word));
     return json_pack("{s:o}", "enum", words);
 }
 
@@ -133,7 +132,6 @@ static json_t *type_schema(const struct schema_row *row)
         json_t *list = json_pack("{s:s, s:i, s:o}", "type", "array", "maxItems", 32, "items", text_schema(endpoint));
         return either(text_schema(endpoint), list);
     }
-    case SCHEMA_LATER:
     case SCHEMA_TYPES:
         break;
     default: /* what others have added: its words say enough */
@@ -158,7 +156,7 @@ static json_t *section(const char *path)
 {
     json_t *keys = json_object();
     for (uint32_t i = 0; i < schema_row_count; i++)
-        if (schema_is_in(&schema_rows[i], path) && !schema_rows[i].absent && *schema_key(&schema_rows[i]) != '<')
+        if (schema_is_in(&schema_rows[i], path) && *schema_key(&schema_rows[i]) != '<')
             json_object_set_new(keys, schema_key(&schema_rows[i]), key_schema(&schema_rows[i]));
     return json_pack("{s:[s, s], s:b, s:o}", "type", "object", "null", "additionalProperties", 0, "properties", keys);
 }
@@ -198,7 +196,7 @@ START_TEST(every_key_of_the_table_is_in_the_file)
         const struct schema_row *row = &schema_rows[i];
         char path[256];
         snprintf(path, sizeof path, "%s", row->path);
-        json_t *at = row->absent ? NULL : file;
+        json_t *at = file;
         char *rest = path;
         for (char *key; at && (key = strsep(&rest, ".")) != NULL;) {
             json_t *options = json_object_get(at, "anyOf");
@@ -215,8 +213,8 @@ START_TEST(every_key_of_the_table_is_in_the_file)
             if (list)
                 at = json_object_get(at, "items");
         }
-        ck_assert_msg(row->absent || at, "%s is not in " FILE_NAME, row->path);
-        if (row->type != SCHEMA_COUNT || row->absent)
+        ck_assert_msg(at, "%s is not in " FILE_NAME, row->path);
+        if (row->type != SCHEMA_COUNT)
             continue;
         json_t *options = json_object_get(at, "anyOf"), *number = options ? json_array_get(options, 1) : at;
         ck_assert_msg(json_integer_value(json_object_get(number, "minimum")) == strtoll(row->least, NULL, 10) &&
