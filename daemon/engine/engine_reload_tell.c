@@ -48,14 +48,6 @@ json_t *engine_reload_status(struct engine *self)
     return status;
 }
 
-bool engine_reload_ok(struct engine *self)
-{
-    pthread_mutex_lock(&self->reload.mutex);
-    bool ok = !self->reload.refused;
-    pthread_mutex_unlock(&self->reload.mutex);
-    return ok;
-}
-
 /* What the caller gets, and observers but for the members ok, error and message. */
 static json_t *figures(struct engine *self, struct now now)
 {

@@ -247,7 +247,6 @@ void engine_reload_error(void *reload, const char *line);
 void engine_reload_tell(struct engine *self);
 /* How the last one went: {"ok", "at", "errors"}; any thread. */
 json_t *engine_reload_status(struct engine *self);
-bool engine_reload_ok(struct engine *self);
 void engine_reload_reply(struct question *question, const char *text);
 
 /* engine_roll.c: whose settings are in use; under settings_mutex. */

@@ -196,11 +196,6 @@ bool answers_give_up(struct answers *self, int64_t now_ns)
     return any;
 }
 
-uint32_t answers_pending(const struct answers *self)
-{
-    return self->pending;
-}
-
 void answers_destroy(struct answers **self_p)
 {
     struct answers *self = *self_p;

@@ -54,9 +54,6 @@ bool answers_take(struct answers *self, struct question *question);
 /* Whoever waits too long gets a refusal. True as above. */
 bool answers_give_up(struct answers *self, int64_t now_ns);
 
-/* Questions whose answers are on their way. */
-uint32_t answers_pending(const struct answers *self);
-
 void answers_destroy(struct answers **self_p);
 
 #endif

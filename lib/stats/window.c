@@ -200,18 +200,6 @@ void window_add(struct window *self, double value, uint64_t weight)
         add_more(self, window_single(value), weight);
 }
 
-/* What window_add() touches besides the window itself. A short order is loaded whole; in a long one the search finds
- * its own way. */
-void window_prefetch(const struct window *self)
-{
-    const struct window_more *more = self->more;
-    __builtin_prefetch(window_place(self, self->next), 1);
-    if (!more)
-        return;
-    __builtin_prefetch(more, 1);
-    __builtin_prefetch(&more->order, 1);
-}
-
 static double mean(const struct window *self)
 {
     const double weight = (double)window_weight(self);

@@ -55,9 +55,6 @@ int window_reserve_weights(struct window *self);
 /* Takes a finite value of weight >= 1; other than 1 only after window_reserve_weights(). */
 void window_add(struct window *self, double value, uint64_t weight);
 
-/* Begins to load what window_add() will touch besides the window itself. */
-void window_prefetch(const struct window *self);
-
 /* One statistic; NAN while the window is empty, or where it is not kept. */
 double window_get(const struct window *self, enum window_stat stat);
 
