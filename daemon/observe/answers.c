@@ -27,7 +27,6 @@ struct answers {
     struct inbox *to, *reply_to;
     struct answer at[ANSWERS_MAX];
     uint64_t last_id;
-    uint32_t pending;
     int64_t bytes; /* of bodies that live */
 };
 
@@ -135,7 +134,6 @@ static bool send(struct answers *self, struct answer *answer, int64_t now_ns)
     answer->id = self->last_id;
     answer->under_way_ns = now_ns;
     answer->pending = true;
-    self->pending++;
     return true;
 }
 
@@ -165,7 +163,6 @@ static void fill(struct answers *self, struct answer *answer, char *text)
     }
     answer->asked_ns = answer->under_way_ns;
     answer->pending = false;
-    self->pending--;
 }
 
 bool answers_take(struct answers *self, struct question *question)
