@@ -153,12 +153,6 @@ static void walk(void *state, struct codec *codec)
     reference_walk(&self->reference, codec);
 }
 
-static void retune(void *state, const struct detect_params *given)
-{
-    struct cusum *self = state;
-    reference_retune(&self->reference, given);
-}
-
 static void chart(const struct detect_params *given, struct chart *out)
 {
     *out = (struct chart){.kind = CHART_CUSUM,
@@ -166,24 +160,6 @@ static void chart(const struct detect_params *given, struct chart *out)
                           .slack = detect_params_get(given, "k"),
                           .head_start = detect_params_get(given, "head_start"),
                           .limit = detect_params_get(given, "h")};
-}
-
-static const struct reference *reference(const void *state)
-{
-    const struct cusum *self = state;
-    return &self->reference;
-}
-
-static size_t more_bytes(const void *state)
-{
-    const struct cusum *self = state;
-    return reference_more_bytes(&self->reference);
-}
-
-static void release(void *state)
-{
-    struct cusum *self = state;
-    reference_release(&self->reference);
 }
 
 const struct detector detector_cusum = {
@@ -195,14 +171,11 @@ const struct detector detector_cusum = {
     .restart = restart,
     .add = add,
     .hot = offsetof(struct cusum, reference) + REFERENCE_HOT,
+    .reference_at = offsetof(struct cusum, reference),
     .quiet = quiet,
     .add_quiet = add_quiet,
     .walk = walk,
-    .more_bytes = more_bytes,
-    .release = release,
     .check = reference_check,
     .promise = reference_promise,
     .chart = chart,
-    .reference = reference,
-    .retune = retune,
 };

@@ -260,12 +260,20 @@ void detect_reset(struct detect *self)
     self->type->restart(self->state);
 }
 
+static struct reference *reference_of(const struct detect *self)
+{
+    const size_t at = self->type->reference_at;
+    return at ? (struct reference *)(void *)((char *)(uintptr_t)self->state + at) : NULL;
+}
+
 int detect_retune(struct detect *self, const struct detect_params *params)
 {
     if (params->type != self->type || fingerprint_of(params) != self->fingerprint)
         return -EINVAL;
     if (self->copied)
         params = memcpy((char *)self + copy_at(sizeof *self + self->state_bytes), params, sizeof *params);
+    if (self->type->reference_at)
+        reference_retune(reference_of(self), params);
     if (self->type->retune)
         self->type->retune(self->state, params);
     return 0;
@@ -273,9 +281,9 @@ int detect_retune(struct detect *self, const struct detect_params *params)
 
 int detect_reference(const struct detect *self, struct detect_reference *out)
 {
-    if (!self->type->reference)
+    const struct reference *reference = reference_of(self);
+    if (!reference)
         return -ENOTSUP;
-    const struct reference *reference = self->type->reference(self->state);
     *out = (struct detect_reference){.collected = reference->count,
                                      .wanted = reference->wanted,
                                      .judging = reference->judged > 0,
@@ -310,6 +318,8 @@ const char *detect_name_of(const struct detect *self)
 size_t detect_bytes(const struct detect *self)
 {
     size_t more = self->type->more_bytes ? self->type->more_bytes(self->state) : 0;
+    if (self->type->reference_at)
+        more += reference_more_bytes(reference_of(self));
     return sizeof(*self) + self->state_bytes + (self->copied ? sizeof(struct detect_params) : 0) + more;
 }
 
@@ -378,6 +388,8 @@ int detect_load(struct detect *self, const void *buffer, size_t size)
 
 void detect_close(struct detect *self)
 {
+    if (self->type->reference_at)
+        reference_release(reference_of(self));
     if (self->type->release)
         self->type->release(self->state);
 }
@@ -389,11 +401,4 @@ void detect_destroy(struct detect **self_p)
     detect_close(*self_p);
     free(*self_p);
     *self_p = NULL;
-}
-
-double detect_error_rate(double value, uint64_t *clipped)
-{
-    if (value < -DETECT_ROUNDING || value > 1 + DETECT_ROUNDING)
-        (*clipped)++;
-    return value <= DETECT_ROUNDING ? 0 : value >= 1 - DETECT_ROUNDING ? 1 : value;
 }

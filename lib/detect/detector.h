@@ -38,6 +38,9 @@ struct detector {
     /* How much of the state, from its beginning, most values touch: what detect_prefetch() asks the memory for. Beyond
      * it there may be a ring that value number i touches at its place i % ring_places, eight bytes each. */
     uint16_t hot, ring_at, ring_places;
+    /* Where in the state the struct reference of a chart stands, which is tuned again, counted and let go with it; 0:
+     * none. */
+    uint16_t reference_at;
 
     /* The rest may be NULL. */
     /* For detect_quiet(), of a detector whose last value was worth no word. *out comes with nothing that is not quiet.
@@ -49,7 +52,6 @@ struct detector {
     int (*promise)(struct detect_params *params, double events);
     void (*retune)(void *state, const struct detect_params *params);
     void (*chart)(const struct detect_params *params, struct chart *out);
-    const struct reference *(*reference)(const void *state);
     int (*add_histogram)(void *state, uint64_t index, const double *edges, const uint64_t *counts, uint32_t bins,
                          struct detect_verdict *out); /* returns 1 when the event was not taken */
     int (*add_categories)(void *state, uint64_t index, const struct detect_category *categories, uint32_t count,
@@ -63,6 +65,12 @@ struct detector {
 extern const struct detector detector_evidence, detector_cusum, detector_ewma, detector_shewhart, detector_page_hinkley,
     detector_adwin, detector_ddm, detector_eddm, detector_hddm_a, detector_hddm_w, detector_kswin, detector_psi,
     detector_ks, detector_js, detector_wasserstein, detector_chi2;
+
+/* Whether detect_retune() is more than a change of what is remembered. */
+static inline bool detector_retunes(const struct detector *self)
+{
+    return self->retune || self->reference_at;
+}
 
 const struct detector *detector_find(const char *name);
 const struct detector *detector_at(uint32_t index);
@@ -87,6 +95,11 @@ static inline void detect_size(struct detect_verdict *out, double size, double h
 
 /* A value of a stream of errors, 0 to 1; what lies outside is clipped and counted, what is within rounding of an end is
  * that end. */
-double detect_error_rate(double value, uint64_t *clipped);
+static inline double detect_error_rate(double value, uint64_t *clipped)
+{
+    if (value < -DETECT_ROUNDING || value > 1 + DETECT_ROUNDING)
+        (*clipped)++;
+    return value <= DETECT_ROUNDING ? 0 : value >= 1 - DETECT_ROUNDING ? 1 : value;
+}
 
 #endif

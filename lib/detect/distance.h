@@ -63,6 +63,12 @@ struct distance {
         "threshold", DETECT_NUMBER, NAN, 0, DETECT_VALUE_MAX, false, NULL, "a fixed threshold instead of alpha"        \
     }
 
+/* Members of its row in the table of detectors that all of them have. */
+#define DISTANCE_DETECTOR                                                                                              \
+    .bytes = distance_bytes, .restart = distance_restart, .add = distance_add, .walk = distance_walk,                  \
+    .promise = distance_promise, .retune = distance_retune, .moments = distance_moments,                               \
+    .more_bytes = distance_more_bytes, .release = distance_release
+
 /* Between the two files. The distance of what is given; of cells, the reference's first; values sorted, with the events
  * they came from where `event` is given; and a full reference made ready to judge by. */
 double distance_measure(const struct distance *self, struct pooled *pooled);

@@ -121,36 +121,12 @@ static void walk(void *state, struct codec *codec)
     reference_walk(&self->reference, codec);
 }
 
-static void retune(void *state, const struct detect_params *given)
-{
-    struct ewma *self = state;
-    reference_retune(&self->reference, given);
-}
-
 static void chart(const struct detect_params *given, struct chart *out)
 {
     *out = (struct chart){.kind = CHART_EWMA,
                           .two_sided = detect_params_get(given, "direction") == DETECT_BOTH,
                           .lambda = detect_params_get(given, "lambda"),
                           .limit = detect_params_get(given, "L")};
-}
-
-static const struct reference *reference(const void *state)
-{
-    const struct ewma *self = state;
-    return &self->reference;
-}
-
-static size_t more_bytes(const void *state)
-{
-    const struct ewma *self = state;
-    return reference_more_bytes(&self->reference);
-}
-
-static void release(void *state)
-{
-    struct ewma *self = state;
-    reference_release(&self->reference);
 }
 
 const struct detector detector_ewma = {
@@ -162,13 +138,10 @@ const struct detector detector_ewma = {
     .restart = restart,
     .add = add,
     .hot = offsetof(struct ewma, reference) + REFERENCE_HOT,
+    .reference_at = offsetof(struct ewma, reference),
     .quiet = quiet,
     .walk = walk,
-    .more_bytes = more_bytes,
-    .release = release,
     .check = reference_check,
     .promise = reference_promise,
     .chart = chart,
-    .reference = reference,
-    .retune = retune,
 };

@@ -65,35 +65,11 @@ static void walk(void *state, struct codec *codec)
     reference_walk(&self->reference, codec);
 }
 
-static void retune(void *state, const struct detect_params *given)
-{
-    struct shewhart *self = state;
-    reference_retune(&self->reference, given);
-}
-
 static void chart(const struct detect_params *given, struct chart *out)
 {
     *out = (struct chart){.kind = CHART_SHEWHART,
                           .two_sided = detect_params_get(given, "direction") == DETECT_BOTH,
                           .limit = detect_params_get(given, "L")};
-}
-
-static const struct reference *reference(const void *state)
-{
-    const struct shewhart *self = state;
-    return &self->reference;
-}
-
-static size_t more_bytes(const void *state)
-{
-    const struct shewhart *self = state;
-    return reference_more_bytes(&self->reference);
-}
-
-static void release(void *state)
-{
-    struct shewhart *self = state;
-    reference_release(&self->reference);
 }
 
 const struct detector detector_shewhart = {
@@ -105,13 +81,10 @@ const struct detector detector_shewhart = {
     .restart = restart,
     .add = add,
     .hot = offsetof(struct shewhart, reference) + REFERENCE_HOT,
+    .reference_at = offsetof(struct shewhart, reference),
     .quiet = quiet,
     .walk = walk,
-    .more_bytes = more_bytes,
-    .release = release,
     .check = reference_check,
     .promise = reference_promise,
     .chart = chart,
-    .reference = reference,
-    .retune = retune,
 };

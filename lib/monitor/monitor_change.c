@@ -82,7 +82,7 @@ static uint32_t rule_before(const struct monitor_settings *old, const bool *used
 {
     for (uint32_t i = 0; i < old->rule_count; i++)
         if (!used[i] && same_rule(&old->rules[i], rule) &&
-            (same_promise(&old->rules[i], rule) || (rule->params.type->retune && rule->step_count)))
+            (same_promise(&old->rules[i], rule) || (detector_retunes(rule->params.type) && rule->step_count)))
             return i;
     return NO_RULE;
 }
