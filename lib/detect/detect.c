@@ -16,13 +16,6 @@
 #define HOT_UNKNOWN 192 /* of a state that does not say */
 static const uint8_t save_magic[4] = {'D', 'R', 'D', 'T'};
 
-static const struct detector *const table[] = {
-    &detector_evidence,     &detector_cusum,  &detector_ewma,        &detector_shewhart,
-    &detector_page_hinkley, &detector_adwin,  &detector_ddm,         &detector_eddm,
-    &detector_hddm_a,       &detector_hddm_w, &detector_kswin,       &detector_psi,
-    &detector_ks,           &detector_js,     &detector_wasserstein, &detector_chi2,
-};
-
 struct detect {
     const struct detector *type;
     uint64_t taken;
@@ -32,37 +25,6 @@ struct detect {
     bool copied;    /* the parameters stand behind the state */
     double state[]; /* as aligned as any state needs */
 };
-
-const char *detect_state_name(enum detect_state state)
-{
-    switch (state) {
-    case DETECT_NONE:
-        return "none";
-    case DETECT_WARNING:
-        return "warning";
-    case DETECT_DRIFT:
-        return "drift";
-    }
-    return "none";
-}
-
-const struct detector *detector_at(uint32_t index)
-{
-    return index < sizeof(table) / sizeof(table[0]) ? table[index] : NULL;
-}
-
-const struct detector *detector_find(const char *name)
-{
-    for (uint32_t i = 0; detector_at(i); i++)
-        if (strcmp(detector_at(i)->name, name) == 0)
-            return detector_at(i);
-    return NULL;
-}
-
-const char *detect_name(uint32_t index)
-{
-    return detector_at(index) ? detector_at(index)->name : NULL;
-}
 
 /* FNV-1a over the values, all NANs alike. Limits are left out: detect_retune() may have changed them. */
 static uint64_t fingerprint_of(const struct detect_params *params)

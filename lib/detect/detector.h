@@ -1,6 +1,6 @@
 /* detector.h - a row of the table of detectors, for those who write one.
  *
- * A detector is one file with one `const struct detector`, and one line in detect.c. Its state is one block of bytes
+ * A detector is one file with one `const struct detector`, and one line in detectors.c. Its state is one block of bytes
  * that detect.c takes and zeroes; it holds everything, so that saving is walking over it.
  *
  * Threads, memory, failure: as in detect.h.
