@@ -104,7 +104,7 @@ static inline void model_renewed(struct model *model)
 /* Asks the processor for what the next event of a model needs. */
 static inline void model_prefetch(const struct model *model)
 {
-    monitor_prefetch(model->monitor, 0);
+    monitor_prefetch_head(model->monitor);
     if (model->records)
         __builtin_prefetch(model->recorder.tracks, 1);
 }

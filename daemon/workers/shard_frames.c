@@ -326,7 +326,7 @@ static void find_frame(struct shard *self, struct frame *frame, struct passing *
 /* What the events of models will touch, `count` of them: fewer from step to step. */
 static void prefetch_monitors(const struct monitor *monitors[FRAME_BATCH_MAX], uint32_t count)
 {
-    for (unsigned step = 1; step < MONITOR_PREFETCH_STEPS && count > 0; step++) {
+    for (unsigned step = 0; step < MONITOR_PREFETCH_STEPS && count > 0; step++) {
         uint32_t left = 0;
         for (uint32_t i = 0; i < count; i++) {
             monitors[left] = monitors[i];

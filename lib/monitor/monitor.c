@@ -130,25 +130,22 @@ void monitor_find_kpis(struct monitor *self)
 
 static void prefetch_rest(const struct monitor *self)
 {
-    for (size_t at = LINES_BYTES; at < sizeof *self; at += LINES_BYTES)
+    for (size_t at = MONITOR_HEAD_BYTES; at < sizeof *self; at += LINES_BYTES)
         __builtin_prefetch((const char *)self + at, 1);
 }
 
 bool monitor_prefetch(const struct monitor *self, unsigned step)
 {
-    if (step == 0) {
-        __builtin_prefetch(self, 1);
-        return true;
-    }
-    if (step == 1)
-        batch_prefetch(&self->batch);
-    if (self->batch.waiting < self->batch.most)
+    if (self->batch.waiting < self->batch.most) {
+        batch_prefetch_next(&self->batch);
         return false;
+    }
     switch (step) {
-    case 1:
+    case 0:
+        batch_prefetch_all(&self->batch);
         prefetch_rest(self);
         break;
-    case 2:
+    case 1:
         metric_table_prefetch(&self->metrics);
         if (self->rules.count)
             rule_set_prefetch(&self->rules, 0, self->events);
@@ -298,7 +295,7 @@ void monitor_destroy(struct monitor **self_p)
         return;
     metric_table_clear(&(*self_p)->metrics);
     rule_set_close(&(*self_p)->rules);
-    lines_free((*self_p)->batch.bounds);
+    lines_free((*self_p)->batch.room);
     free((*self_p)->trigger);
     lines_free(*self_p);
     *self_p = NULL;

@@ -6,7 +6,6 @@
 
 #include "lib/monitor/monitor_inside.h"
 
-#define LINE_NUMBERS 8 /* of a line of the cache */
 #define UNASKED_MOST 5 /* 2^5 events */
 #define ROUNDING 1e-15 /* of 1 - value */
 
@@ -15,14 +14,14 @@ static uint32_t lines_of(size_t bytes)
     return (uint32_t)((bytes + LINES_BYTES - 1) / LINES_BYTES);
 }
 
-static struct batch_link *links_of(const struct batch *self)
+static inline struct batch_bounds *bounds_of(struct batch *self)
 {
-    return (struct batch_link *)(self->bounds + self->metrics);
+    return (struct batch_bounds *)(self->lines ? (void *)self->room : (void *)self->near);
 }
 
-static double *row_of(const struct batch *self, uint32_t row)
+static inline struct batch_link *links_of(struct batch *self)
 {
-    return (double *)self->bounds + (size_t)(LINE_NUMBERS * (size_t)self->lines + (size_t)row * self->row_numbers);
+    return (struct batch_link *)(void *)(bounds_of(self) + self->metrics);
 }
 
 /* --- writing down --- */
@@ -36,23 +35,11 @@ static bool link_keeps(struct batch_link *link, double value)
         seen = detect_log(seen);
     const double rest = seen - link->phi * link->previous;
     link->previous = seen;
-    return rest >= link->bounds.low && rest <= link->bounds.high;
+    return rest >= (double)link->bounds.low && rest <= (double)link->bounds.high;
 }
 
-bool batch_write(struct batch *self, const struct metric_event *event, int64_t now_ns, double at_s)
+static bool links_keep(struct batch *self, const struct metric_event *event)
 {
-    if (self->waiting >= self->most || event->shape != self->shape || event->n != 1 || now_ns >= self->until_ns)
-        return false;
-    const struct metric *metric = event->metrics;
-    const struct batch_bounds *bounds = self->bounds, *end = bounds + self->metrics;
-    double *row = row_of(self, self->waiting);
-    *row++ = at_s;
-    for (; bounds < end; bounds++, metric++, row++) {
-        const double value = metric->number;
-        if (!(value >= bounds->low && value <= bounds->high))
-            return false;
-        *row = value;
-    }
     struct batch_link *link = links_of(self);
     for (uint32_t i = 0; i < self->links; i++, link++)
         if (!link_keeps(link, event->metrics[link->metric].number))
@@ -61,30 +48,66 @@ bool batch_write(struct batch *self, const struct metric_event *event, int64_t n
     return true;
 }
 
-void batch_prefetch(const struct batch *self)
+/* As batch_write(), with values that as floats are the bounds or beyond them. Apart, since that is rare. */
+__attribute__((noinline)) static bool write_closely(struct batch *self, const struct metric_event *event)
 {
-    if (!self->bounds)
+    const struct batch_bounds *bounds = bounds_of(self);
+    double *row = batch_row(self, self->waiting) + 1;
+    for (uint32_t i = 0; i < self->metrics; i++) {
+        const double value = event->metrics[i].number;
+        if (!(value >= (double)bounds[i].low && value <= (double)bounds[i].high))
+            return false;
+        row[i] = value;
+    }
+    return links_keep(self, event);
+}
+
+/* What lies between the bounds as a float does so as it is: what is below a float does not become a larger one. */
+bool batch_write(struct batch *self, const struct metric_event *event, int64_t now_ns, double at_s)
+{
+    if (self->waiting >= self->most || event->shape != self->shape || event->n != 1 || now_ns >= self->until_ns)
+        return false;
+    const struct metric *metric = event->metrics;
+    const struct batch_bounds *bounds = bounds_of(self);
+    double *row = batch_row(self, self->waiting);
+    *row++ = at_s;
+    for (size_t i = 0, metrics = self->metrics; i < metrics; i++, metric++) {
+        const double value = metric->number;
+        const float single = (float)value;
+        if (!(single > bounds[i].low) || single >= bounds[i].high)
+            return write_closely(self, event);
+        row[i] = value;
+    }
+    if (self->links)
+        return links_keep(self, event);
+    self->waiting++;
+    return true;
+}
+
+void batch_prefetch_all(const struct batch *self)
+{
+    const double *end = batch_row(self, self->waiting);
+    if (self->waiting == 0)
         return;
-    for (uint32_t line = 0; line < self->lines; line++)
-        __builtin_prefetch((const char *)self->bounds + (size_t)LINES_BYTES * line, 1);
-    const bool full = self->waiting >= self->most; /* all of it will be taken */
-    const double *row = row_of(self, full ? 0 : self->waiting), *end = row_of(self, full ? self->waiting : self->waiting + 1);
-    for (; row < end; row += LINE_NUMBERS)
-        __builtin_prefetch(row, 1);
-    __builtin_prefetch(end - 1, 1);
+    for (const double *at = self->room; at < end; at += BATCH_LINE_NUMBERS)
+        __builtin_prefetch(at, 1);
 }
 
 /* --- asking --- */
+
+struct asked_bounds {
+    double low, high;
+};
 
 struct asking {
     uint32_t metrics, links, most;
     int64_t until_ns;
     bool healthy, eager;
-    struct batch_bounds bounds[METRIC_TABLE_MAX];
+    struct asked_bounds bounds[METRIC_TABLE_MAX];
     struct batch_link link[MONITOR_RULES_MAX];
 };
 
-static void narrow(struct batch_bounds *bounds, double low, double high)
+static void narrow(struct asked_bounds *bounds, double low, double high)
 {
     bounds->low = low > bounds->low ? low : bounds->low;
     bounds->high = high < bounds->high ? high : bounds->high;
@@ -104,7 +127,7 @@ static bool ask_kpis(const struct monitor *self, struct asking *out)
         if (budget->test == KPI_EVIDENCE || kpi->row >= out->metrics)
             continue;
         const struct window *window = &self->metrics.slots[kpi->row].window;
-        struct batch_bounds *bounds = &out->bounds[kpi->row];
+        struct asked_bounds *bounds = &out->bounds[kpi->row];
         if (!is_judged(self, kpi, out->metrics)) {
             const uint64_t left = self->settings->min_events - window->total - 1;
             out->most = left < out->most ? (uint32_t)left : out->most;
@@ -115,6 +138,19 @@ static bool ask_kpis(const struct monitor *self, struct asking *out)
             return false;
     }
     return true;
+}
+
+/* A float that is not below, but for a last place or two no greater; finite where that is possible. */
+static inline float float_above(double low)
+{
+    const float near = low < -(double)FLT_MAX ? -FLT_MAX : (float)low;
+    return (double)near >= low ? near : near + (fabsf(near) * FLT_EPSILON + FLT_MIN);
+}
+
+/* Within. */
+static inline struct batch_bounds inner(double low, double high)
+{
+    return (struct batch_bounds){float_above(low), -float_above(-high)};
 }
 
 static void ask_rule(struct rule_state *state, const struct drift_rule *rule, const struct metric_event *event,
@@ -134,7 +170,7 @@ static void ask_rule(struct rule_state *state, const struct drift_rule *rule, co
     out->until_ns = until_ns < out->until_ns ? until_ns : out->until_ns;
     if (quiet.phi != 0 || quiet.logs)
         out->link[out->links++] = (struct batch_link){
-            {quiet.low, quiet.high}, quiet.phi, quiet.previous, state->place, quiet.logs, state->errors};
+            inner(quiet.low, quiet.high), quiet.phi, quiet.previous, (uint8_t)state->place, quiet.logs, state->errors};
     else if (state->errors)
         narrow(&out->bounds[state->place], 1 - quiet.high + ROUNDING * (1 + fabs(quiet.high)),
                1 - quiet.low - ROUNDING * (1 + fabs(quiet.low)));
@@ -160,22 +196,25 @@ static bool is_calm(const struct monitor *self, const struct metric_event *event
 /* Room for what was asked, and bounds and links into it. */
 static bool put_up(struct batch *self, const struct asking *asked)
 {
-    const size_t bounds = asked->metrics * sizeof asked->bounds[0], links = asked->links * sizeof asked->link[0];
-    const uint32_t head = lines_of(bounds + links), row = asked->metrics + 1;
+    const size_t links = asked->links * sizeof asked->link[0],
+                 bytes = asked->metrics * sizeof(struct batch_bounds) + links;
+    const uint32_t head = bytes <= sizeof self->near ? 0 : lines_of(bytes), row = asked->metrics + 1;
     const uint32_t needed = head + lines_of(BATCH_EVENTS * row * sizeof(double));
     if (needed > self->room_lines) {
-        struct batch_bounds *room = lines_new((size_t)LINES_BYTES * needed);
+        double *room = lines_new((size_t)LINES_BYTES * needed);
         if (!room)
             return false;
-        lines_free(self->bounds);
-        self->bounds = room;
+        lines_free(self->room);
+        self->room = room;
         self->room_lines = (uint16_t)needed;
     }
     self->metrics = (uint8_t)asked->metrics;
     self->links = (uint8_t)asked->links;
     self->lines = (uint8_t)head;
     self->row_numbers = (uint8_t)row;
-    memcpy(self->bounds, asked->bounds, bounds);
+    struct batch_bounds *bounds = bounds_of(self);
+    for (uint32_t i = 0; i < asked->metrics; i++)
+        bounds[i] = inner(asked->bounds[i].low, asked->bounds[i].high);
     memcpy(links_of(self), asked->link, links);
     return true;
 }
@@ -194,7 +233,7 @@ static bool ask(struct monitor *self, const struct metric_event *event, int64_t 
     asking.until_ns = INT64_MAX;
     asking.healthy = asking.eager = false;
     for (uint32_t i = 0; i < asking.metrics; i++) /* window_add_all() takes no more */
-        asking.bounds[i] = (struct batch_bounds){-(double)FLT_MAX, (double)FLT_MAX};
+        asking.bounds[i] = (struct asked_bounds){-(double)FLT_MAX, (double)FLT_MAX};
     if (!ask_kpis(self, &asking) || (asking.healthy && !self->judged))
         return false;
     for (uint32_t i = 0; i < self->rules.count && asking.most > 0; i++)
@@ -226,7 +265,7 @@ bool batch_ask(struct monitor *self, const struct metric_event *event, int64_t n
 
 static void column(const struct batch *self, uint32_t number, double out[BATCH_EVENTS])
 {
-    const double *row = row_of(self, 0) + number;
+    const double *row = batch_row(self, 0) + number;
     for (uint32_t i = 0; i < self->waiting; i++, row += self->row_numbers)
         out[i] = *row;
 }
@@ -262,7 +301,7 @@ void monitor_settle(struct monitor *self)
     if (batch->waiting == 0)
         return;
     settle_kpis(self);
-    metric_table_take_all(&self->metrics, batch->metrics, row_of(batch, 0), batch->row_numbers, batch->waiting);
+    metric_table_take_all(&self->metrics, batch->metrics, batch_row(batch, 0), batch->row_numbers, batch->waiting);
     column(batch, 0, at_s);
     for (uint32_t i = 0; i < self->rules.count; i++)
         settle_rule(batch, self->rules.states[i], &self->settings->rules[i]);

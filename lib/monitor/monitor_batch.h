@@ -16,38 +16,44 @@
 #ifndef DRIFT_LIB_MONITOR_MONITOR_BATCH_H
 #define DRIFT_LIB_MONITOR_MONITOR_BATCH_H
 
+#include <stdalign.h>
+
 #include "lib/wire/metric_message.h"
 
 #define BATCH_EVENTS 8 /* that wait at most: the more, the closer the bounds */
 
 struct monitor;
 
+/* Floats, so that those of a model stand in few lines: what they allow is within what was found. */
 struct batch_bounds {
-    double low, high;
+    float low, high;
 };
 
 /* A rule's bounds for what a metric's value, in logarithms or not, has beyond phi times the one before it. */
 struct batch_link {
     struct batch_bounds bounds;
     double phi, previous;
-    uint32_t metric; /* of the event */
+    uint8_t metric; /* of the event */
     bool logs, errors;
 };
 
+/* Of bounds and links that stand here: of five metrics and a link, or of nine metrics. */
+#define BATCH_NEAR_BYTES (5 * sizeof(struct batch_bounds) + sizeof(struct batch_link))
+
 /* All zero: nothing waits, and nothing may. */
 struct batch {
-    struct batch_bounds
-        *bounds;      /* one a metric; links behind them, and the rows: when an event was measured, and its values */
     uint64_t shape;   /* of the events that may wait */
     int64_t until_ns; /* none from then on */
+    double *room;     /* the rows: when an event was measured, and its values. Before them bounds and links, if need be */
     uint8_t waiting, most; /* events; and how many may */
     uint8_t metrics, links;
-    uint8_t lines;            /* of bounds and links, before the rows */
+    uint8_t lines;            /* of bounds and links, before the rows; 0: they are `near` */
     uint8_t row_numbers;      /* of a row */
     bool healthy;             /* each of the events is a healthy evaluation */
     bool eager;               /* there are rules that take them at once all the same */
     uint8_t in_vain, unasked; /* times that it was asked in vain, in a row; events before it is asked again */
     uint16_t room_lines;
+    alignas(double) unsigned char near[BATCH_NEAR_BYTES]; /* bounds, one a metric; links behind them */
 };
 
 /* Writes an event down; false: it does not keep to the bounds. */
@@ -68,8 +74,25 @@ bool batch_ask(struct monitor *monitor, const struct metric_event *event, int64_
 /* Has windows and rules take what waits, and lets nothing wait before batch_ask(). */
 void monitor_settle(struct monitor *monitor);
 
-/* Asks the memory for what an event that waits will touch. */
-void batch_prefetch(const struct batch *self);
+#define BATCH_LINE_NUMBERS 8 /* of a line of the cache */
+
+/* Where an event is written down, or will be. */
+static inline double *batch_row(const struct batch *self, uint32_t event)
+{
+    return self->room + (size_t)BATCH_LINE_NUMBERS * self->lines + (size_t)event * self->row_numbers;
+}
+
+/* Asks the memory for what the next event will touch, if it may wait; and for all that waits. */
+static inline void batch_prefetch_next(const struct batch *self)
+{
+    const double *row = batch_row(self, self->waiting), *end = row + self->row_numbers;
+    for (uint32_t line = 0; line < self->lines; line++)
+        __builtin_prefetch(self->room + BATCH_LINE_NUMBERS * line, 1);
+    for (; row < end; row += BATCH_LINE_NUMBERS)
+        __builtin_prefetch(row, 1);
+    __builtin_prefetch(end - 1, 1);
+}
+void batch_prefetch_all(const struct batch *self);
 
 /* Bytes that it has at most: these, so many for each metric, and a link for each rule. A metric has bounds and a number
  * in each row; all rows, and what stands before them, are whole lines. */

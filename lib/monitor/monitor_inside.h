@@ -5,6 +5,8 @@
 #ifndef DRIFT_LIB_MONITOR_MONITOR_INSIDE_H
 #define DRIFT_LIB_MONITOR_MONITOR_INSIDE_H
 
+#include <assert.h>
+
 #include "lib/lines.h"
 #include "lib/monitor/episode.h"
 #include "lib/monitor/metric_table.h"
@@ -21,7 +23,7 @@ struct kpi_state {
     bool violated; /* by its latest evaluation */
 };
 
-/* What an event that waits touches comes first, on one line of the cache. */
+/* What an event that waits touches comes first, on two lines of the cache. */
 struct monitor {
     struct batch batch;
     uint64_t events;
@@ -44,6 +46,9 @@ struct monitor {
     const struct allowance *allowance; /* NULL: nobody has to be asked */
     struct kpi_state kpis[];
 };
+
+static_assert(offsetof(struct monitor, settings) == MONITOR_HEAD_BYTES && MONITOR_HEAD_BYTES == 2 * LINES_BYTES,
+              "an event that waits touches two lines");
 
 /* A count that stays at its end. */
 static inline uint32_t monitor_more(uint32_t count, uint32_t more)
