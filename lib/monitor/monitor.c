@@ -46,11 +46,15 @@ bool monitor_expected_wanted(const struct monitor_settings *s)
     return monitor_kpi_of(s, text_of(EXPECTED_METRIC)) != NO_KPI;
 }
 
-struct monitor *monitor_room(const struct monitor_settings *settings)
+int monitor_room(const struct monitor_settings *settings, struct monitor **out)
 {
-    const size_t bytes = sizeof(struct monitor) + settings->kpi_count * sizeof(struct kpi_state);
-    struct monitor *self = lines_new(bytes);
-    return self ? memset(self, 0, bytes) : NULL;
+    const size_t head = sizeof(struct monitor) + settings->kpi_count * sizeof(struct kpi_state);
+    size_t bytes;
+    int error = rule_set_room(settings->rules, settings->rule_count, head, &bytes);
+    *out = error ? NULL : lines_new(bytes);
+    if (*out)
+        memset(*out, 0, head);
+    return error || *out ? error : -ENOMEM;
 }
 
 int monitor_new(struct monitor **self_p, const struct monitor_settings *settings)
@@ -58,9 +62,10 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
     *self_p = NULL;
     if (!monitor_settings_valid(settings))
         return -EINVAL;
-    struct monitor *self = monitor_room(settings);
-    if (!self)
-        return -ENOMEM;
+    struct monitor *self;
+    int error = monitor_room(settings, &self);
+    if (error)
+        return error;
     self->settings = settings;
     self->last_event_ns = INT64_MIN;
     self->episode = episode_none();
@@ -71,11 +76,9 @@ int monitor_new(struct monitor **self_p, const struct monitor_settings *settings
             self->kpis_unseen++;
     }
     self->wants_expected = monitor_expected_wanted(settings);
-    int error = rule_set_open(&self->rules, settings->rules, settings->rule_count);
-    if (error)
-        monitor_destroy(&self);
+    rule_set_open(&self->rules, settings->rules, settings->rule_count, monitor_rules_at(self, settings));
     *self_p = self;
-    return error;
+    return 0;
 }
 
 /* What the KPIs of a metric ask of its window after each value. */

@@ -7,7 +7,7 @@
 #include "lib/monitor/monitor_inside.h"
 
 #define BLOCK 32      /* bytes that the allocator adds to a piece, and rounds it up by */
-#define ON_LINES 4    /* pieces of lines_new(): itself, what waits, rows, ring */
+#define ON_LINES 4    /* pieces of lines_new(): itself with its rules, what waits, rows, ring */
 #define ADWIN_ROWS 24 /* of buckets, each of two numbers */
 #define BUCKET_BYTES (2 * sizeof(double))
 

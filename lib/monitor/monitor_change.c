@@ -87,13 +87,13 @@ static uint32_t rule_before(const struct monitor_settings *old, const bool *used
     return NO_RULE;
 }
 
-/* Makes room for the states of the new rules: begun where they are new; where an old one will serve, its number is in
+/* The states of the new rules, in a new monitor: begun where they are new; where an old one will serve, its number is in
  * `from`. */
-static int rules_begin(const struct monitor_settings *old, const struct monitor_settings *settings,
-                       struct rule_set *out, uint32_t *from)
+static void rules_begin(const struct monitor_settings *old, const struct monitor_settings *settings, void *at,
+                        struct rule_set *out, uint32_t *from)
 {
     bool used[MONITOR_RULES_MAX] = {false};
-    int error = rule_set_lay_out(out, settings->rules, settings->rule_count);
+    rule_set_lay_out(out, settings->rules, settings->rule_count, at);
     for (uint32_t i = 0; i < out->count; i++) {
         from[i] = rule_before(old, used, &settings->rules[i]);
         if (from[i] == NO_RULE)
@@ -101,7 +101,6 @@ static int rules_begin(const struct monitor_settings *old, const struct monitor_
         else
             used[from[i]] = true;
     }
-    return error;
 }
 
 static void rules_move(struct rule_set *old, const struct monitor_settings *before, struct rule_set *rules,
@@ -192,24 +191,21 @@ static void adopt(struct monitor *self, const struct monitor_settings *settings)
     rule_set_adopt(&self->rules, settings->rules);
 }
 
-/* All that can fail: rules and windows. */
-static int prepare(const struct monitor *old, const struct monitor_settings *settings, struct monitor *self,
-                   uint32_t from[MONITOR_RULES_MAX])
+/* All that can fail: the windows. */
+static int windows_begin(const struct monitor *old, const struct monitor_settings *settings, struct metric_table *out)
 {
-    const bool same_windows = old->settings->window == settings->window && same_kpis(old->settings, settings);
-    int error = 0;
-    if (same_windows)
-        self->metrics = old->metrics;
-    else
-        error = windows_copy(&old->metrics, settings, &self->metrics);
-    if (error == 0 && (error = rules_begin(old->settings, settings, &self->rules, from)) != 0 && !same_windows)
-        metric_table_clear(&self->metrics);
-    return error;
+    const bool same = old->settings->window == settings->window && same_kpis(old->settings, settings);
+    if (!same)
+        return windows_copy(&old->metrics, settings, out);
+    *out = old->metrics;
+    return 0;
 }
 
 int monitor_change(struct monitor **self_p, const struct monitor_settings *settings)
 {
-    struct monitor *old = *self_p, made = {.settings = settings};
+    struct monitor *old = *self_p, *self;
+    struct metric_table metrics;
+    struct rule_set rules;
     uint32_t from[MONITOR_RULES_MAX];
     if (monitor_settings_same(old->settings, settings)) {
         adopt(old, settings);
@@ -218,19 +214,21 @@ int monitor_change(struct monitor **self_p, const struct monitor_settings *setti
     if (!monitor_settings_valid(settings))
         return -EINVAL;
     monitor_settle(old);
-    struct monitor *self = monitor_room(settings);
-    int error = self ? prepare(old, settings, &made, from) : -ENOMEM;
+    int error = monitor_room(settings, &self);
+    if (!error)
+        error = windows_begin(old, settings, &metrics);
     if (error) {
         lines_free(self);
         return error;
     }
+    rules_begin(old->settings, settings, monitor_rules_at(self, settings), &rules, from);
     *self = *old;
     self->settings = settings;
-    rules_move(&old->rules, old->settings, &made.rules, from);
-    self->rules = made.rules;
-    if (made.metrics.slots != old->metrics.slots)
+    rules_move(&old->rules, old->settings, &rules, from);
+    self->rules = rules;
+    if (metrics.slots != old->metrics.slots)
         metric_table_clear(&old->metrics);
-    self->metrics = made.metrics;
+    self->metrics = metrics;
     self->kpis_unseen = kpis_without_row(settings, &self->metrics);
     self->wants_expected = monitor_expected_wanted(settings);
     kpis_move(old, self);

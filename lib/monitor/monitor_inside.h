@@ -44,7 +44,7 @@ struct monitor {
     struct rule_set rules;
     struct trigger *trigger;
     const struct allowance *allowance; /* NULL: nobody has to be asked */
-    struct kpi_state kpis[];
+    struct kpi_state kpis[]; /* as many as budgets; the rules behind them */
 };
 
 static_assert(offsetof(struct monitor, settings) == MONITOR_HEAD_BYTES && MONITOR_HEAD_BYTES == 2 * LINES_BYTES,
@@ -56,8 +56,15 @@ static inline uint32_t monitor_more(uint32_t count, uint32_t more)
     return count < UINT32_MAX - more ? count + more : UINT32_MAX;
 }
 
-/* Zeroed memory for a monitor of these settings, of lines_new(); NULL: there is none. */
-struct monitor *monitor_room(const struct monitor_settings *settings);
+/* Memory for a monitor of these settings, of lines_new(), zeroed but for the rules' part. 0, -ENOMEM, or -EINVAL: a rule's
+ * parameters make no sense. */
+int monitor_room(const struct monitor_settings *settings, struct monitor **out);
+
+/* Where its rules stand. */
+static inline void *monitor_rules_at(struct monitor *self, const struct monitor_settings *settings)
+{
+    return self->kpis + settings->kpi_count;
+}
 
 /* The first KPI of a metric, or NO_KPI. */
 uint32_t monitor_kpi_of(const struct monitor_settings *settings, struct text metric);

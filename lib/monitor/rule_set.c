@@ -8,39 +8,49 @@
 
 #include "lib/lines.h"
 
-/* Where the first state stands, behind the places of all. */
-static size_t first_at(uint32_t count)
+/* Where places stand behind so many bytes. */
+static size_t places_at(size_t before)
 {
-    return (count * sizeof(struct rule_state *) + LINES_BYTES - 1) / LINES_BYTES * LINES_BYTES;
+    const size_t each = sizeof(struct rule_state *);
+    return (before + each - 1) / each * each;
 }
 
-int rule_set_lay_out(struct rule_set *self, const struct drift_rule *rules, uint32_t count)
+/* And where the first state does, behind the places of all. */
+static size_t first_at(uint32_t count, size_t before)
 {
-    size_t at = first_at(count), bytes = at;
-    *self = (struct rule_set){.rules = rules};
-    if (count == 0)
-        return 0;
+    return (places_at(before) + count * sizeof(struct rule_state *) + LINES_BYTES - 1) / LINES_BYTES * LINES_BYTES;
+}
+
+int rule_set_room(const struct drift_rule *rules, uint32_t count, size_t before, size_t *bytes)
+{
+    size_t end = count ? first_at(count, before) : before;
     for (uint32_t i = 0; i < count; i++) {
         if (!rule_state_possible(&rules[i]))
             return -EINVAL;
-        bytes += rule_state_bytes(&rules[i]);
+        end += rule_state_bytes(&rules[i]);
     }
-    self->states = lines_new(bytes);
-    if (!self->states)
-        return -ENOMEM;
-    for (; self->count < count; self->count++) {
-        self->states[self->count] = (struct rule_state *)((char *)self->states + at);
-        at += rule_state_bytes(&rules[self->count]);
-    }
+    *bytes = end;
     return 0;
 }
 
-int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_t count)
+void rule_set_lay_out(struct rule_set *self, const struct drift_rule *rules, uint32_t count, void *at)
 {
-    int error = rule_set_lay_out(self, rules, count);
+    const size_t before = (uintptr_t)at % LINES_BYTES;
+    char *line = (char *)at - before, *state = line + first_at(count, before);
+    *self = (struct rule_set){.rules = rules};
+    if (count)
+        self->states = (struct rule_state **)(void *)(line + places_at(before));
+    for (; self->count < count; self->count++) {
+        self->states[self->count] = (struct rule_state *)(void *)state;
+        state += rule_state_bytes(&rules[self->count]);
+    }
+}
+
+void rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_t count, void *at)
+{
+    rule_set_lay_out(self, rules, count, at);
     for (uint32_t i = 0; i < self->count; i++)
         rule_state_open(self->states[i], &rules[i]);
-    return error;
 }
 
 void rule_set_close(struct rule_set *self)
@@ -48,7 +58,6 @@ void rule_set_close(struct rule_set *self)
     for (uint32_t i = 0; i < self->count; i++)
         if (self->states[i])
             rule_state_close(self->states[i]);
-    lines_free(self->states);
     free(self->room);
     *self = (struct rule_set){0};
 }

@@ -14,7 +14,7 @@
 
 struct rule_set {
     const struct drift_rule *rules;
-    struct rule_state **states; /* which stand behind their places, in one block */
+    struct rule_state **states; /* which stand behind their places */
     const struct rule_times *times; /* of the first rule, for rule_set_prefetch() */
     uint32_t count;
     bool paused;    /* by a person */
@@ -32,11 +32,15 @@ struct rule_alarm {
     double change_at_s;
 };
 
-/* Begins all rules. -EINVAL: parameters of one make no sense; -ENOMEM. */
-int rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_t count);
+/* How many bytes a block has that begins on a line, with `before` bytes of something else, and states and their places
+ * behind these. 0 or -EINVAL: parameters of a rule make no sense. */
+int rule_set_room(const struct drift_rule *rules, uint32_t count, size_t before, size_t *bytes);
+
+/* Begins all rules in such a block, which is the caller's and outlives the set; `at` is behind what stands before. */
+void rule_set_open(struct rule_set *self, const struct drift_rule *rules, uint32_t count, void *at);
 
 /* The same without any state: each place is to get one, begun or moved from another set, of which it is taken out. */
-int rule_set_lay_out(struct rule_set *self, const struct drift_rule *rules, uint32_t count);
+void rule_set_lay_out(struct rule_set *self, const struct drift_rule *rules, uint32_t count, void *at);
 void rule_set_close(struct rule_set *self);
 
 /* Takes the memory that rule_set_take() may need. -ENOMEM also where it is not allowed. */

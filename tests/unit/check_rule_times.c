@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "bench/streams.h"
+#include "lib/lines.h"
 #include "lib/monitor/rule_set.h"
 #include "tests/run_suite.h"
 
@@ -13,6 +14,20 @@
 static struct drift_rule rules[RULES];
 static struct rule_set set;
 static struct moments own[RULES]; /* what each would keep by itself */
+
+static void *block;
+
+static void *rules_begin(struct rule_set *of)
+{
+    size_t bytes;
+    ck_assert_int_eq(rule_set_room(rules, RULES, 20, &bytes), 0);
+    char *begun = lines_new(bytes);
+    ck_assert_ptr_nonnull(begun);
+    rule_set_open(of, rules, RULES, begun + 20);
+    ck_assert_uint_eq((uintptr_t)of->states[0] % LINES_BYTES, 0);
+    ck_assert((char *)of->states[RULES - 1] + rule_state_bytes(&rules[RULES - 1]) == begun + bytes);
+    return begun;
+}
 
 static void enter(void)
 {
@@ -23,12 +38,13 @@ static void enter(void)
         snprintf(rules[i].metric, sizeof rules[i].metric, "m%u", i);
         ck_assert_int_eq(detect_params_init(&rules[i].params, "cusum", NULL), 0);
     }
-    ck_assert_int_eq(rule_set_open(&set, rules, RULES), 0);
+    block = rules_begin(&set);
 }
 
 static void leave(void)
 {
     rule_set_close(&set);
+    lines_free(block);
     for (uint32_t i = 0; i < RULES; i++)
         moments_clear(&own[i]);
 }
@@ -131,7 +147,7 @@ START_TEST(who_shares_does_so_after_a_restart)
     struct codec saving = {.out = saved, .size = sizeof saved};
     rule_set_walk(&set, &saving, 0);
     ck_assert(!saving.failed);
-    ck_assert_int_eq(rule_set_open(&loaded, rules, RULES), 0);
+    void *other = rules_begin(&loaded);
     struct codec loading = {.in = saved, .size = saving.at};
     rule_set_walk(&loaded, &loading, 0);
     ck_assert(!loading.failed);
@@ -139,6 +155,7 @@ START_TEST(who_shares_does_so_after_a_restart)
     ck_assert_uint_eq(loaded.states[1]->times->users, RULES - 1);
     compare(&loaded);
     rule_set_close(&loaded);
+    lines_free(other);
 }
 END_TEST
 
