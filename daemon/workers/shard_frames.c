@@ -123,7 +123,8 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
         return;
     }
     uint16_t unknown = 0;
-    if (metric_decode_like(self->decoder, &id, payload, now.wall_s, model ? &model->like : &unknown, &message) < 0) {
+    if (metric_decode_like(self->decoder, &id, payload, now.wall_s, NULL,
+                           model ? &model->like : &unknown, &message) < 0) {
         self->no_memory++;
         return;
     }

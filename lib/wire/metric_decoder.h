@@ -35,7 +35,14 @@ struct fast_event {
     struct text node, boot; /* METRIC_NOT_SAID and 0 where it does not say */
     uint64_t seq, carried;  /* a bit for each enum member that came */
     uint32_t ignored;
+    const struct metric_sender *told;
+    uint8_t same; /* of what was told: FAST_NODE, FAST_BOOT */
 };
+
+#define FAST_NAMED_MAX 64 /* events of a message, from the first one on */
+
+#define FAST_NODE 1
+#define FAST_BOOT 2
 
 #define METRIC_NOT_SAID ((struct text){.at = "", .len = 0})
 
@@ -83,10 +90,13 @@ struct metric_decoder {
     struct beacon_topic *topics;
     size_t topic_room;
     struct fast_event fast; /* the event that is being read, metric_fast.h */
+    uint32_t named[FAST_NAMED_MAX]; /* the serials of the shapes whose names stand among the metrics of the first events: */
+    size_t named_count;             /* so many, one behind the other */
     struct known_names known;
     struct rfc3339_day day; /* of the last time that was text */
     struct shapes shapes;
     unsigned char *metrics_first; /* where the metrics of a message begin in their arena */
+    bool slow;                    /* every message is read the long way */
     bool untidy;                  /* there is something to clear away before the next message */
     /* A histogram or categories while being read. */
     double edges[METRIC_BINS_MAX + 1];

@@ -42,6 +42,23 @@ bool fast_other_text(struct metric_decoder *self, struct fast_event *out, enum m
     return false;
 }
 
+void fast_name(struct metric_decoder *self, const struct shape *shape, struct metric *metrics)
+{
+    const size_t at = self->event_count;
+    for (const struct shape_member *member = shape->at; member->value != SHAPE_END; member++) {
+        if (!member->metric)
+            continue;
+        struct metric *metric = shape_metric(member, metrics);
+        metric->name = (struct text){(const char *)shape->bytes + member->at + member->name_at, member->name_len};
+        metric->key = member->key;
+        metric->kind = METRIC_NUMBER;
+    }
+    if (at > self->named_count || at >= FAST_NAMED_MAX)
+        return;
+    self->named[at] = shape->serial;
+    self->named_count = at + 1; /* what stands behind it may be written over */
+}
+
 static bool carries(const struct fast_event *event, enum member member)
 {
     return (event->carried >> member & 1) != 0;

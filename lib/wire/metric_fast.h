@@ -24,11 +24,11 @@ bool fast_read(struct metric_decoder *self, struct wire_value *map, struct event
 const unsigned char *fast_json(struct metric_decoder *self, struct fast_event *out);
 const unsigned char *fast_msgpack(struct metric_decoder *self, struct fast_event *out, uint32_t members);
 
-/* metric_shape_json.c and metric_shape_msgpack.c: the same for an event of a shape. In JSON the last byte before `end`
+/* metric_shape_read.c: the same for an event of a shape. In JSON the last byte before `end`
  * is a bracket, and 16 bytes at least stand before it. */
 const unsigned char *shape_json(struct metric_decoder *self, struct shape *shape, const unsigned char *at,
                                 const unsigned char *end, struct fast_event *out);
-const unsigned char *shape_msgpack(struct metric_decoder *self, const struct shape *shape, const unsigned char *at,
+const unsigned char *shape_msgpack(struct metric_decoder *self, struct shape *shape, const unsigned char *at,
                                    const unsigned char *end, struct fast_event *out);
 
 /* What the first event says of its sender is the message's. */
@@ -38,6 +38,7 @@ static inline void fast_sender(struct metric_decoder *self, const struct fast_ev
     self->first_done = true;
     message->node = event->node;
     message->boot = event->boot;
+    message->same_sender = event->same == (FAST_NODE | FAST_BOOT);
     message->seq = event->seq;
     message->has_seq = (event->carried >> MEMBER_SEQ & 1) != 0;
 }
@@ -87,6 +88,51 @@ static inline bool fast_text(struct metric_decoder *self, struct fast_event *out
         return fast_other_text(self, out, member, text);
     out->node = text;
     return text.len <= METRIC_NODE_MAX;
+}
+
+/* Of the metrics of an event that which a member is. */
+static inline struct metric *shape_metric(const struct shape_member *member, struct metric *metrics)
+{
+    return (struct metric *)(void *)((char *)metrics + member->number);
+}
+
+/* Whether the metrics' names stand already where the next event is written: those of the last message were of the same
+ * shapes, up to this one. */
+static inline bool fast_named(const struct metric_decoder *self, const struct shape *shape)
+{
+    return self->event_count < self->named_count && self->named[self->event_count] == shape->serial;
+}
+
+/* Writes them. */
+void fast_name(struct metric_decoder *self, const struct shape *shape, struct metric *metrics);
+
+/* The node that was told, which stands at `at`; and the boot, which ends at `end`: they were found good before. False:
+ * they are others. The caller has seen to what is before and behind them, and that eight bytes can be read. */
+static inline bool fast_told_node(struct fast_event *out, const unsigned char *at)
+{
+    if (!metric_sender_node(out->told, at))
+        return false;
+    out->node = (struct text){(const char *)at, out->told->node_len};
+    out->same |= FAST_NODE;
+    return true;
+}
+
+static inline bool fast_told_boot(struct fast_event *out, const unsigned char *end)
+{
+    if (!metric_sender_boot(out->told, end))
+        return false;
+    out->boot = (struct text){(const char *)end - out->told->boot_len, out->told->boot_len};
+    out->same |= FAST_BOOT;
+    return true;
+}
+
+/* Where it is a node or a boot, it is another. */
+static inline void fast_not_told(struct fast_event *out, enum member member)
+{
+    if (member == MEMBER_NODE)
+        out->same &= (uint8_t)~FAST_NODE;
+    if (member == MEMBER_BOOT)
+        out->same &= (uint8_t)~FAST_BOOT;
 }
 
 /* JSON: any number that is finite. `end` is behind a bracket. */

@@ -19,6 +19,7 @@ int metric_decoder_new(struct metric_decoder **self_p, const struct metric_optio
     self->options = *options;
     self->reader.keys.secret = options->secret;
     self->untidy = true;
+    self->slow = options->careful || options->recorded;
     *self_p = self;
     return 0;
 }
@@ -61,6 +62,8 @@ void decoder_tidy(struct metric_decoder *self)
     self->message.received_s = (double)NAN;
     self->message.taken = (struct text){.at = "", .len = 0};
     known_refresh(&self->known);
+    shapes_forget(&self->shapes);
+    self->named_count = 0;
     self->untidy = false;
 }
 
@@ -70,7 +73,7 @@ static void begin(struct metric_decoder *self, const struct model_id *model, dou
     decoder_begin(self, model, now_s);
     self->untidy = true;
     self->message.node = self->message.boot = METRIC_NOT_SAID;
-    self->message.has_seq = false;
+    self->message.same_sender = self->message.has_seq = false;
     self->message.seq = 0;
 }
 
@@ -145,7 +148,7 @@ int decoder_read(struct metric_decoder *self, const struct model_id *model, stru
 int metric_decode(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
                   const struct metric_message **out)
 {
-    return metric_decode_like(self, model, payload, now_s, &self->shapes.last, out);
+    return metric_decode_like(self, model, payload, now_s, NULL, &self->shapes.last, out);
 }
 
 static bool cut(struct text *topic, const char *prefix)

@@ -5,7 +5,7 @@
  * well-formed value costs the whole message. docs/protocol.md has the rules.
  *
  * Threads: a decoder belongs to one thread. Memory: the message that metric_decode() fills borrows from the payload and
- * from the decoder, until the next call. A decoder holds 230 KiB, up to 64 shapes of mostly 1.5 KiB (metric_shape.h), and up
+ * from the decoder, until the next call. A decoder holds 230 KiB, up to 64 shapes of mostly 4 KiB (metric_shape.h), and up
  * to 10 MiB of what earlier messages needed. An ordinary message takes two to three times its size; the worst (empty
  * objects, columns of one-byte numbers) 240 times, which the next call gives back. Nothing is ever taken by a length that a payload only claims. Failure: only -ENOMEM;
  * bad input is counted, not an error.
@@ -19,6 +19,7 @@
 #include "lib/model_id.h"
 #include "lib/siphash.h"
 #include "lib/text.h"
+#include "lib/wire/metric_sender.h"
 
 #define METRIC_NAME_MAX 64       /* bytes */
 #define METRIC_NODE_MAX 128      /* bytes */
@@ -79,6 +80,7 @@ struct metric_event {
 
 struct metric_message {
     struct text node, boot; /* empty: not given; an integer boot in decimal */
+    bool same_sender; /* node and boot are those that were told. False says nothing */
     bool has_seq;
     uint64_t seq;
     const struct metric_event *events;
@@ -109,9 +111,10 @@ int metric_decode(struct metric_decoder *self, const struct model_id *model, str
                   const struct metric_message **out);
 
 /* The same for who knows of a sender: *like is 0 at first, and the decoder's afterwards. Senders whose messages look
- * different are so told apart, where the decoder alone would expect each to look like the one before. */
+ * different are so told apart, where the decoder alone would expect each to look like the one before. `told` is who sent
+ * the message before, or NULL. */
 int metric_decode_like(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
-                       uint16_t *like, const struct metric_message **out);
+                       const struct metric_sender *told, uint16_t *like, const struct metric_message **out);
 
 /* What a topic means. */
 enum metric_topic { TOPIC_METRICS, TOPIC_BATCH, TOPIC_BEACON, TOPIC_INVALID };

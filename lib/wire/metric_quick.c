@@ -4,31 +4,37 @@
 
 #define PAYLOAD_MIN 16 /* bytes: the readers of shapes look at eight at once */
 
-/* Where the next event can be written, with what all have in common. */
-static inline bool open_event(struct metric_decoder *self)
+/* There is no more room among the events, or among the metrics. */
+static __attribute__((noinline)) struct metric *make_room(struct metric_decoder *self)
 {
+    self->untidy = true;
     if (self->event_count == self->event_room) {
         struct metric_event *events =
             memory_grow(self->events, &self->event_room, self->event_count + 1, sizeof *events);
         if (events == NULL)
-            return false;
+            return NULL;
         self->events = events;
-        self->untidy = true;
     }
-    const unsigned char *end = self->metrics.end;
-    struct metric *metrics = memory_arena_room(&self->metrics, METRIC_EVENT_MAX * sizeof *metrics);
-    if (metrics == NULL)
-        return false;
-    if (self->metrics.end != end)
-        self->untidy = true;
+    return memory_arena_room(&self->metrics, METRIC_EVENT_MAX * sizeof(struct metric));
+}
+
+/* Where the next event can be written, with what all have in common. */
+static inline bool open_event(struct metric_decoder *self)
+{
+    struct metric *metrics = (struct metric *)(void *)self->metrics.at;
+    if (__builtin_expect(self->event_count == self->event_room ||
+                             self->metrics.end - self->metrics.at < (ptrdiff_t)(METRIC_EVENT_MAX * sizeof *metrics),
+                         0)) {
+        metrics = make_room(self);
+        if (metrics == NULL)
+            return false;
+    }
     struct metric_event *event = &self->events[self->event_count];
     if (self->model != NULL)
         event->model = *self->model;
     event->timestamp_s = (double)NAN;
     event->n = 1;
     event->metrics = metrics;
-    event->metric_count = 0;
-    event->shape = 0;
     self->fast.event = event;
     self->fast.metrics = metrics;
     self->fast.ignored = 0;
@@ -39,6 +45,7 @@ static inline void forget_sender(struct fast_event *event)
 {
     event->node = event->boot = METRIC_NOT_SAID;
     event->seq = 0;
+    event->same = (uint8_t)((event->told->node_len ? 0 : FAST_NODE) | (event->told->boot_len ? 0 : FAST_BOOT));
 }
 
 /* The event was found good, and counts. */
@@ -82,6 +89,9 @@ static const unsigned char *read_names(struct metric_decoder *self, const unsign
     reader->at = json ? at + 1 : open_map(at, end, &members);
     if (reader->at == NULL)
         return NULL;
+    if (self->named_count > self->event_count)
+        self->named_count = self->event_count;
+    self->untidy |= self->shapes.retired != NULL;
     known_refresh(&self->known);
     self->known.stamp++;
     const unsigned char *after = json ? fast_json(self, out) : fast_msgpack(self, out, members);
@@ -92,24 +102,38 @@ static const unsigned char *read_names(struct metric_decoder *self, const unsign
     return after;
 }
 
+/* The same by a shape. NULL: it is of another. */
+static inline const unsigned char *read_shape(struct metric_decoder *self, struct shape *shape, const unsigned char *at,
+                                              const unsigned char *end)
+{
+    return shape->json ? shape_json(self, shape, at, end, &self->fast) : shape_msgpack(self, shape, at, end, &self->fast);
+}
+
+/* The event at `at` is not of the shape that was tried. */
+static __attribute__((noinline)) const unsigned char *read_other(struct metric_decoder *self, const unsigned char *at,
+                                                                 const unsigned char *end, uint16_t *place)
+{
+    struct fast_event *event = &self->fast;
+    if (!open_event(self))
+        return NULL;
+    forget_sender(event);
+    event->carried = event->event->shape = 0;
+    event->event->metric_count = 0;
+    event->same = 0; /* what is read so is not compared */
+    return read_names(self, at, end, shape_at(&self->shapes, *place), place, event);
+}
+
 /* Reads the event at `at` and returns where it ends; *place: where its shape is looked for, and was found. */
-static const unsigned char *read_event(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
-                                       uint16_t *place)
+static inline __attribute__((always_inline)) const unsigned char *read_event(struct metric_decoder *self, const unsigned char *at,
+                                              const unsigned char *end, uint16_t *place)
 {
     struct fast_event *event = &self->fast;
     if (!open_event(self))
         return NULL;
     struct shape *shape = shape_at(&self->shapes, *place);
-    const unsigned char *after = NULL;
-    if (shape)
-        after = *at == '{' ? shape_json(self, shape, at, end, event) : shape_msgpack(self, shape, at, end, event);
-    if (after == NULL) {
-        if (!open_event(self))
-            return NULL;
-        forget_sender(event);
-        event->carried = 0;
-        after = read_names(self, at, end, shape, place, event);
-    }
+    const unsigned char *after = shape ? read_shape(self, shape, at, end) : NULL;
+    if (after == NULL)
+        after = read_other(self, at, end, place);
     if (after == NULL || (self->model == NULL && !(event->carried >> MEMBER_MODEL & 1)))
         return NULL;
     if (!self->first_done)
@@ -164,7 +188,7 @@ static const unsigned char *read_alike_msgpack(struct metric_decoder *self, cons
                                                const unsigned char *end, uint16_t place, uint32_t rows,
                                                uint32_t *read_p)
 {
-    const struct shape *shape = shape_again(self, place);
+    struct shape *shape = shape_again(self, place);
     uint32_t row = 0;
     for (; shape && row < rows && open_event(self); row++) {
         const unsigned char *after = shape_msgpack(self, shape, at, end, &self->fast);
@@ -184,13 +208,9 @@ static const unsigned char *behind_space(const unsigned char *at, const unsigned
     return at;
 }
 
-/* The last byte before `end` is a bracket. */
+/* A batch; the last byte before `end` is a bracket. */
 static bool read_json(struct metric_decoder *self, const unsigned char *at, const unsigned char *end, uint16_t *shape)
 {
-    if (*at == '{')
-        return read_event(self, at, end, shape) == end;
-    if (*at != '[')
-        return false;
     at = behind_space(at + 1, end);
     uint16_t place = *shape;
     for (bool first = true; at < end && *at == '{'; first = false) {
@@ -213,12 +233,15 @@ static bool read_json(struct metric_decoder *self, const unsigned char *at, cons
     return false;
 }
 
+static bool is_map(unsigned char head)
+{
+    return head == 0xde || (head & 0xf0) == 0x80;
+}
+
 static bool read_msgpack(struct metric_decoder *self, const unsigned char *at, const unsigned char *end,
                          uint16_t *shape)
 {
     uint32_t rows = *at & 0xf;
-    if (*at == 0xde || (*at & 0xf0) == 0x80)
-        return read_event(self, at, end, shape) == end;
     if (*at == 0xdc)
         rows = (uint32_t)at[1] << 8 | at[2];
     else if ((*at & 0xf0) != 0x90)
@@ -226,7 +249,7 @@ static bool read_msgpack(struct metric_decoder *self, const unsigned char *at, c
     at += *at == 0xdc ? 3 : 1;
     uint16_t place = *shape;
     for (uint32_t row = 0, more; row < rows; row += 1 + more) {
-        if (at == end || (*at != 0xde && (*at & 0xf0) != 0x80))
+        if (at == end || !is_map(*at))
             return false;
         more = 0;
         at = row == 0 ? read_event(self, at, end, &place) : read_row(self, at, end, &place);
@@ -245,16 +268,18 @@ static bool read_msgpack(struct metric_decoder *self, const unsigned char *at, c
 static inline bool quick_read(struct metric_decoder *self, struct text payload, uint16_t *shape)
 {
     const unsigned char *at = (const unsigned char *)payload.at, *end = at + payload.len;
-    if (payload.len < PAYLOAD_MIN || payload.len > INT32_MAX || self->options.careful || self->options.recorded)
+    if (payload.len < PAYLOAD_MIN || payload.len > INT32_MAX || self->slow)
         return false;
     forget_sender(&self->fast);
-    self->fast.latest_s = self->latest_s;
-    self->reader.json = *at == '{' || *at == '[';
-    if (!self->reader.json)
-        return read_msgpack(self, at, end, shape);
-    while (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\r')
-        end--;
-    return end - at >= PAYLOAD_MIN && (end[-1] == '}' || end[-1] == ']') && read_json(self, at, end, shape);
+    if (*at == '{' || *at == '[') {
+        while (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\r')
+            end--;
+        if (end - at < PAYLOAD_MIN || (end[-1] != '}' && end[-1] != ']'))
+            return false;
+    }
+    if (*at == '{' || is_map(*at))
+        return read_event(self, at, end, shape) == end;
+    return *at == '[' ? read_json(self, at, end, shape) : read_msgpack(self, at, end, shape);
 }
 
 void decoder_begin(struct metric_decoder *self, const struct model_id *model, double now_s)
@@ -263,23 +288,26 @@ void decoder_begin(struct metric_decoder *self, const struct model_id *model, do
         decoder_tidy(self);
     self->metrics.at = self->metrics_first;
     self->model = model;
-    self->latest_s = now_s + self->options.max_future_s;
+    self->latest_s = self->fast.latest_s = now_s + self->options.max_future_s;
     self->event_count = 0;
     self->ignored = 0;
     self->first_done = false;
 }
 
 int metric_decode_like(struct metric_decoder *self, const struct model_id *model, struct text payload, double now_s,
-                       uint16_t *like, const struct metric_message **out)
+                       const struct metric_sender *told, uint16_t *like, const struct metric_message **out)
 {
+    static const struct metric_sender nobody;
     struct metric_message *message = &self->message;
     *out = NULL;
     decoder_begin(self, model, now_s);
+    self->fast.told = told ? told : &nobody;
     if (!quick_read(self, payload, like)) {
         int rc = decoder_read(self, model, payload, now_s);
         if (rc != 0)
             return rc;
     }
+    message->same_sender &= told != NULL;
     message->drops = self->drops.any;
     message->events = self->events;
     message->event_count = (uint32_t)self->event_count;

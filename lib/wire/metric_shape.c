@@ -3,6 +3,7 @@
 #include <float.h>
 #include <stdlib.h>
 
+#include "lib/wire/metric_layout.h"
 #include "lib/wire/metric_rules.h"
 
 /* A shape while it is being made. */
@@ -11,7 +12,6 @@ struct draft {
     struct shape_member at[SHAPE_MEMBERS_MAX + 1];
     const unsigned char *literal[SHAPE_MEMBERS_MAX + 1];
     uint32_t count, metric_count;
-    uint16_t reach;
     size_t bytes;
     uint64_t carried, metrics;
 };
@@ -32,13 +32,8 @@ static bool add(struct draft *self, const unsigned char *first, const unsigned c
         return false;
     struct shape_member *out = &self->at[self->count];
     self->literal[self->count++] = first;
-    *out = (struct shape_member){
-        .at = (uint32_t)self->bytes, .len = (uint8_t)len, .value = (uint8_t)value, .number.end = 1};
-    if (self->reach < len + 9)
-        self->reach = (uint16_t)(len + 9);
+    *out = (struct shape_member){.at = (uint32_t)self->bytes, .len = (uint8_t)len, .value = (uint8_t)value};
     self->bytes += len;
-    memcpy(out->word, first, len < 16 ? len : 16);
-    memset(out->mask, 0xff, len < 16 ? len : 16);
     if (value == SHAPE_END)
         return true;
     const enum member member = member_of(name, true);
@@ -57,6 +52,7 @@ static bool add(struct draft *self, const unsigned char *first, const unsigned c
     out->name_len = name.len;
     self->carried |= UINT64_C(1) << member;
     if (out->metric) {
+        out->number = (uint16_t)(self->metric_count * sizeof(struct metric));
         self->metrics = mixed(self->metrics, out->key);
         self->metric_count++;
     }
@@ -149,23 +145,32 @@ static bool draft_msgpack(struct draft *self, const unsigned char *first, const 
     return at == end && add(self, first, at, (struct text){0}, SHAPE_END);
 }
 
-static struct shape *finish(const struct draft *self, uint64_t hash)
+static struct shape *finish(const struct draft *self, uint64_t hash, bool json)
 {
-    const size_t members = self->count * sizeof self->at[0];
-    struct shape *out = malloc(sizeof *out + members + self->bytes);
+    const size_t members = self->count * sizeof self->at[0], room = layout_room(self->bytes, self->count);
+    const size_t pairs = self->metric_count * sizeof(struct layout_pair), runs = self->count * sizeof(struct layout_run);
+    const size_t extras = self->count * sizeof(struct layout_extra);
+    struct shape *out = malloc(sizeof *out + members + self->bytes + LAYOUT_CHUNK + 2 * room + pairs + runs + extras);
     if (!out)
         return NULL;
-    unsigned char *bytes = (unsigned char *)out->at + members;
+    unsigned char *bytes = (unsigned char *)out->at + members, *laid = bytes + self->bytes;
+    laid += -(uintptr_t)laid % LAYOUT_CHUNK;
     *out = (struct shape){.hash = hash,
                           .carried = self->carried,
                           .metrics = self->metrics,
                           .count = self->count,
                           .metric_count = self->metric_count,
-                          .reach = self->reach,
-                          .bytes = bytes};
+                          .json = json,
+                          .bytes = bytes,
+                          .least = laid,
+                          .most = laid + room,
+                          .pairs = (struct layout_pair *)(void *)(laid + 2 * room),
+                          .runs = (struct layout_run *)(void *)(laid + 2 * room + pairs),
+                          .extras = (struct layout_extra *)(void *)(laid + 2 * room + pairs + runs)};
     memcpy(out->at, self->at, members);
     for (uint32_t i = 0; i < self->count; i++)
         memcpy(bytes + self->at[i].at, self->literal[i], self->at[i].len);
+    layout_make(out);
     return out;
 }
 
@@ -185,20 +190,34 @@ uint16_t shape_learn(struct shapes *self, const struct siphash_key *secret, bool
     if (self->patience < SHAPE_PATIENCE && *shape_p)
         return 0;
     self->patience = 0;
-    struct draft draft = {.secret = secret, .reach = 16};
+    struct draft draft = {.secret = secret};
     struct shape *shape = NULL;
     if (json ? draft_json(&draft, at, end) : draft_msgpack(&draft, at, end))
-        shape = finish(&draft, hash);
+        shape = finish(&draft, hash, json);
     if (!shape)
         return 0;
-    free(*shape_p);
+    shape->serial = ++self->serial;
+    if (*shape_p) {
+        (*shape_p)->retired = self->retired;
+        self->retired = *shape_p;
+    }
     *shape_p = shape;
     self->seen_once[slot] = ~hash;
     return place;
 }
 
+void shapes_forget(struct shapes *self)
+{
+    while (self->retired) {
+        struct shape *gone = self->retired;
+        self->retired = gone->retired;
+        free(gone);
+    }
+}
+
 void shapes_free(struct shapes *self)
 {
+    shapes_forget(self);
     for (uint32_t i = 0; i < SHAPE_SLOTS; i++)
         free(self->at[i]);
     *self = (struct shapes){.last = 0};

@@ -15,7 +15,7 @@ static void promise_in_event(struct metric_decoder *decoder, const char *number,
     const struct metric_message *message;
     PROMISE(model_id_parse(&model, text_of("p/n/v")) == 0);
     int len = snprintf(event, sizeof event, "{\"timestamp\":1,\"x\":%s,\"y\":1}", number);
-    for (int times = 0; times < 3; times++) {
+    for (int times = 0; times < 8; times++) {
         PROMISE(metric_decode(decoder, &model, (struct text){event, (size_t)len}, 1.8e9, &message) == 0);
         PROMISE(message->event_count == (isfinite(value) ? 1 : 0));
         if (message->event_count == 1) {

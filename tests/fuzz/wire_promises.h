@@ -134,7 +134,7 @@ static inline void promise_same(struct metric_decoder *decoder, const struct mod
         PROMISE(metric_decoder_new(&careful, &options) == 0);
     }
     PROMISE(metric_decode(careful, model, payload, now_s, &a) == 0);
-    for (int times = 0; times < 3; times++) {
+    for (int times = 0; times < 8; times++) {
         PROMISE(metric_decode(decoder, model, payload, now_s, &b) == 0);
         PROMISE(a->event_count == b->event_count && a->ignored == b->ignored && a->drops == b->drops);
         PROMISE(text_equal(a->node, b->node) && text_equal(a->boot, b->boot));

@@ -68,7 +68,7 @@ static void same(const char *json)
 static void learn(const void *payload, size_t len)
 {
     const struct metric_message *message;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 8; i++)
         ck_assert_int_eq(metric_decode(fast, &model, (struct text){payload, len}, TEST_NOW_S, &message), 0);
 }
 

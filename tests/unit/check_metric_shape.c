@@ -6,6 +6,7 @@
 #include "lib/wire/metric_rules.h"
 #include "lib/wire/metric_shape.h"
 #include "tests/run_suite.h"
+#include "tests/unit/wire_message.h"
 
 static const struct siphash_key secret = {3, 4};
 static const char event[] = "{\"node\":\"n1\",\"seq\": 12,\"accuracy\":0.5 , \"a_rather_long_name_of_a_metric\":-3}";
@@ -40,35 +41,6 @@ START_TEST(a_shape_is_learnt_the_second_time)
     ck_assert_uint_eq(shape->carried, 1u << MEMBER_NODE | 1u << MEMBER_SEQ | 1u << MEMBER_RATIO | 1u << MEMBER_METRIC);
     ck_assert_uint_eq(learn(event, hash, NULL), place); /* it is known */
     ck_assert_ptr_eq(shape_at(&shapes, place), shape);
-}
-END_TEST
-
-START_TEST(bytes_before_a_value_are_compared_to_the_last)
-{
-    learn(event, 1, NULL);
-    const struct shape *shape = shape_at(&shapes, learn(event, 1, NULL));
-    const char *at = event;
-    static const size_t value[] = {4, 3, 3, 2, 0}; /* bytes, with the space before it */
-    ck_assert_ptr_nonnull(shape);
-    for (uint32_t i = 0; i < shape->count; at += value[i], i++) {
-        const struct shape_member *member = &shape->at[i];
-        for (size_t room = 0; room < 40; room++) {
-            unsigned char *copy = malloc(member->len + room);
-            ck_assert_ptr_nonnull(copy);
-            memset(copy, '7', member->len + room);
-            memcpy(copy, at, member->len);
-            ck_assert(shape_here(shape, member, copy, copy + member->len + room));
-            ck_assert(!shape_here(shape, member, copy, copy + member->len - 1));
-            for (size_t byte = 0; byte < member->len; byte++) {
-                copy[byte] ^= 1;
-                ck_assert(!shape_here(shape, member, copy, copy + member->len + room));
-                copy[byte] ^= 1;
-            }
-            free(copy);
-        }
-        at += member->len;
-    }
-    ck_assert_ptr_eq(at, event + strlen(event));
 }
 END_TEST
 
@@ -155,18 +127,74 @@ START_TEST(it_learns_with_patience)
 }
 END_TEST
 
+static void read_event(struct metric_decoder *decoder, const char *json, uint16_t *place, const char *expected)
+{
+    static const struct model_id model = {{"p/n/v", 5}, {"p", 1}, {"n", 1}, {"v", 1}};
+    const struct metric_message *message;
+    char *line = NULL, *copy = strdup(json);
+    size_t bytes = 0;
+    ck_assert_int_eq(metric_decode_like(decoder, &model, text_of(copy), TEST_NOW_S, NULL, place, &message), 0);
+    ck_assert_uint_ge(message->event_count, 1);
+    FILE *out = open_memstream(&line, &bytes);
+    for (uint32_t i = 0; i < message->event_count; i++)
+        put_event(out, &message->events[i], false);
+    fclose(out);
+    if (expected)
+        ck_assert_str_eq(line, expected);
+    memset(copy, 'x', strlen(copy)); /* a later event's name must not stand here */
+    free(copy);
+    free(line);
+}
+
+/* Where an event is written that had others names before: those of single events, of rows, and of a shape that gave way. */
+START_TEST(names_are_those_of_the_event)
+{
+    struct metric_decoder *decoder = test_decoder();
+    uint16_t first = 0, second = 0, batch = 0;
+    for (int i = 0; i < 8; i++) {
+        read_event(decoder, "{\"abc\":1,\"def\":2.5}", &first, NULL);
+        read_event(decoder, "{\"ghi\":3,\"abc\":4.5,\"x\":1}", &second, NULL);
+        read_event(decoder, "[{\"abc\":1,\"def\":2.5},{\"y\":3},{\"y\":4},{\"abc\":1,\"def\":2.5}]", &batch, NULL);
+    }
+    for (int i = 0; i < 8; i++) {
+        read_event(decoder, "{\"abc\":1,\"def\":2.5}", &first, "[abc=1 def=2.5]");
+        read_event(decoder, "{\"ghi\":3,\"abc\":4.5,\"x\":1}", &second, "[ghi=3 abc=4.5 x=1]");
+        read_event(decoder, "[{\"abc\":1,\"def\":2.5},{\"y\":3},{\"y\":4},{\"abc\":1,\"def\":2.5}]", &batch,
+                   "[abc=1 def=2.5][y=3][y=4][abc=1 def=2.5]");
+        read_event(decoder, "{\"a\\u0062c\":1,\"x\":null,\"h\":{\"categories\":{\"u\":1}}}", &first, "[abc=1 h=C(u:1)]");
+        read_event(decoder, "[{\"y\":4},{\"y\":4},{\"abc\":1,\"def\":2.5},{\"y\":4}]", &batch,
+                   "[y=4][y=4][abc=1 def=2.5][y=4]");
+        char json[64], expected[64]; /* a row of names that nobody has said before */
+        snprintf(json, sizeof json, "[{\"y\":4},{\"z%d\":4}]", i);
+        snprintf(expected, sizeof expected, "[y=4][z%d=4]", i);
+        for (int times = 0; times < 2; times++)
+            read_event(decoder, "[{\"y\":4},{\"y\":4}]", &batch, "[y=4][y=4]");
+        read_event(decoder, json, &batch, expected);
+        read_event(decoder, "[{\"y\":4},{\"y\":4}]", &batch, "[y=4][y=4]");
+        first = second; /* it is expected to look otherwise */
+    }
+    for (int i = 0; i < 3 * SHAPE_PATIENCE * SHAPE_SLOTS; i++) { /* all shapes give way in time */
+        char json[256], expected[64];
+        snprintf(json, sizeof json, "[{\"m%d\":1},{\"m%d\":1},{\"m%d\":2},{\"m%d\":3}]", i / 2, i / 2, i, i);
+        snprintf(expected, sizeof expected, "[m%d=1][m%d=1][m%d=2][m%d=3]", i / 2, i / 2, i, i);
+        read_event(decoder, json, &batch, expected);
+    }
+    metric_decoder_destroy(&decoder);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("metric_shape");
     TCase *tests = tcase_create("metric_shape");
     tcase_add_checked_fixture(tests, NULL, teardown);
     tcase_add_test(tests, a_shape_is_learnt_the_second_time);
-    tcase_add_test(tests, bytes_before_a_value_are_compared_to_the_last);
     tcase_add_test(tests, one_that_did_not_fit_is_learnt_anew);
     tcase_add_test(tests, what_has_no_shape_is_not_learnt);
     tcase_add_test(tests, messagepack_has_shapes_too);
     tcase_add_test(tests, old_shapes_give_way);
     tcase_add_test(tests, it_learns_with_patience);
+    tcase_add_test(tests, names_are_those_of_the_event);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

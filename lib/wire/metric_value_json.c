@@ -1,39 +1,24 @@
-#include <endian.h>
 #include <math.h>
 
 #include "lib/wire/json_number.h"
 #include "lib/wire/json_string.h"
-#include "lib/wire/metric_fast.h"
+#include "lib/wire/metric_pairs.h"
+#include "lib/wire/metric_value.h"
 
 #define EACH_BYTE UINT64_C(0x0101010101010101)
 #define HIGH_BITS UINT64_C(0x8080808080808080)
-#define DIGITS_MAX 19 /* of a mantissa that surely fits 64 bits */
+#define DIGITS_MAX 19     /* of a mantissa that surely fits 64 bits */
+#define LONG_MAX_BYTES 24 /* that reading such a number looks at */
 
 /* By the point and the digits behind it. One without a digit makes what is in no range. */
 static const double tens_by_point[] = {(double)NAN, (double)NAN, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6};
 static const uint32_t tens_whole[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000};
 
-/* The next eight bytes, the first of them lowest. */
-static inline uint64_t eight_of(const unsigned char *at)
-{
-    uint64_t eight;
-    memcpy(&eight, at, sizeof eight);
-    return le64toh(eight);
-}
-
-/* The same, with zeros behind the end, before which eight can be read. */
+/* The next eight bytes, the first of them lowest, with zeros behind the end, before which eight can be read. */
 static inline uint64_t eight_at(const unsigned char *at, const unsigned char *end)
 {
     const ptrdiff_t left = end - at;
-    return left >= 8 ? eight_of(at) : eight_of(end - 8) >> (64 - 8 * left);
-}
-
-/* Eight bytes that are 0 to 9, the first of them highest in value. Three multiplications, each of which joins pairs. */
-static inline uint64_t number_of(uint64_t digits)
-{
-    digits = (digits * 10 + (digits >> 8)) & UINT64_C(0x00ff00ff00ff00ff);
-    digits = digits * (1 + (100 << 16)) >> 16 & UINT64_C(0x0000ffff0000ffff);
-    return digits * (1 + (UINT64_C(10000) << 32)) >> 32;
+    return left >= 8 ? pairs_word(at) : pairs_word(end - 8) >> (64 - 8 * left);
 }
 
 /* The high bit of each byte that is no digit, where digits are 0 to 9. Right up to the first byte above 0x7f. */
@@ -54,45 +39,10 @@ static inline uint64_t without_point(uint64_t eight, uint64_t others)
     return eight ^ ((eight ^ eight << 8) & (others ^ (others - 1)));
 }
 
-/* A number without a sign that is written as one before, and so exact as take_number() has it. The byte behind it is no
- * digit; it is looked at as what stands before the next value. A byte beyond 0x7f may set high bits of those behind it,
- * but its own is set as well: it is no part of the number, and nothing behind it is looked at. */
-static inline bool take_again(const struct shape_number *as, uint64_t eight, const unsigned char **at_p, double *out)
-{
-    eight ^= as->zeros;
-    if ((((eight + as->over) | eight) & as->look) != as->end || (eight & 0xff) < as->least)
-        return false;
-    const uint64_t whole = eight & as->whole; /* it moves over the point */
-    *out = (double)(int64_t)number_of((eight ^ whole ^ whole << 8) << as->up) / as->tens;
-    *at_p += as->len;
-    return true;
-}
-
-/* A number was written otherwise: once is no reason to expect the next one so. */
-static void remember(struct shape_number *out, size_t whole, size_t len)
-{
-    const uint8_t written = (uint8_t)(8 * whole + len);
-    if (out->other != written) {
-        out->other = written;
-        return;
-    }
-    const size_t before = 8 * (whole & 7), behind = 8 * (len & 7); /* bits; both are below eight bytes */
-    const uint64_t point = UINT64_C(0xff) << before;
-    *out = (struct shape_number){.zeros = EACH_BYTE * '0' ^ (EACH_BYTE * ('0' ^ '.') & point),
-                                 .over = EACH_BYTE * 0x76 ^ (EACH_BYTE * (0x76 ^ 0x7f) & point),
-                                 .look = HIGH_BITS >> (56 - behind),
-                                 .end = UINT64_C(0x80) << behind,
-                                 .whole = (UINT64_C(1) << before) - 1,
-                                 .tens = tens_by_point[len - whole],
-                                 .len = (uint8_t)len,
-                                 .up = (uint8_t)(64 - behind),
-                                 .least = whole > 1};
-}
-
 /* A number without a sign that has a point and ends within the eight bytes at *at_p: exact, since both factors are
  * doubles and one operation rounds once (Clinger, PLDI 1990). False: it is another, or none. What follows a number is
  * looked at as what stands before the next value. */
-static inline bool take_number(uint64_t eight, struct shape_number *as, const unsigned char **at_p, double *out)
+static inline bool take_number(uint64_t eight, const unsigned char **at_p, double *out)
 {
     const unsigned char *at = *at_p;
     eight ^= EACH_BYTE * '0';
@@ -102,29 +52,29 @@ static inline bool take_number(uint64_t eight, struct shape_number *as, const un
     const size_t whole = (size_t)__builtin_ctzll(others) / 8, bits = (size_t)__builtin_ctzll(behind) & ~(size_t)7;
     if (!has_point(at, eight, whole))
         return false;
-    *out = (double)(int64_t)number_of(without_point(eight, others) << (-bits & 63)) / tens_by_point[bits / 8 - whole];
+    *out =
+        (double)(int64_t)pairs_digits(without_point(eight, others) << (-bits & 63)) / tens_by_point[bits / 8 - whole];
     *at_p = at + bits / 8;
-    if (bits / 8 > whole + 1)
-        remember(as, whole, bits / 8);
     return true;
 }
 
 /* One whose point is among its first eight bytes, and more digits are behind them: what programs write that print all
- * of a double. NULL: it is another. */
-static inline const unsigned char *take_long(const unsigned char *at, const unsigned char *end, double *out)
+ * of a double. NULL: it is another. With `far`, the end is LONG_MAX_BYTES away at least. */
+static inline __attribute__((always_inline)) const unsigned char *
+take_long(const unsigned char *at, const unsigned char *end, bool far, double *out)
 {
-    uint64_t eight = eight_at(at, end) ^ EACH_BYTE * '0', others = no_digits(eight);
+    uint64_t eight = (far ? pairs_word(at) : eight_at(at, end)) ^ EACH_BYTE * '0', others = no_digits(eight);
     const size_t whole = others ? (size_t)__builtin_ctzll(others) / 8 : 0;
     if ((others & (others - 1)) != 0 || !has_point(at, eight, whole))
         return NULL;
-    uint64_t mantissa = number_of(without_point(eight, others));
+    uint64_t mantissa = pairs_digits(without_point(eight, others));
     size_t len = 8, count;
     do {
-        eight = eight_at(at + len, end) ^ EACH_BYTE * '0';
+        eight = (far ? pairs_word(at + len) : eight_at(at + len, end)) ^ EACH_BYTE * '0';
         others = no_digits(eight);
         count = others ? (size_t)__builtin_ctzll(others) / 8 : 8;
         if (count)
-            mantissa = mantissa * tens_whole[count] + number_of(eight << (64 - 8 * count));
+            mantissa = mantissa * tens_whole[count] + pairs_digits(eight << (64 - 8 * count));
         len += count;
         if (len > DIGITS_MAX + 1)
             return NULL;
@@ -144,7 +94,7 @@ static inline bool take_integer(const unsigned char *at, const unsigned char *en
     *digits = 0;
     if (others == 0) {
         *digits = 8;
-        high = number_of(eight);
+        high = pairs_digits(eight);
         eight = eight_at(at + 8, end) ^ EACH_BYTE * '0';
         others = no_digits(eight);
         if (others == 0)
@@ -152,7 +102,7 @@ static inline bool take_integer(const unsigned char *at, const unsigned char *en
     }
     const unsigned bits = (unsigned)__builtin_ctzll(others) & ~7u;
     *digits += bits / 8;
-    *out = high * tens_whole[bits / 8] + (bits ? number_of(eight << (64 - bits)) : 0);
+    *out = high * tens_whole[bits / 8] + (bits ? pairs_digits(eight << (64 - bits)) : 0);
     return *digits == 1 || (*digits > 1 && !zero);
 }
 
@@ -187,15 +137,15 @@ static const unsigned char *behind_space(const unsigned char *at, const unsigned
 }
 
 /* Any other number than those of take_number(). */
-static const unsigned char *other_number(const unsigned char *first, const unsigned char *end, double *out)
+static __attribute__((noinline)) const unsigned char *other_number(const unsigned char *first, const unsigned char *end,
+                                                                   double *out)
 {
-    struct shape_number padded = {0};
     if (*first <= ' ') {
         first = behind_space(first, end);
-        if (take_number(eight_at(first, end), &padded, &first, out))
+        if (take_number(eight_at(first, end), &first, out))
             return first;
     }
-    const unsigned char *after = take_long(first, end, out);
+    const unsigned char *after = take_long(first, end, false, out);
     if (after)
         return after;
     uint64_t whole;
@@ -206,9 +156,47 @@ static const unsigned char *other_number(const unsigned char *first, const unsig
     return first + digits;
 }
 
-static inline const unsigned char *other_value(struct metric_decoder *self, struct fast_event *out,
-                                               const struct shape_member *member, const unsigned char *at,
-                                               const unsigned char *end)
+struct shape_form value_json_form(const struct shape_member *member, const unsigned char *at, const unsigned char *end)
+{
+    static const struct shape_form none;
+    struct shape_form form = {0};
+    if (end - at > LAYOUT_VALUE_MAX)
+        return none;
+    for (; *at == ' '; at++)
+        form.spaces++;
+    if (*at == '-' && member->member == MEMBER_METRIC)
+        form.head = *at++;
+    for (; at < end && *at >= '0' && *at <= '9'; at++)
+        form.whole++;
+    if (at < end && *at == '.')
+        form.behind = (uint8_t)(end - at);
+    for (at += form.behind != 0; at < end && *at >= '0' && *at <= '9'; at++)
+        ;
+    return at == end && form.spaces <= LAYOUT_SPACES_MAX &&
+                   form.whole + form.behind <= LAYOUT_DIGITS_MAX + (form.behind != 0)
+               ? form
+               : none;
+}
+
+const unsigned char *value_json_metric(const struct shape_member *member, const unsigned char *at,
+                                       const unsigned char *end, double *out)
+{
+    if (member->lengthy) {
+        const unsigned char *after =
+            end - at >= LONG_MAX_BYTES ? take_long(at, end, true, out) : take_long(at, end, false, out);
+        if (after)
+            return *out <= member->most ? after : NULL;
+    }
+    if (!take_number(eight_at(at, end), &at, out)) {
+        at = other_number(at, end, out);
+        if (!at || !(*out >= member->least))
+            return NULL;
+    }
+    return *out <= member->most ? at : NULL;
+}
+
+const unsigned char *value_json(struct metric_decoder *self, struct fast_event *out, const struct shape_member *member,
+                                const unsigned char *at, const unsigned char *end)
 {
     const enum member kind = (enum member)member->member;
     struct text text;
@@ -217,6 +205,7 @@ static inline const unsigned char *other_value(struct metric_decoder *self, stru
         at = behind_space(at, end);
     if (member->value == SHAPE_TEXT) {
         const unsigned char *after = take_text(at, end, &text);
+        fast_not_told(out, kind);
         return after && fast_text(self, out, kind, text) ? after : NULL;
     }
     if (member->value == SHAPE_NUMBER) {
@@ -225,44 +214,9 @@ static inline const unsigned char *other_value(struct metric_decoder *self, stru
         return after && fast_time(out, *time) ? after : NULL;
     }
     size_t digits;
+    fast_not_told(out, kind);
     return take_integer(at, end, &whole, &digits) &&
                    fast_integer(out, kind, whole, (struct text){(const char *)at, digits})
                ? at + digits
                : NULL;
-}
-
-const unsigned char *shape_json(struct metric_decoder *self, struct shape *shape, const unsigned char *at,
-                                const unsigned char *end, struct fast_event *out)
-{
-    struct metric *metric = out->metrics;
-    for (struct shape_member *member = shape->at;; member++) {
-        const bool last = shape_ends(shape, at, end);
-        if (!shape_here(shape, member, at, end))
-            return NULL;
-        const char *name = (const char *)at + member->name_at;
-        double number;
-        at += member->len;
-        if (!member->metric) {
-            if (member->value == SHAPE_END)
-                break;
-            at = other_value(self, out, member, at, end);
-            if (!at)
-                return NULL;
-            continue;
-        }
-        const uint64_t eight = last ? eight_at(at, end) : eight_of(at);
-        if (!take_again(&member->number, eight, &at, &number) && !take_number(eight, &member->number, &at, &number)) {
-            at = other_number(at, end, &metric->number);
-            if (!at || !(metric->number >= member->least))
-                return NULL;
-            number = metric->number;
-        }
-        if (!(number <= member->most))
-            return NULL;
-        fast_put(metric++, (struct text){name, member->name_len}, member->key, number);
-    }
-    out->event->metric_count = shape->metric_count;
-    out->event->shape = shape->metrics;
-    out->carried = shape->carried;
-    return at;
 }
