@@ -245,14 +245,12 @@ static uint64_t after(uint64_t seq)
     return seq == UINT64_MAX ? seq : seq + 1;
 }
 
-static inline struct stream *stream_remembered(struct ledger *self, const struct ledger_memo *memo, struct text node,
-                                               struct text boot, int64_t now_ns)
+/* The stream that the memo knows, if it is still there. */
+static inline struct stream *stream_remembered(struct ledger *self, const struct ledger_memo *memo, int64_t now_ns)
 {
-    if (memo->stream == 0 || memo->node_len != node.len || memo->boot_len != boot.len ||
-        self->streams[memo->slot].name != memo->stream || !text_same_few(memo->bytes, node.at, node.len) ||
-        !text_same_few(memo->bytes + node.len, boot.at, boot.len))
-        return NULL;
     struct stream *stream = &self->streams[memo->slot];
+    if (stream->name != memo->stream || memo->stream == 0)
+        return NULL;
     stream->seen_s = seconds(self, now_ns);
     return stream;
 }
@@ -260,16 +258,10 @@ static inline struct stream *stream_remembered(struct ledger *self, const struct
 static void remember(const struct ledger *self, struct ledger_memo *memo, const struct stream *stream, struct text node,
                      struct text boot)
 {
-    if (node.len + boot.len > sizeof memo->bytes)
+    if (!metric_sender_put(&memo->sender, node, boot))
         return;
-    *memo = (struct ledger_memo){.stream = stream->name,
-                                 .slot = (uint32_t)(stream - self->streams),
-                                 .node_len = (uint8_t)node.len,
-                                 .boot_len = (uint8_t)boot.len};
-    if (node.len)
-        memcpy(memo->bytes, node.at, node.len);
-    if (boot.len)
-        memcpy(memo->bytes + node.len, boot.at, boot.len);
+    memo->stream = stream->name;
+    memo->slot = (uint32_t)(stream - self->streams);
 }
 
 /* A message of a stream that was heard of before. */
@@ -315,9 +307,18 @@ static uint64_t message_of_any(struct ledger *self, struct ledger_memo *memo, ui
 uint64_t ledger_message(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node,
                         struct text boot, uint64_t seq, int64_t now_ns)
 {
-    struct stream *stream = memo ? stream_remembered(self, memo, node, boot, now_ns) : NULL;
+    const bool known = memo && metric_sender_is(&memo->sender, node, boot);
+    struct stream *stream = known ? stream_remembered(self, memo, now_ns) : NULL;
     return stream ? follow(self, stream, boot.len > 0, seq)
                   : message_of_any(self, memo, topic, node, boot, seq, now_ns);
+}
+
+bool ledger_again(struct ledger *self, const struct ledger_memo *memo, uint64_t seq, int64_t now_ns)
+{
+    struct stream *stream = stream_remembered(self, memo, now_ns);
+    if (stream)
+        follow(self, stream, memo->sender.boot_len > 0, seq);
+    return stream != NULL;
 }
 
 void ledger_prefetch(const struct ledger *self, const struct ledger_memo *memo)

@@ -101,7 +101,8 @@ static inline void account(struct shard *self, struct frame *frame, const struct
     self->ignored += message->ignored;
     if (message->drops)
         reject_all(self, frame, message->dropped, message->detail, now);
-    if (message->has_seq)
+    if (message->has_seq &&
+        !(message->same_sender && ledger_again(self->ledger, memo, message->seq, now.steady_ns)))
         ledger_message(self->ledger, memo, stream, message->node, message->boot, message->seq, now.steady_ns);
 }
 
@@ -123,7 +124,7 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
         return;
     }
     uint16_t unknown = 0;
-    if (metric_decode_like(self->decoder, &id, payload, now.wall_s, NULL,
+    if (metric_decode_like(self->decoder, &id, payload, now.wall_s, model ? &model->sender.sender : NULL,
                            model ? &model->like : &unknown, &message) < 0) {
         self->no_memory++;
         return;
