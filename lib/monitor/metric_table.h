@@ -37,18 +37,21 @@ struct metric_row {
 
 /* All zero: an empty table. Slots and rows stand in one block that begins on a cache line. */
 struct metric_table {
-    struct metric_slot *slots;
     struct metric_row *rows;
-    float *ring;          /* as many places as a window has values, each with `stride` floats */
-    char *names;          /* one behind the other, each with its NUL */
-    uint32_t count, room; /* METRIC_TABLE_MAX at most */
+    float *ring;       /* as many places as a window has values, each with `stride` floats */
+    char *names;       /* one behind the other, each with its NUL */
+    uint64_t together; /* a bit for each row that shares the times of the first of them */
     uint32_t names_bytes;
-    uint32_t columns, stride; /* used; and there */
-    uint64_t timed;           /* a bit for each row; */
-    uint64_t clocks;          /* for those with times of their own, */
-    uint64_t together;        /* and for those that share the times of the first of them */
-    uint64_t shape; /* events of this shape (struct metric_event) have the first rows' metrics, in their order, and
-                       all these are plain; 0: not known */
+    uint32_t room; /* METRIC_TABLE_MAX at most */
+    uint32_t columns;
+
+    /* What an event of a known shape touches. */
+    uint32_t count, stride; /* of rows; and of the ring, of whose floats `columns` are used */
+    struct metric_slot *slots;
+    uint64_t timed;  /* a bit for each row; */
+    uint64_t clocks; /* for those with times of their own */
+    uint64_t shape;  /* events of this shape (struct metric_event) have the first rows' metrics, in their order, and
+                        all these are plain; 0: not known */
 };
 
 /* What is kept of a metric. */

@@ -133,8 +133,10 @@ void monitor_find_kpis(struct monitor *self)
 
 static void prefetch_rest(const struct monitor *self)
 {
-    for (size_t at = MONITOR_HEAD_BYTES; at < sizeof *self; at += LINES_BYTES)
-        __builtin_prefetch((const char *)self + at, 1);
+    __builtin_prefetch(&self->settings, 1);
+    __builtin_prefetch(&self->rules, 1);
+    __builtin_prefetch(&self->metrics.slots, 1);
+    __builtin_prefetch(self->kpis + 2, 1);
 }
 
 bool monitor_prefetch(const struct monitor *self, unsigned step)

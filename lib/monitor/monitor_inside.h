@@ -28,23 +28,26 @@ struct monitor {
     struct batch batch;
     uint64_t events;
     int64_t last_event_ns;
+
+    /* What is touched when the windows take what waited, and before others may wait. */
     const struct monitor_settings *settings;
-    struct metric_table metrics;
-    uint64_t left_out;
-    struct episode episode;
-    int64_t held_until_ns; /* no trigger before; INT64_MIN: none is held */
-    double violated_since_s;
     uint32_t violated;    /* KPIs whose latest evaluation found them so */
-    uint32_t kpis_unseen; /* metrics of KPIs that have no row yet: rows are kept free for them */
     uint32_t failures;    /* evaluations in a row; a trigger begins them anew */
     uint32_t healthy;     /* evaluations in a row */
     bool judged;
     bool triggered;      /* `trigger` holds one, and stays; room alone is given back */
     bool wants_expected; /* something watches EXPECTED_METRIC */
+    struct episode episode;
+    int64_t held_until_ns; /* no trigger before; INT64_MIN: none is held */
     struct rule_set rules;
+
+    uint64_t left_out;
+    double violated_since_s;
+    uint32_t kpis_unseen; /* metrics of KPIs that have no row yet: rows are kept free for them */
     struct trigger *trigger;
     const struct allowance *allowance; /* NULL: nobody has to be asked */
-    struct kpi_state kpis[]; /* as many as budgets; the rules behind them */
+    struct metric_table metrics; /* of which this is touched again, */
+    struct kpi_state kpis[];     /* as many as budgets; the rules behind them */
 };
 
 static_assert(offsetof(struct monitor, settings) == MONITOR_HEAD_BYTES && MONITOR_HEAD_BYTES == 2 * LINES_BYTES,

@@ -14,9 +14,9 @@
 struct rule_state;
 
 struct rule_times {
-    struct moments moments;
     uint32_t users; /* rules */
     uint32_t moved; /* of them, in the midst of rule_times_add() */
+    struct moments moments;
 };
 
 /* The rules that have taken `values` values, which came at `at_s`, are those of `states` that say `moved`: not any more
