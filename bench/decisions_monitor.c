@@ -26,7 +26,8 @@ static struct monitor_settings settings = {.window = 16,
                                            .kpi_count = sizeof kpis / sizeof *kpis,
                                            .rules = rules,
                                            .alarms = {.every_s = 864000}};
-static struct monitor_settings calm; /* the same with few rules, none of them easily alarmed */
+static struct monitor_settings calm;     /* the same with few rules, none of them easily alarmed */
+static struct monitor_settings ruleless; /* and with none */
 
 static void settings_make(void)
 {
@@ -46,7 +47,9 @@ static void settings_make(void)
     settings.rule_count = count;
     if (drift_rules_promise(rules, 3, &settings.alarms, 0, steps) != 0) /* evidence, cusum, ewma follow the rate */
         stop("drift_rules_promise");
-    calm = settings;
+    calm = ruleless = settings;
+    ruleless.rules = NULL;
+    ruleless.rule_count = 0;
     calm.rules = few;
     calm.rule_count = 0;
     for (uint32_t i = 0; i < count; i++) {
@@ -59,7 +62,7 @@ static void settings_make(void)
 
 static const struct monitor_settings *settings_of(uint32_t model)
 {
-    return model % 4 == 0 ? &settings : &calm;
+    return model % 4 == 0 ? &settings : model % 8 == 6 ? &ruleless : &calm;
 }
 
 /* What others tell a monitor, also one that was just loaded. */

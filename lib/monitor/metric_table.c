@@ -210,15 +210,22 @@ static void add_times(struct metric_slot *slot, const double *at_s, uint32_t str
 }
 
 void metric_table_take_all(struct metric_table *self, uint32_t rows, const double *events, uint32_t stride,
-                           uint32_t count)
+                           bool singles, uint32_t count)
 {
     const double rate = window_rate(&self->slots->window);
+    const uint32_t apart = stride * (uint32_t)sizeof *events;
     for (uint32_t row = 0; row < rows; row++) {
         if (self->clocks >> row & 1)
             add_times(&self->slots[row], events, stride, count);
         else if (self->timed >> row & 1)
             self->slots[row].newest_s = events[(size_t)(count - 1) * stride];
-        window_add_all(&self->slots[row].window, events + 1 + row, stride, count, rate);
+        if (singles)
+            window_add_all(&self->slots[row].window,
+                           (struct window_numbers){(const char *)((const float *)(const void *)(events + 1) + row), apart, true},
+                           count, rate);
+        else
+            window_add_all(&self->slots[row].window,
+                           (struct window_numbers){(const char *)(events + 1 + row), apart, false}, count, rate);
     }
 }
 

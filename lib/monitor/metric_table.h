@@ -116,9 +116,10 @@ void metric_table_add(struct metric_table *self, uint32_t row, double value, uin
 bool metric_table_take(struct metric_table *self, const struct metric_event *event, double at_s, uint64_t *carried);
 
 /* Adds what came of the first rows in several events of the shape that was last taken so, one after the other: each
- * event's time and a value for each of these rows, `stride` numbers from one to the next. */
+ * event's time and, behind it, a value for each of these rows, as floats or as doubles; `stride` doubles from one event
+ * to the next. */
 void metric_table_take_all(struct metric_table *self, uint32_t rows, const double *events, uint32_t stride,
-                           uint32_t count);
+                           bool singles, uint32_t count);
 
 const char *metric_table_name(const struct metric_table *self, uint32_t row);
 const struct window *metric_table_window(const struct metric_table *self, uint32_t row);

@@ -48,36 +48,56 @@ static bool links_keep(struct batch *self, const struct metric_event *event)
     return true;
 }
 
+static inline void put_value(const struct batch *self, double *row, size_t metric, double value)
+{
+    if (self->singles)
+        ((float *)(row + 1))[metric] = (float)value;
+    else
+        row[1 + metric] = value;
+}
+
 /* As batch_write(), with values that as floats are the bounds or beyond them. Apart, since that is rare. */
 __attribute__((noinline)) static bool write_closely(struct batch *self, const struct metric_event *event)
 {
     const struct batch_bounds *bounds = bounds_of(self);
-    double *row = batch_row(self, self->waiting) + 1;
+    double *row = batch_row(self, self->waiting);
     for (uint32_t i = 0; i < self->metrics; i++) {
         const double value = event->metrics[i].number;
         if (!(value >= (double)bounds[i].low && value <= (double)bounds[i].high))
             return false;
-        row[i] = value;
+        put_value(self, row, i, value);
     }
     return links_keep(self, event);
 }
 
-/* What lies between the bounds as a float does so as it is: what is below a float does not become a larger one. */
-bool batch_write(struct batch *self, const struct metric_event *event, int64_t now_ns, double at_s)
+/* What lies between the bounds as a float does so as it is: what is below a float does not become a larger one. `singles`
+ * is known where it is called. */
+static inline bool write_values(const struct batch *self, const struct batch_bounds *bounds,
+                                const struct metric *metric, double *row, const bool singles)
 {
-    if (self->waiting >= self->most || event->shape != self->shape || event->n != 1 || now_ns >= self->until_ns)
-        return false;
-    const struct metric *metric = event->metrics;
-    const struct batch_bounds *bounds = bounds_of(self);
-    double *row = batch_row(self, self->waiting);
-    *row++ = at_s;
     for (size_t i = 0, metrics = self->metrics; i < metrics; i++, metric++) {
         const double value = metric->number;
         const float single = (float)value;
         if (!(single > bounds[i].low) || single >= bounds[i].high)
-            return write_closely(self, event);
-        row[i] = value;
+            return false;
+        if (singles)
+            ((float *)(row + 1))[i] = single;
+        else
+            row[1 + i] = value;
     }
+    return true;
+}
+
+bool batch_write(struct batch *self, const struct metric_event *event, int64_t now_ns, double at_s)
+{
+    if (self->waiting >= self->most || event->shape != self->shape || event->n != 1 || now_ns >= self->until_ns)
+        return false;
+    const struct batch_bounds *bounds = bounds_of(self);
+    double *row = batch_row(self, self->waiting);
+    *row = at_s;
+    if (self->singles ? !write_values(self, bounds, event->metrics, row, true)
+                      : !write_values(self, bounds, event->metrics, row, false))
+        return write_closely(self, event);
     if (self->links)
         return links_keep(self, event);
     self->waiting++;
@@ -102,7 +122,7 @@ struct asked_bounds {
 struct asking {
     uint32_t metrics, links, most;
     int64_t until_ns;
-    bool healthy, eager;
+    bool healthy, eager, singles;
     struct asked_bounds bounds[METRIC_TABLE_MAX];
     struct batch_link link[MONITOR_RULES_MAX];
 };
@@ -166,6 +186,7 @@ static void ask_rule(struct rule_state *state, const struct drift_rule *rule, co
         out->eager = true;
         return;
     }
+    out->singles = false;
     out->most = quiet.values < out->most ? quiet.values : out->most;
     out->until_ns = until_ns < out->until_ns ? until_ns : out->until_ns;
     if (quiet.phi != 0 || quiet.logs)
@@ -198,7 +219,8 @@ static bool put_up(struct batch *self, const struct asking *asked)
 {
     const size_t links = asked->links * sizeof asked->link[0],
                  bytes = asked->metrics * sizeof(struct batch_bounds) + links;
-    const uint32_t head = bytes <= sizeof self->near ? 0 : lines_of(bytes), row = asked->metrics + 1;
+    const uint32_t head = bytes <= sizeof self->near ? 0 : lines_of(bytes),
+                   row = 1 + (asked->singles ? (asked->metrics + 1) / 2 : asked->metrics);
     const uint32_t needed = head + lines_of(BATCH_EVENTS * row * sizeof(double));
     if (needed > self->room_lines) {
         double *room = lines_new((size_t)LINES_BYTES * needed);
@@ -212,6 +234,7 @@ static bool put_up(struct batch *self, const struct asking *asked)
     self->links = (uint8_t)asked->links;
     self->lines = (uint8_t)head;
     self->row_numbers = (uint8_t)row;
+    self->singles = asked->singles;
     struct batch_bounds *bounds = bounds_of(self);
     for (uint32_t i = 0; i < asked->metrics; i++)
         bounds[i] = inner(asked->bounds[i].low, asked->bounds[i].high);
@@ -232,6 +255,7 @@ static bool ask(struct monitor *self, const struct metric_event *event, int64_t 
                       : 1 + (uint32_t)((uintptr_t)self * UINT64_C(0x9e3779b97f4a7c15) >> 61) % BATCH_EVENTS;
     asking.until_ns = INT64_MAX;
     asking.healthy = asking.eager = false;
+    asking.singles = true;
     for (uint32_t i = 0; i < asking.metrics; i++) /* window_add_all() takes no more */
         asking.bounds[i] = (struct asked_bounds){-(double)FLT_MAX, (double)FLT_MAX};
     if (!ask_kpis(self, &asking) || (asking.healthy && !self->judged))
@@ -301,7 +325,8 @@ void monitor_settle(struct monitor *self)
     if (batch->waiting == 0)
         return;
     settle_kpis(self);
-    metric_table_take_all(&self->metrics, batch->metrics, batch_row(batch, 0), batch->row_numbers, batch->waiting);
+    metric_table_take_all(&self->metrics, batch->metrics, batch_row(batch, 0), batch->row_numbers, batch->singles,
+                          batch->waiting);
     column(batch, 0, at_s);
     for (uint32_t i = 0; i < self->rules.count; i++)
         settle_rule(batch, self->rules.states[i], &self->settings->rules[i]);

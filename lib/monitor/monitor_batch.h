@@ -48,7 +48,8 @@ struct batch {
     uint8_t waiting, most; /* events; and how many may */
     uint8_t metrics, links;
     uint8_t lines;            /* of bounds and links, before the rows; 0: they are `near` */
-    uint8_t row_numbers;      /* of a row */
+    uint8_t row_numbers;      /* doubles of a row */
+    bool singles;             /* its values are floats, as windows keep them: no rule asks for more */
     bool healthy;             /* each of the events is a healthy evaluation */
     bool eager;               /* there are rules that take them at once all the same */
     uint8_t in_vain, unasked; /* times that it was asked in vain, in a row; events before it is asked again */

@@ -160,17 +160,31 @@ static inline void window_add_plain(struct window *self, float x, double rate)
         window_widen(self);
 }
 
-/* window_add_plain() for values of a full window whose places do not begin anew in between; how many of them it took: it
- * stops where the sum would lose something. `sums` and whether there is a watch are known where it is called. */
-static inline uint32_t window_add_run(struct window *self, const double *values, uint32_t stride, uint32_t count,
-                                      double rate, const bool sums, struct watch *const watch)
+/* Numbers that stand as far apart, as floats or as doubles. */
+struct window_numbers {
+    const char *at;
+    uint32_t stride; /* bytes */
+    bool singles;
+};
+
+static inline double window_number(const struct window_numbers *self, uint32_t index)
+{
+    const char *at = self->at + (size_t)index * self->stride;
+    return self->singles ? (double)*(const float *)(const void *)at : *(const double *)(const void *)at;
+}
+
+/* window_add_plain() for values of a full window whose places do not begin anew in between, from number `from` on; how
+ * many of them it took: it stops where the sum would lose something. `sums` and whether there is a watch are known where it
+ * is called. */
+static inline uint32_t window_add_run(struct window *self, const struct window_numbers values, uint32_t from,
+                                      uint32_t count, double rate, const bool sums, struct watch *const watch)
 {
     float *place = window_place(self, self->next);
     const size_t step = self->stride;
     double sum = self->sum, ewma = self->ewma;
     uint32_t i = 0;
-    for (; i < count; i++, values += stride, place += step) {
-        const float x = (float)*values + 0.0F;
+    for (; i < count; i++, place += step) {
+        const float x = (float)window_number(&values, from + i) + 0.0F;
         const double in = (double)x, out = (double)*place;
         double after = sum;
         if (sums && (!window_add_exactly(&after, -out) || !window_add_exactly(&after, in)))
@@ -188,25 +202,24 @@ static inline uint32_t window_add_run(struct window *self, const double *values,
     return i;
 }
 
-/* window_add_plain() for several values, `stride` numbers apart, one after the other, none of which a float would have to
- * saturate. 20 instructions a value, 30 more for a sum. */
-static inline void window_add_all(struct window *self, const double *values, uint32_t stride, uint32_t count,
-                                  double rate)
+/* window_add_plain() for several values, one after the other, none of which a float would have to saturate. 20
+ * instructions a value, 30 more for a sum. */
+static inline void window_add_all(struct window *self, const struct window_numbers values, uint32_t count, double rate)
 {
     struct watch *watch = self->more && self->more->watch.on ? &self->more->watch : NULL;
-    for (uint32_t run, taken = 0; count > 0; values += (size_t)taken * stride, count -= taken) {
-        run = self->capacity - self->next < count ? self->capacity - self->next : count;
+    for (uint32_t run, from = 0, taken = 0; from < count; from += taken) {
+        run = self->capacity - self->next < count - from ? self->capacity - self->next : count - from;
         if (self->total < self->capacity || !self->averages || (self->sums && !self->exact))
             taken = 0;
         else if (watch)
-            taken = window_add_run(self, values, stride, run, rate, self->sums, watch);
+            taken = window_add_run(self, values, from, run, rate, self->sums, watch);
         else if (self->sums)
-            taken = window_add_run(self, values, stride, run, rate, true, NULL);
+            taken = window_add_run(self, values, from, run, rate, true, NULL);
         else
-            taken = window_add_run(self, values, stride, run, rate, false, NULL);
+            taken = window_add_run(self, values, from, run, rate, false, NULL);
         if (taken > 0)
             continue;
-        window_add_plain(self, window_single(*values), rate);
+        window_add_plain(self, window_single(window_number(&values, from)), rate);
         taken = 1;
     }
 }

@@ -90,7 +90,7 @@ static double edge(struct stage *self)
     }
 }
 
-static double value_of(struct stage *self, uint32_t event)
+static double value_of(struct stage *self, uint32_t event, uint32_t metric)
 {
     static const double huge[] = {FLT_MAX, -(double)FLT_MAX, 1.1 * FLT_MAX, -1e300, 0x1.ffffff7p127, -0.0};
     switch (self->kind) {
@@ -101,7 +101,7 @@ static double value_of(struct stage *self, uint32_t event)
     case STEADY:
         return 1;
     default:
-        return event % 50 ? draw(self) / 2 : huge[(uint32_t)(draw(self) * 6)];
+        return metric < 3 || draw(self) < 0.9 ? draw(self) / 2 : huge[(uint32_t)(draw(self) * 6)];
     }
 }
 
@@ -111,7 +111,7 @@ static bool feed(struct stage *self, struct monitor *alone, struct monitor *seen
     struct metric metrics[METRICS_MOST];
     struct verdict left, right;
     for (uint32_t m = 0; m < self->metrics; m++)
-        metrics[m] = (struct metric){.name = text_of(self->names[m]), .key = 100 + m, .number = value_of(self, i)};
+        metrics[m] = (struct metric){.name = text_of(self->names[m]), .key = 100 + m, .number = value_of(self, i, m)};
     const struct metric_event event = {
         .shape = 7, .timestamp_s = NAN, .n = 1, .metrics = metrics, .metric_count = self->metrics};
     const uint32_t waited = alone->batch.waiting;

@@ -43,6 +43,7 @@ static uint32_t run(uint32_t capacity, enum window_stat stat, double min, double
     uint32_t known = 0;
     for (uint32_t i = 0; i < VALUES; i++) {
         double low = -1e150, high = 1e150, values[MOST], observed;
+        float singles[MOST];
         const double usual = next(&s, i);
         window_add(one, usual, 1);
         window_add(together, usual, 1);
@@ -53,12 +54,15 @@ static uint32_t run(uint32_t capacity, enum window_stat stat, double min, double
         const double all = stream_uniform(&s); /* go the same way, every other time */
         for (uint32_t k = 0; k < count; k++) {
             values[k] = allowed(low, high, usual, all < 0.5 ? 2 * all : stream_uniform(&s));
+            singles[k] = (float)values[k];
             window_add(one, values[k], 1);
             ck_assert_msg(window_judge(one, stat, min, max, &observed) == 0,
                           "%s of %u: value %u of %u, %a within %a and %a: %a, limits %g and %g", window_stat_name(stat),
                           capacity, k, count, values[k], low, high, observed, min, max);
         }
-        window_add_all(together, values, 1, count, window_rate(together));
+        const struct window_numbers numbers = {(const char *)(i % 2 ? (void *)values : (void *)singles),
+                                               i % 2 ? sizeof *values : sizeof *singles, i % 2 == 0};
+        window_add_all(together, numbers, count, window_rate(together));
         known += count;
     }
     for (enum window_stat each = WINDOW_LAST; each < WINDOW_STATS; each++)
