@@ -62,7 +62,7 @@ static void put_number(const char *name, double value)
         printf(", \"%s\": null", name);
 }
 
-static void put(uint64_t index, uint64_t first, const struct detect_verdict *verdict)
+static void put(uint64_t index, const struct detect_verdict *verdict)
 {
     printf("{\"index\": %" PRIu64 ", \"state\": \"%s\"", index, detect_state_name(verdict->state));
     put_number("statistic", verdict->statistic);
@@ -71,27 +71,61 @@ static void put(uint64_t index, uint64_t first, const struct detect_verdict *ver
     if (verdict->changed_at == DETECT_UNKNOWN)
         printf(", \"change_at\": null");
     else
-        printf(", \"change_at\": %" PRIu64, first + verdict->changed_at);
+        printf(", \"change_at\": %" PRIu64, verdict->changed_at);
     put_number("size", verdict->size);
     put_number("lower", verdict->lower);
     put_number("upper", verdict->upper);
     printf("}\n");
 }
 
-/* The detector counts the values it was fed since its last alarm; people count lines. `fed` remembers for each value
- * of this run which index it had. */
+/* The detector counts the values that it was fed since its start; people count lines. `at` remembers each value that
+ * lines without one stand before, since the last alarm: from it to the next such value the two counts go in step. */
 struct fed {
-    uint64_t *index;
+    struct after_gap {
+        uint64_t value, index;
+    } *at;
     size_t count, room;
+    uint64_t values;
 };
+
+static uint64_t fed_index(const struct fed *self, uint64_t value)
+{
+    size_t i = self->count;
+    while (i && self->at[i - 1].value > value)
+        i--;
+    return i ? self->at[i - 1].index + (value - self->at[i - 1].value) : value;
+}
 
 static void fed_add(struct fed *self, uint64_t index)
 {
+    uint64_t value = self->values++;
+    if (fed_index(self, value) == index)
+        return;
     if (self->count == self->room) {
-        self->room = self->room ? 2 * self->room : 1024;
-        self->index = must(realloc(self->index, self->room * sizeof *self->index));
+        self->room = self->room ? 2 * self->room : 64;
+        self->at = must(reallocarray(self->at, self->room, sizeof *self->at));
     }
-    self->index[self->count++] = index;
+    self->at[self->count++] = (struct after_gap){.value = value, .index = index};
+}
+
+/* A detector that alarmed starts anew: no change that it finds later lies before. */
+static void fed_alarm(struct fed *self)
+{
+    if (self->count) {
+        self->at[0] = self->at[self->count - 1];
+        self->count = 1;
+    }
+}
+
+/* Says what is worth it of the value on line `index`. */
+static void tell(struct fed *fed, uint64_t index, struct detect_verdict verdict, bool warned)
+{
+    if (verdict.changed_at != DETECT_UNKNOWN)
+        verdict.changed_at = fed_index(fed, verdict.changed_at);
+    if (verdict.state == DETECT_DRIFT || warned)
+        put(index, &verdict);
+    if (verdict.state == DETECT_DRIFT)
+        fed_alarm(fed);
 }
 
 static int run_over(struct detect *detect, struct lines *lines, bool warnings)
@@ -104,7 +138,7 @@ static int run_over(struct detect *detect, struct lines *lines, bool warnings)
     while ((outcome = lines_next(lines, -1, &line)) != LINES_END) {
         double value;
         if (outcome == LINES_WRONG) {
-            free(fed.index);
+            free(fed.at);
             say("%s", strerror(errno));
             return EX_IOERR;
         }
@@ -115,15 +149,10 @@ static int run_over(struct detect *detect, struct lines *lines, bool warnings)
             continue;
         fed_add(&fed, at);
         struct detect_verdict verdict = detect_add(detect, value);
-        if (verdict.changed_at != DETECT_UNKNOWN && verdict.changed_at < fed.count)
-            verdict.changed_at = fed.index[verdict.changed_at];
-        if (verdict.state == DETECT_DRIFT || (warnings && verdict.state == DETECT_WARNING && before != DETECT_WARNING))
-            put(at, 0, &verdict);
-        if (verdict.state == DETECT_DRIFT)
-            fed.count = 0;
+        tell(&fed, at, verdict, warnings && verdict.state == DETECT_WARNING && before != DETECT_WARNING);
         before = verdict.state;
     }
-    free(fed.index);
+    free(fed.at);
     return 0;
 }
 

@@ -80,6 +80,12 @@ class Detect(unittest.TestCase):
         self.assertEqual([alarm["index"] for alarm in found], [5, 11])
         self.assertEqual([alarm["change_at"] for alarm in found], [0, 6])
 
+    def test_a_change_is_told_by_lines_after_any_number_of_alarms(self):
+        """Both alarms come with lines before them that were not fed: some before the first, some between the two."""
+        numbers = [0] * 4 + ["nan"] * 8 + [1.5] * 6 + ["none"] * 3 + [0] + ["nan"] + [1.5] * 3 + ["nan"] + [1.5] * 3
+        found = alarms("cusum", "--set", "mean=0", "--set", "sd=1", "--set", "direction=up", values=numbers)
+        self.assertEqual([(alarm["index"], alarm["change_at"]) for alarm in found], [(17, 12), (29, 23)])
+
     def test_warnings(self):
         errors = [0, 1] * 50 + [1] * 60
         quiet = alarms("ddm", values=errors)
