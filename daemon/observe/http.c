@@ -209,8 +209,8 @@ int http_prepare(struct http *self, struct inbox *control)
         MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, http_serve, self,
                          MHD_OPTION_LISTEN_SOCKET, self->socket, MHD_OPTION_CONNECTION_LIMIT, HTTP_CONNECTIONS_MAX,
                          MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_BYTES,
-                         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_served, self,
-                         MHD_OPTION_NOTIFY_CONNECTION, connection_changed, self, MHD_OPTION_END);
+                         MHD_OPTION_NOTIFY_COMPLETED, http_served, self, MHD_OPTION_NOTIFY_CONNECTION,
+                         connection_changed, self, MHD_OPTION_END);
     if (!self->daemon)
         return -ENOMEM;
     self->socket = -1; /* the daemon's from now on */

@@ -297,21 +297,41 @@ static enum MHD_Result count_host(void *argument, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
-static enum MHD_Result answer_request(struct http *self, struct http_exchange *exchange, const char *url)
+/* Takes the host off an address as a proxy is asked for it, `http://host/path`: it counts instead of the header (RFC
+ * 9112, 3.2.2). False: the address names one that nobody has. */
+static bool take_host(const char **url, const char **host, char room[HTTP_NAME_MAX + 8])
+{
+    static const char scheme[] = "http://";
+    if (strncasecmp(*url, scheme, sizeof scheme - 1) != 0)
+        return true;
+    const char *at = *url + sizeof scheme - 1;
+    size_t len = strcspn(at, "/");
+    if (len >= HTTP_NAME_MAX + 8 || memchr(at, '@', len))
+        return false;
+    memcpy(room, at, len);
+    room[len] = '\0';
+    *host = room;
+    *url = at[len] ? at + len : "/";
+    return true;
+}
+
+static enum MHD_Result answer_request(struct http *self, struct http_exchange *exchange, const char *url,
+                                      const char *version)
 {
     struct serving serving = {.http = self, .exchange = exchange, .connection = exchange->connection, .result = MHD_NO};
     const char *host = MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, "Host");
-    const struct page_file *file = page_find(url);
-    const struct route *route = file ? NULL : route_of(url, &serving.rest);
+    char room[HTTP_NAME_MAX + 8];
     unsigned hosts = 0;
     MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_host, &hosts);
-    if (hosts > 1)
+    if (hosts > 1 || (hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0))
         return http_refuse(self, exchange->connection, MHD_HTTP_BAD_REQUEST, "bad_request", "a request names one Host");
-    if (!http_host_allowed(self, host))
+    if (!take_host(&url, &host, room) || !http_host_allowed(self, host))
         return http_refuse(self, exchange->connection, MHD_HTTP_MISDIRECTED_REQUEST, "unknown_host",
                            "the daemon does not answer under this host name; if it should, add it to http.hosts");
+    const struct page_file *file = page_find(url);
     if (file)
         return send_file(exchange->connection, file);
+    const struct route *route = route_of(url, &serving.rest);
     if (!route)
         return http_refuse(self, exchange->connection, MHD_HTTP_NOT_FOUND, "not_found",
                            "there is nothing at this address");
@@ -322,7 +342,6 @@ static enum MHD_Result answer_request(struct http *self, struct http_exchange *e
 enum MHD_Result http_serve(void *argument, struct MHD_Connection *connection, const char *url, const char *method,
                            const char *version, const char *upload, size_t *upload_bytes, void **exchange_p)
 {
-    (void)version;
     (void)upload;
     struct http *self = argument;
     struct http_exchange *exchange = *exchange_p;
@@ -340,8 +359,11 @@ enum MHD_Result http_serve(void *argument, struct MHD_Connection *connection, co
         http_count(&self->requests);
         return MHD_YES;
     }
-    *upload_bytes = 0; /* a GET may bring something along: it is passed over */
-    return answer_request(self, exchange, url);
+    if (*upload_bytes) { /* a GET may bring something along: it is passed over, and the answer follows behind it */
+        *upload_bytes = 0;
+        return MHD_YES;
+    }
+    return answer_request(self, exchange, url, version);
 }
 
 void http_served(void *argument, struct MHD_Connection *connection, void **exchange_p,

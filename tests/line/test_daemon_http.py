@@ -52,6 +52,21 @@ class Web:
         return json.loads(body)
 
 
+def conversation(one, text):
+    """Says `text` and listens until the daemon closes: status, headers and body of the first answer, and what follows it."""
+    host, port = one.http.rsplit(":", 1)
+    said = b""
+    with socket.create_connection((host, int(port)), timeout=line.PATIENCE_S) as raw:
+        raw.sendall(text.encode())
+        while piece := raw.recv(65536):
+            said += piece
+    head, _, rest = said.partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    headers = dict(part.split(": ", 1) for part in lines[1:])
+    length = int(headers["Content-Length"])
+    return int(lines[0].split()[1]), headers, rest[:length], rest[length:]
+
+
 def daemon(**more):
     return line.Daemon(http="127.0.0.1:0", **more)
 
@@ -251,6 +266,43 @@ class Guard(unittest.TestCase):
                 with socket.create_connection((address, int(port)), timeout=line.PATIENCE_S) as raw:
                     raw.sendall("GET /healthz HTTP/1.1\r\nHost: {}\r\nhOST: {}\r\n\r\n".format(*hosts).encode())
                     self.assertTrue(raw.recv(4096).startswith(b"HTTP/1.1 400 "), hosts)
+
+    def test_without_a_host(self):
+        """HTTP/1.1 wants one: one whole answer says so."""
+        with daemon() as one:
+            for path in ("/healthz", "http://localhost/healthz"):
+                status, _, body, rest = conversation(one, f"GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n")
+                self.assertEqual((status, json.loads(body)["error"], rest), (400, "bad_request", b""), path)
+            self.assertEqual(conversation(one, "GET /healthz HTTP/1.0\r\n\r\n")[0], 421)
+
+    def test_the_host_of_an_absolute_address_counts(self):
+        with daemon() as one:
+            for address, header, expected in (
+                    ("http://localhost/healthz", "localhost", (200, b"ok\n")),
+                    ("HTTP://LOCALHOST:9570/healthz?x=1", "evil.example", (200, b"ok\n")),
+                    ("http://127.0.0.1/nothing", "localhost", (404, None)),
+                    ("http://localhost/", "localhost", (200, None)),
+                    ("http://localhost", "localhost", (200, None)),
+                    ("http://evil.example/healthz", "localhost", (421, None)),
+                    ("http://localhost:x@evil.example/healthz", "localhost", (421, None)),
+                    ("http:///healthz", "localhost", (421, None)),
+                    ("http://" + "localhost" * 100 + "/healthz", "localhost", (421, None)),
+                    ("ftp://localhost/healthz", "localhost", (404, None))):
+                status, _, body, rest = conversation(
+                    one, f"GET {address} HTTP/1.1\r\nHost: {header}\r\nConnection: close\r\n\r\n")
+                self.assertEqual((status, body if expected[1] else None, rest), (*expected, b""), address)
+
+    def test_what_a_get_brings_along_is_passed_over(self):
+        hello = "GET {} HTTP/1.1\r\nHost: localhost\r\n{}\r\n\r\n{}"
+        closing = hello.format("/healthz", "Connection: close", "")
+        with daemon() as one:
+            for path in ("/healthz", "/api/v1/status"):
+                for how, body in (("Content-Length: 5", "hello"), ("Content-Length: 100000", "h" * 100000),
+                                  ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n")):
+                    status, _, said, rest = conversation(one, hello.format(path, how, body) + closing)
+                    self.assertEqual(status, 200, (path, how))
+                    self.assertTrue(said == b"ok\n" or json.loads(said)["ok"], said)
+                    self.assertTrue(rest.startswith(b"HTTP/1.1 200 ") and rest.endswith(b"\r\n\r\nok\n"), (path, how, rest))
 
     def test_headers_of_everything(self):
         with daemon() as one:
