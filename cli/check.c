@@ -35,6 +35,29 @@ static void mistake(void *argument, const char *line)
     free(visible);
 }
 
+/* What is no mistake, and worth knowing. */
+static json_t *notes_of(const struct config *config)
+{
+    json_t *notes = must(json_array());
+    if (config && !config->has_budgets)
+        json_array_append_new(notes, json_string("without budgets: no model will be judged"));
+    if (config && config->security.curve == CONFIG_CURVE_ON)
+        json_array_append_new(notes, json_string("the files of keys that security names are not opened here; driftd "
+                                                 "--check does, on the machine that has them"));
+    if (config && config_overlap_gap(config))
+        json_array_append_new(notes, json_string(config_overlap_gap(config)));
+    return notes;
+}
+
+static void show_good(const char *name, const json_t *notes)
+{
+    size_t i;
+    const json_t *note;
+    printf("%s: ok\n", name);
+    json_array_foreach(notes, i, note)
+        printf("%s: note: %s\n", name, json_string_value(note));
+}
+
 static bool check_one(struct check *check, const char *path, json_t *files)
 {
     struct config_options options = config_options_here();
@@ -45,12 +68,11 @@ static bool check_one(struct check *check, const char *path, json_t *files)
     if (error == -ENOMEM)
         must(NULL);
     char *name = visible_of(text_of(path));
-    json_array_append_new(files,
-                          json_pack("{s:s, s:b, s:o}", "file", name, "ok", error == 0, "errors", check->mistakes));
+    json_t *notes = notes_of(config);
     if (error == 0 && !check->common->json)
-        printf("%s: ok%s\n", name, config->has_budgets ? "" : ", but without budgets: no model will be judged");
-    if (error == 0 && !check->common->json && config_overlap_gap(config))
-        printf("%s: note: %s\n", name, config_overlap_gap(config));
+        show_good(name, notes);
+    json_array_append_new(files, json_pack("{s:s, s:b, s:o, s:o}", "file", name, "ok", error == 0, "errors",
+                                           check->mistakes, "notes", notes));
     free(name);
     config_destroy(&config);
     return error == 0;

@@ -38,7 +38,8 @@ const struct command commands[] = {
     {"checkpoint", "Writes the monitors down now, so that a crash loses nothing up to here", "", "", "driftc checkpoint",
      checkpoint_run},
     {"check", "Reads configuration files as driftd would, and says everything that is wrong", "FILE...",
-     "Asks no daemon. Ends with status 78 where a file has mistakes.", "driftc check /etc/driftd/driftd.yaml",
+     "Asks no daemon, and opens none of the files of keys that a configuration names: `driftd --check` does. Ends with "
+     "status 78 where a file has mistakes.", "driftc check /etc/driftd/driftd.yaml",
      check_run},
     {"reload", "Lets the daemon read its configuration again; what is wrong with it is said here", "",
      "Nothing changes where there is a mistake. What did not change in the configuration keeps its windows, episodes and "

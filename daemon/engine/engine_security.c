@@ -44,12 +44,13 @@ static int put_in_place(struct engine *self, const struct config_clients *client
     return rc;
 }
 
-/* As every mistake of the configuration is told: file:line:column, where the key was set. */
+/* As every mistake of the configuration is told: file:line:column, where the key was set, or where CURVE was turned on
+ * that asks for it. */
 static void tell(const struct config *config, const char *key, const char *why, config_error_fn *error, void *argument)
 {
     char line[TOLD_MAX];
     struct config_place place;
-    if (config_place_of(config, key, &place))
+    if (config_place_of(config, key, &place) || config_place_of(config, "security.curve", &place))
         snprintf(line, sizeof line, "%s:%" PRIu32 ":%" PRIu32 ": %s: %s", place.file, place.line, place.column, key,
                  why);
     else

@@ -126,6 +126,15 @@ class Curve(CurveCase):
         self.assertEqual(run.returncode, status, run.stderr)
         return run.stderr.splitlines()
 
+    def test_keys_at_their_defaults_are_told_with_the_place_of_curve(self):
+        self.write("default.yaml", "log: {level: info}\nsecurity: {curve: on}\n", 0o644)
+        path = os.path.join(self.folder, "default.yaml")
+        run = subprocess.run([DRIFTD, "--config", path, "--check"], capture_output=True, text=True, timeout=PATIENCE_S,
+                             env={**os.environ, "CREDENTIALS_DIRECTORY": self.folder + "/none"})
+        said = [line for line in run.stderr.splitlines() if "server_key" in line]
+        self.assertEqual((run.returncode, len(said)), (78, 1), run.stderr)
+        self.assertTrue(said[0].startswith(f"{path}:2:19: security.server_key: {self.folder}/none/curve.secret: "), said)
+
     def test_check_opens_the_files(self):
         secret, clients = (os.path.join(self.folder, name) for name in ("curve.secret", "clients.yaml"))
         self.assertEqual(self.check(status=0), [])

@@ -400,7 +400,20 @@ class Checking(Case):
         path = self.file("budgets:\n  - models: '*'\n    kpis:\n      accuracy: {min: 0.9}\n")
         done = run("check", path)
         self.assertEqual((done.returncode, done.stdout.decode(), done.stderr), (0, f"{path}: ok\n", b""))
-        self.assertEqual(json.loads(run("--json", "check", path).stdout), {"ok": True, "files": [{"file": path, "ok": True, "errors": []}]})
+        self.assertEqual(json.loads(run("--json", "check", path).stdout), {"ok": True, "files": [{"file": path, "ok": True, "errors": [], "notes": []}]})
+
+    def test_notes(self):
+        """What is no mistake, and what driftc does not look at."""
+        path = self.file("security: {curve: on}\n")
+        done = run("check", path)
+        keys, budgets = "the files of keys that security names are not opened here", "no model will be judged"
+        lines = done.stdout.decode().splitlines()
+        self.assertEqual((done.returncode, lines[0], len(lines)), (0, f"{path}: ok", 3), done)
+        self.assertTrue(all(line.startswith(f"{path}: note: ") for line in lines[1:]), lines)
+        self.assertIn(budgets, lines[1])
+        self.assertIn(keys, lines[2])
+        said = json.loads(run("--json", "check", path).stdout)["files"][0]
+        self.assertEqual((said["ok"], [f"{path}: note: {note}" for note in said["notes"]]), (True, lines[1:]))
 
     def test_mistakes_have_places_and_the_status_is_78(self):
         good, bad = self.file(""), self.file("metrics:\n  queue: many\nbudgts: []\n")
