@@ -261,16 +261,16 @@ static void report_end(struct attempt *self, int64_t now_ns)
     int status = work_status(self->work);
     double hours = (double)work_took_ns(self->work) / 3.6e12;
     json_t *outcome = message(self, status == 0 ? "done" : "fail");
-    if (status == 0) {
-        char *left_out = outcome_done(outcome, work_last(self->work), hours);
-        step(self, "trained", "the command ended well after %s%s%s", figure_span(hours * 3600).text,
-             left_out ? "; " : "", left_out ? left_out : "");
-        free(left_out);
-    } else {
-        outcome_fail(outcome, status, work_last(self->work), work_last_error(self->work), hours, self->options.retry);
-        step(self, "broken", "the command failed after %s: %s", figure_span(hours * 3600).text,
-             member_text(outcome, "error").at);
-    }
+    char *left_out = status == 0 ? outcome_done(outcome, work_last(self->work), hours)
+                                 : outcome_fail(outcome, status, work_last(self->work), work_last_error(self->work),
+                                                hours, self->options.retry);
+    const char *between = left_out ? "; " : "", *what = left_out ? left_out : "";
+    if (status == 0)
+        step(self, "trained", "the command ended well after %s%s%s", figure_span(hours * 3600).text, between, what);
+    else
+        step(self, "broken", "the command failed after %s: %s%s%s", figure_span(hours * 3600).text,
+             member_text(outcome, "error").at, between, what);
+    free(left_out);
     report(self, outcome, status == 0 ? ATTEMPT_DONE : ATTEMPT_FAILED, now_ns);
 }
 

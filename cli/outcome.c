@@ -66,41 +66,79 @@ static bool hours_fit(const json_t *value)
     return json_is_number(value) && json_number_value(value) >= 0 && json_number_value(value) <= 1e9;
 }
 
-static const struct {
+static bool error_fits(const json_t *value)
+{
+    return json_is_string(value);
+}
+
+static bool retry_fits(const json_t *value)
+{
+    return json_is_boolean(value);
+}
+
+struct member {
     const char *name;
     bool (*fits)(const json_t *value);
     const char *allowed;
-} members[] = {
+};
+
+static const struct member done_members[] = {
     {"version", version_fits, "a version: 1 to 128 bytes without /, *, ?, [ and control characters"},
     {"artifact", artifact_fits, "a text of 1 to 1024 bytes without control characters"},
     {"metrics", metrics_fit, "an object of at most 64 KiB whose standard metrics are numbers in their range"},
     {"gpu_hours", hours_fit, "a number from 0"},
+    {0},
 };
+
+static const struct member fail_members[] = {
+    {"error", error_fits, "a text"},
+    {"retry", retry_fits, "true or false"},
+    {"gpu_hours", hours_fit, "a number from 0"},
+    {0},
+};
+
+/* Takes what fits over into the message, and tells what does not. */
+static void take_members(json_t *message, const json_t *result, const struct member *members, FILE *left_out)
+{
+    for (const struct member *member = members; member->name; member++) {
+        json_t *value = json_object_get(result, member->name);
+        if (!value || json_is_null(value))
+            continue;
+        if (member->fits(value))
+            json_object_set(message, member->name, value);
+        else
+            fprintf(left_out, "%s%s left out: not %s", ftell(left_out) > 0 ? "; " : "", member->name, member->allowed);
+    }
+}
+
+/* Closes the stream: its text, or NULL where it is empty. */
+static char *text_or_none(FILE *out, char **text, const size_t *size)
+{
+    fclose(out);
+    must(*text);
+    if (*size)
+        return *text;
+    free(*text);
+    return NULL;
+}
+
+static json_t *result_of(const char *last)
+{
+    return *last == '{' ? json_loads(last, JSON_REJECT_DUPLICATES, NULL) : NULL;
+}
 
 char *outcome_done(json_t *message, const char *last, double hours)
 {
     char *left_out = NULL;
     size_t size;
     FILE *out = must(open_memstream(&left_out, &size));
-    json_t *result = *last == '{' ? json_loads(last, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    json_t *result = result_of(last);
     json_object_set_new(message, "gpu_hours", json_real(hours));
     if (!result && *last)
         fputs("the last line of output is no JSON object", out);
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        json_t *value = json_object_get(result, members[i].name);
-        if (!value || json_is_null(value))
-            continue;
-        if (members[i].fits(value))
-            json_object_set(message, members[i].name, value);
-        else
-            fprintf(out, "%s%s left out: not %s", ftell(out) > 0 ? "; " : "", members[i].name, members[i].allowed);
-    }
+    take_members(message, result, done_members, out);
     json_decref(result);
-    fclose(out);
-    if (size)
-        return must(left_out);
-    free(left_out);
-    return NULL;
+    return text_or_none(out, &left_out, &size);
 }
 
 /* The end of a long line says more than its beginning; bytes that are no text become visible. */
@@ -126,19 +164,21 @@ static void describe_status(int status, char out[64])
         snprintf(out, 64, "ended with status %d", WEXITSTATUS(status));
 }
 
-void outcome_fail(json_t *message, int status, const char *last, const char *last_error, double hours, bool retry_any)
+char *outcome_fail(json_t *message, int status, const char *last, const char *last_error, double hours, bool retry_any)
 {
-    char ended[64];
-    json_t *result = *last == '{' ? json_loads(last, JSON_REJECT_DUPLICATES, NULL) : NULL;
-    const json_t *retry = json_object_get(result, "retry"), *cost = json_object_get(result, "gpu_hours");
-    const char *error = json_string_value(json_object_get(result, "error"));
+    char ended[64], *left_out = NULL;
+    size_t size;
+    FILE *out = must(open_memstream(&left_out, &size));
+    json_t *result = result_of(last);
     bool later = WIFEXITED(status) && WEXITSTATUS(status) == EX_TEMPFAIL;
+    json_object_set_new(message, "retry", json_boolean(later || retry_any));
+    json_object_set_new(message, "gpu_hours", json_real(hours));
+    take_members(message, result, fail_members, out);
+    const char *error = json_string_value(json_object_get(message, "error"));
     describe_status(status, ended);
     if (!error || !*error)
         error = *last_error ? last_error : ended;
     json_object_set_new(message, "error", error_json(error));
-    json_object_set_new(message, "retry",
-                        json_boolean(json_is_boolean(retry) ? json_is_true(retry) : later || retry_any));
-    json_object_set_new(message, "gpu_hours", json_real(cost && hours_fit(cost) ? json_number_value(cost) : hours));
     json_decref(result);
+    return text_or_none(out, &left_out, &size);
 }

@@ -15,7 +15,7 @@ char *outcome_done(json_t *message, const char *last, double hours);
 
 /* Adds error, retry and gpu_hours, each as a command's last line says it, where that is a JSON object which does. Else the
  * error is `last_error`, the last line of standard error, or what `status` (wait(2)'s) says; retry is true with status 75
- * or `retry_any`; and gpu_hours are `hours`. */
-void outcome_fail(json_t *message, int status, const char *last, const char *last_error, double hours, bool retry_any);
+ * or `retry_any`; and gpu_hours are `hours`. Returns as outcome_done() does. */
+char *outcome_fail(json_t *message, int status, const char *last, const char *last_error, double hours, bool retry_any);
 
 #endif

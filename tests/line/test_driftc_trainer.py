@@ -264,6 +264,15 @@ class Failing(Trainer):
         self.fails("""echo '{"error": 5, "retry": "no", "gpu_hours": -1}'; echo why >&2; exit 3""", error="why", retry=True)
         self.fails("""echo '{"error": "early"}'; echo no JSON; echo why >&2; exit 3""", error="why", retry=True)
 
+    def test_what_it_says_wrongly_is_told(self):
+        with self.trainer("""echo '{"error": 5, "retry": "no", "gpu_hours": -1}'; exit 3""", "--once") as process:
+            self.push(job())
+            self.hear("accept")
+            self.hear("fail", error="ended with status 3", retry=True)
+            log = self.ends(process, 1)
+        self.assertIn("ended with status 3; error left out: not a text; retry left out: not true or false; "
+                      "gpu_hours left out: not a number from 0", log)
+
     def test_a_command_that_is_not_there(self):
         message = self.fails("/nonexistent/train", retry=True)
         self.assertIn("/nonexistent/train", message["error"])
