@@ -54,8 +54,7 @@ static void show_good(const char *name, const json_t *notes)
     size_t i;
     const json_t *note;
     printf("%s: ok\n", name);
-    json_array_foreach(notes, i, note)
-        printf("%s: note: %s\n", name, json_string_value(note));
+    json_array_foreach(notes, i, note) printf("%s: note: %s\n", name, json_string_value(note));
 }
 
 static bool check_one(struct check *check, const char *path, json_t *files)

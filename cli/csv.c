@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "cli/say.h"
+#include "lib/wire/metric_rules.h"
 
 #define NUMBER_MAX 512 /* characters; further digits of a number change nothing */
 
@@ -62,9 +63,18 @@ static bool name_is_new(const struct csv *self, const char *name)
     return true;
 }
 
+/* Whether a column may hold what is judged: one of a file with other separators never does. */
+static bool names_a_metric(const char *name)
+{
+    enum member member = member_of(text_of(name), true);
+    return (member == MEMBER_RATIO || member == MEMBER_NOT_NEGATIVE || member == MEMBER_METRIC) &&
+           strcmp(name, "received_at") != 0 && strcmp(name, "taken") != 0;
+}
+
 bool csv_header(struct csv *self, struct text record, char **why_p)
 {
-    bool more = true;
+    const struct text whole = record;
+    bool more = true, metrics = false;
     *self = (struct csv){0};
     while (more) {
         char *name = take_cell(&record, &more, why_p);
@@ -77,8 +87,14 @@ bool csv_header(struct csv *self, struct text record, char **why_p)
         }
         self->names = must(reallocarray(self->names, self->count + 1, sizeof *self->names));
         self->names[self->count++] = name;
+        metrics = metrics || names_a_metric(name);
     }
-    return true;
+    if (!metrics)
+        wrong(why_p,
+              "no column of the header '%.*s' is a metric; allowed: names of a-z, 0-9, '_' and '.' that begin with "
+              "a letter, and commas between them",
+              whole.len > 64 ? 64 : (int)whole.len, whole.at);
+    return metrics;
 }
 
 static json_t *number_of(const char *cell)

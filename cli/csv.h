@@ -18,7 +18,7 @@ struct csv {
 /* Whether a record is whole: a line that ends within quotes goes on in the next. */
 bool csv_whole(struct text record);
 
-/* Reads the header. False, with a sentence in *why_p that the caller frees. */
+/* Reads the header; one of its names must be a metric's, or a label's. False, with a sentence in *why_p that the caller frees. */
 bool csv_header(struct csv *self, struct text record, char **why_p);
 
 /* Makes an event: an empty cell is absent; model, node, boot, and times that are no number are text; whatever else is

@@ -83,7 +83,7 @@ static void put(uint64_t index, const struct detect_verdict *verdict)
 struct fed {
     struct after_gap {
         uint64_t value, index;
-    } *at;
+    } * at;
     size_t count, room;
     uint64_t values;
 };

@@ -25,7 +25,7 @@ struct recording {
     size_t record_len;
     uint64_t record_line; /* where it begins */
     uint64_t header_lines;
-    off_t size; /* 0: it is no file */
+    off_t size;             /* 0: it is no file */
     struct json_write json; /* a record as JSON */
 };
 
@@ -101,7 +101,7 @@ static enum recording_outcome take_json(struct recording *self, struct text line
     }
     char why[JSON_ERROR_TEXT_LENGTH + 32];
     if (*out)
-        snprintf(why, sizeof why, "an event is a JSON object");
+        snprintf(why, sizeof why, "a line is one JSON object");
     else
         snprintf(why, sizeof why, "no JSON: %s (column %d)", error.text, error.column);
     json_decref(*out);
@@ -190,7 +190,7 @@ static struct text know_form(struct recording *self, struct text line)
         line = without_mark(line);
     struct text bare = without_space(line);
     if (self->form == FORM_UNKNOWN && bare.len)
-        self->form = *bare.at == '{' ? FORM_JSON : FORM_CSV;
+        self->form = *bare.at == '{' || *bare.at == '[' ? FORM_JSON : FORM_CSV;
     return self->form == FORM_CSV ? line : bare;
 }
 

@@ -140,6 +140,22 @@ class Backtest(unittest.TestCase):
         report, err = self.report(many)
         self.assertEqual((report["dropped"]["syntax"], len(err.splitlines())), (1000, 11))
 
+    def test_a_csv_whose_columns_are_no_metrics(self):
+        for text in ("accuracy;latency_ms\n0.5;3\n0.6;3\n", "model\ttimestamp\taccuracy\na/b/c\t1\t0.5\n", "Accuracy\n0.5\n",
+                     "model,timestamp,received_at,n\na/b/c,1,1,1\n", "0.5\n0.6\n"):
+            with self.subTest(text=text):
+                out, err = self.run_driftc("backtest", "--config", self.config, "--model", "a/b/c", self.write("e.csv", text),
+                                           status=65)
+                self.assertEqual(out, "")
+                self.assertRegex(err, r"^driftc: .*e\.csv:1: no column of the header '.*' is a metric; .* commas between them\n$")
+
+    def test_arrays_of_events(self):
+        """On the wire an array is a batch, wherever it stands in the file."""
+        event = {"model": "a/b/c", "timestamp": 1, "accuracy": 0.9}
+        lines = [json.dumps([event, event]), json.dumps(event)]
+        for text in ("\n".join(lines), "\n".join(reversed(lines))):
+            self.assertEqual(self.report(self.write("e.jsonl", text))[0]["events"], 3)
+
     def test_files_without_models_and_several_files(self):
         rows = "timestamp,accuracy\n" + "".join(f"{START + i},0.5\n" for i in range(5))
         one, two = self.write("1.csv", rows), self.write("2.csv", rows.replace(",0.5", ",0.9"))

@@ -314,11 +314,18 @@ class Publish(Case):
                 self.assertEqual(done.returncode, 65)
                 text = self.sentence(done.stderr)
                 self.assertIn(f"{path}:3: ", text)
+                self.assertIn(b"Published 1 events", done.stdout)
                 self.assert_harmless(text)
                 self.assertEqual(len(self.receive_all()[0]), 1)
 
+    def test_an_array_is_no_line(self):
+        path = self.file('[{"accuracy": 1}]\n')
+        done = self.publish("--model", MODEL, path)
+        self.assertEqual(done.returncode, 65)
+        self.assertIn(f"{path}:1: a line is one JSON object", self.sentence(done.stderr))
+
     def test_a_csv_that_is_wrong(self):
-        for text, line in (("a,\n1,2\n", 1), ("a,a\n", 1), ("accuracy\nx\n", 2), ("accuracy\n0.5\nnan\n", 3), ("accuracy\ninf\n", 2), ("accuracy\n0x10\n", 2),
+        for text, line in (("accuracy;latency_ms\n0.5;3\n", 1), ("a,\n1,2\n", 1), ("a,a\n", 1), ("accuracy\nx\n", 2), ("accuracy\n0.5\nnan\n", 3), ("accuracy\ninf\n", 2), ("accuracy\n0x10\n", 2),
                            ("accuracy,b\n1\n", 2), ("accuracy\n1,2\n", 2), ('accuracy\n"1"2\n', 2), ('accuracy\n"1\n', 2), ("accuracy\n1e999\n", 2),
                            ('accuracy,b\n"1\n2",x\n', 2)):
             with self.subTest(text=text):
