@@ -68,9 +68,23 @@ char *control_default_socket(void)
     return must(strdup(system));
 }
 
+/* Of what is no Unix socket nothing is known before it is asked. */
+static int knock_if_local(const char *endpoint)
+{
+    return strncmp(endpoint, "ipc://", 6) == 0 ? knock(endpoint) : 0;
+}
+
+bool control_is_there(void)
+{
+    char *endpoint = control_default_socket();
+    bool there = knock_if_local(endpoint) == 0;
+    free(endpoint);
+    return there;
+}
+
 static int reach(const char *endpoint)
 {
-    int error = strncmp(endpoint, "ipc://", 6) == 0 ? knock(endpoint) : 0;
+    int error = knock_if_local(endpoint);
     if (error == 0)
         return 0;
     if (error == EACCES || error == EPERM) {
@@ -141,7 +155,8 @@ static void say_errors(const json_t *errors)
 {
     const json_t *error;
     size_t index;
-    json_array_foreach(errors, index, error) {
+    json_array_foreach(errors, index, error)
+    {
         visible_put(stderr, (struct text){.at = json_is_string(error) ? json_string_value(error) : "",
                                           .len = json_string_length(error)});
         fputc('\n', stderr);

@@ -24,6 +24,9 @@ int control_get(const struct common *common, json_t *question, json_t **answer_p
 /* Where to ask when no option says: what DRIFTC_SOCKET names; else a person's own daemon where one runs, else the system's. Caller's memory. */
 char *control_default_socket(void);
 
+/* Whether somebody listens there. */
+bool control_is_there(void);
+
 /* How the configuration is read by who runs this program. */
 struct config_options config_options_here(void);
 

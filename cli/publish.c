@@ -7,6 +7,7 @@
 
 #include "cli/clock.h"
 #include "cli/command.h"
+#include "cli/endpoints.h"
 #include "cli/figure.h"
 #include "cli/member.h"
 #include "cli/own_name.h"
@@ -24,6 +25,7 @@
 
 struct publish {
     struct publisher_options to;
+    struct endpoint metrics;
     struct publisher *publisher;
     struct recording *recording;
     const char *model; /* of every event; NULL: each names its own */
@@ -66,7 +68,7 @@ static const struct argp_option options[] = {
     {"speed", KEY_SPEED, "X", 0, "X times as fast as they were recorded (received_at, else timestamp)", 0},
     {"batch", KEY_BATCH, "N", 0, "So many events a message (1)", 0},
     {"format", KEY_FORMAT, "FORMAT", 0, "json or msgpack (json)", 0},
-    {"endpoint", KEY_ENDPOINT, "ENDPOINT", 0, "The metrics socket (" DEFAULT_ENDPOINT ")", 0},
+    {"endpoint", KEY_ENDPOINT, "ENDPOINT", 0, "The metrics socket (as the daemon says, else " DEFAULT_ENDPOINT ")", 0},
     {"node", KEY_NODE, "NAME", 0, "What this node calls itself (driftc/HOST)", 0},
     CURVE_OPTIONS(KEY_SERVER_KEY, KEY_CERT),
     {0},
@@ -92,7 +94,7 @@ static const char *option(void *input, int key, const char *value)
         self->to.format = strcmp(value, "msgpack") == 0 ? PAYLOAD_MSGPACK : PAYLOAD_JSON;
         return strcmp(value, "json") == 0 || strcmp(value, "msgpack") == 0 ? NULL : "json or msgpack";
     case KEY_ENDPOINT:
-        self->to.endpoint = value;
+        self->metrics.at = value;
         return NULL;
     case KEY_SERVER_KEY:
         self->server_key = value;
@@ -273,10 +275,10 @@ static int publish_all(struct publish *self, const struct common *common)
 
 int publish_run(const struct command *self, struct common *common, int argc, char **argv)
 {
-    struct publish publish = {
-        .to = {.endpoint = DEFAULT_ENDPOINT, .timeout_s = common->timeout_s, .stopping = &stopping},
-        .batch = 1,
-        .first_s = NAN};
+    struct publish publish = {.to = {.stopping = &stopping},
+                              .metrics = {.name = "metrics", .fallback = DEFAULT_ENDPOINT},
+                              .batch = 1,
+                              .first_s = NAN};
     struct arguments arguments = {.options = options, .option = option, .input = &publish, .least = 1, .most = 1};
     struct sigaction action = {.sa_handler = stop}; /* without SA_RESTART: whatever waits is to wake up */
     snprintf(publish.node, sizeof publish.node, "driftc/%s", own_name_host());
@@ -284,8 +286,11 @@ int publish_run(const struct command *self, struct common *common, int argc, cha
     if (publish.rate > 0 && publish.speed > 0)
         say_and_end(EX_USAGE, "--rate and --speed exclude each other");
     int status = curve_read(&publish.curve, publish.server_key, publish.cert);
+    if (status == 0)
+        status = endpoints_find(&publish.metrics, 1, common, "node", publish.curve.on);
     if (status)
         return status;
+    publish.to.endpoint = publish.metrics.at;
     publish.to.node = publish.node;
     publish.to.curve = &publish.curve;
     publish.to.timeout_s = common->timeout_s;
@@ -302,5 +307,6 @@ int publish_run(const struct command *self, struct common *common, int argc, cha
     status = status ? status : left;
     recording_close(&publish.recording);
     json_decref(publish.pending);
+    endpoints_free(&publish.metrics, 1);
     return stopping ? 128 + stopping : status;
 }

@@ -11,6 +11,7 @@
 #include "cli/clock.h"
 #include "cli/command.h"
 #include "cli/curve.h"
+#include "cli/endpoints.h"
 #include "cli/own_name.h"
 #include "cli/say.h"
 #include "cli/step.h"
@@ -18,9 +19,11 @@
 #define JOBS_ENDPOINT "tcp://127.0.0.1:5571"
 #define FEEDBACK_ENDPOINT "tcp://127.0.0.1:5572"
 
+enum { JOBS, FEEDBACK, ENDPOINTS };
+
 struct trainer {
     struct attempt_options options;
-    const char *jobs_endpoint, *feedback_endpoint;
+    struct endpoint endpoints[ENDPOINTS];
     char name[OWN_NAME_MAX + 1];
     bool once;
     const char *server_key, *cert; /* NULL: not given */
@@ -52,8 +55,9 @@ static const struct argp_option options[] = {
     {"exec", KEY_EXEC, "CMD", 0, "What trains: run by /bin/sh for each job", 0},
     {"once", KEY_ONCE, NULL, 0, "One job, then end: status 0 when it was done", 0},
     {"no-retry", KEY_NO_RETRY, NULL, 0, "A failure is final, unless CMD ends with status 75", 0},
-    {"jobs-endpoint", KEY_JOBS, "ENDPOINT", 0, "Where jobs come from (" JOBS_ENDPOINT ")", 0},
-    {"feedback-endpoint", KEY_FEEDBACK, "ENDPOINT", 0, "Where to answer (" FEEDBACK_ENDPOINT ")", 0},
+    {"jobs-endpoint", KEY_JOBS, "ENDPOINT", 0, "Where jobs come from (as the daemon says, else " JOBS_ENDPOINT ")", 0},
+    {"feedback-endpoint", KEY_FEEDBACK, "ENDPOINT", 0,
+     "Where to answer (as the daemon says, else " FEEDBACK_ENDPOINT ")", 0},
     {"grace", KEY_GRACE, "SECONDS", 0, "Between SIGTERM and SIGKILL for a command that is to stop (10)", 0},
     {"name", KEY_NAME, "NAME", 0, "What this trainer calls itself (HOST/PID)", 0},
     CURVE_OPTIONS(KEY_SERVER_KEY, KEY_CERT),
@@ -74,10 +78,10 @@ static const char *option(void *input, int key, const char *value)
         self->options.retry = false;
         return NULL;
     case KEY_JOBS:
-        self->jobs_endpoint = value;
+        self->endpoints[JOBS].at = value;
         return NULL;
     case KEY_FEEDBACK:
-        self->feedback_endpoint = value;
+        self->endpoints[FEEDBACK].at = value;
         return NULL;
     case KEY_SERVER_KEY:
         self->server_key = value;
@@ -110,9 +114,9 @@ static int open_jobs(struct trainer *self)
     zmq_setsockopt(self->jobs, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt(self->jobs, ZMQ_TCP_KEEPALIVE, &one, sizeof one);
     curve_apply(self->jobs, &self->curve);
-    if (zmq_connect(self->jobs, self->jobs_endpoint) == 0)
+    if (zmq_connect(self->jobs, self->endpoints[JOBS].at) == 0)
         return 0;
-    say("'%s' is no endpoint that can be reached: %s", self->jobs_endpoint, zmq_strerror(errno));
+    say("'%s' is no endpoint that can be reached: %s", self->endpoints[JOBS].at, zmq_strerror(errno));
     return EX_USAGE;
 }
 
@@ -133,7 +137,7 @@ static struct job *pull(struct trainer *self)
     if (zmq_msg_recv(&frame, self->jobs, ZMQ_DONTWAIT) >= 0) {
         job = job_read((struct text){.at = zmq_msg_data(&frame), .len = zmq_msg_size(&frame)}, &why);
         if (!job)
-            step(self, "no job", "a message on %s is no job: %s", self->jobs_endpoint, why);
+            step(self, "no job", "a message on %s is no job: %s", self->endpoints[JOBS].at, why);
     }
     zmq_msg_close(&frame);
     return job;
@@ -232,11 +236,11 @@ static void block_signals(struct trainer *self)
 
 static int serve(struct trainer *self)
 {
-    int status = talk_open(&self->talk, self->context, self->feedback_endpoint, &self->curve);
+    int status = talk_open(&self->talk, self->context, self->endpoints[FEEDBACK].at, &self->curve);
     if (status == 0)
         status = open_jobs(self);
     if (status == 0) {
-        step(self, "waiting", "%s waits for jobs from %s", self->name, self->jobs_endpoint);
+        step(self, "waiting", "%s waits for jobs from %s", self->name, self->endpoints[JOBS].at);
         loop(self);
         status = self->status;
         step(self, "ended", "%s ends", self->name);
@@ -250,8 +254,8 @@ static int serve(struct trainer *self)
 int trainer_run(const struct command *self, struct common *common, int argc, char **argv)
 {
     struct trainer trainer = {.options = {.retry = true, .grace_s = 10},
-                              .jobs_endpoint = JOBS_ENDPOINT,
-                              .feedback_endpoint = FEEDBACK_ENDPOINT};
+                              .endpoints = {[JOBS] = {.name = "jobs", .fallback = JOBS_ENDPOINT},
+                                            [FEEDBACK] = {.name = "feedback", .fallback = FEEDBACK_ENDPOINT}}};
     struct arguments arguments = {.options = options, .option = option, .input = &trainer};
     snprintf(trainer.name, sizeof trainer.name, "%s/%d", own_name_host(), (int)getpid());
     command_arguments(self, common, argc, argv, &arguments);
@@ -260,6 +264,8 @@ int trainer_run(const struct command *self, struct common *common, int argc, cha
     trainer.options.trainer = trainer.name;
     trainer.options.json = common->json;
     int status = curve_read(&trainer.curve, trainer.server_key, trainer.cert);
+    if (status == 0)
+        status = endpoints_find(trainer.endpoints, ENDPOINTS, common, "trainer", trainer.curve.on);
     if (status)
         return status;
     block_signals(&trainer);
@@ -267,5 +273,6 @@ int trainer_run(const struct command *self, struct common *common, int argc, cha
     status = serve(&trainer);
     zmq_ctx_term(trainer.context);
     close(trainer.signals);
+    endpoints_free(trainer.endpoints, ENDPOINTS);
     return status;
 }

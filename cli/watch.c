@@ -7,13 +7,15 @@
 #include <string.h>
 #include <zmq.h>
 
-#include "cli/control.h"
+#include "cli/command.h"
 #include "cli/curve.h"
+#include "cli/endpoints.h"
 #include "cli/figure.h"
 #include "cli/member.h"
 #include "cli/say.h"
 #include "cli/terminal.h"
 #include "cli/visible.h"
+#include "lib/model_id.h"
 
 #define LOOK_MS 200 /* how soon a signal is obeyed */
 
@@ -26,8 +28,9 @@ static void on_signal(int number)
 }
 
 struct watch {
-    const char *pattern, *endpoint; /* NULL: all; where the daemon says */
-    double most;                    /* events; 0: no end */
+    const char *pattern; /* NULL: all */
+    struct endpoint events;
+    double most; /* events; 0: no end */
     bool json;
     const char *server_key, *cert;
     struct curve curve;
@@ -48,7 +51,7 @@ static const char *option(void *input, int key, const char *value)
         watch->cert = value;
         return NULL;
     default:
-        watch->endpoint = value;
+        watch->events.at = value;
         return NULL;
     }
 }
@@ -162,35 +165,6 @@ static void show(const json_t *event)
     free(line);
 }
 
-/* Where events come from: the endpoint that the daemon has bound, with a host that can be reached. */
-static int ask_endpoint(const struct watch *watch, const struct common *common, char **endpoint_p)
-{
-    json_t *status;
-    int error = control_get(common, json_pack("{s:s}", "do", "status"), &status);
-    if (error)
-        return error;
-    struct text curve = member_text(json_object_get(status, "security"), "curve");
-    if (!watch->curve.on && text_is(curve, "on")) {
-        json_decref(status);
-        say("this daemon asks for keys: --server-key and --cert are needed, of a client whose role is observer");
-        return EX_USAGE;
-    }
-    const json_t *events = json_object_get(json_object_get(status, "endpoints"), "events");
-    const char *first = json_string_value(json_array_get(events, 0));
-    if (!first) {
-        json_decref(status);
-        say("driftd has no events socket: set events.bind in its configuration");
-        return EX_UNAVAILABLE;
-    }
-    static const char any[] = "tcp://0.0.0.0:";
-    bool everywhere = strncmp(first, any, sizeof any - 1) == 0;
-    if (asprintf(endpoint_p, "%s%s", everywhere ? "tcp://127.0.0.1:" : first,
-                 everywhere ? first + sizeof any - 1 : "") < 0)
-        must(NULL);
-    json_decref(status);
-    return 0;
-}
-
 /* One message: topic and body. False: nothing came within LOOK_MS. */
 static bool receive(void *socket, zmq_msg_t *body)
 {
@@ -258,9 +232,8 @@ int watch_run(const struct command *self, struct common *common, int argc, char 
         {"count", KEY_COUNT, "N", 0, "End after so many events", 0},
         CURVE_OPTIONS(KEY_SERVER_KEY, KEY_CERT),
         {0}};
-    struct watch watch = {0};
+    struct watch watch = {.events.name = "events"};
     struct arguments arguments = {.options = options, .option = option, .input = &watch, .most = 1};
-    char *endpoint = NULL;
     const char *why;
     command_arguments(self, common, argc, argv, &arguments);
     watch.json = common->json;
@@ -268,14 +241,14 @@ int watch_run(const struct command *self, struct common *common, int argc, char 
     if (watch.pattern && model_pattern_check(text_of(watch.pattern), &why) < 0)
         say_and_end(EX_USAGE, "'%s' is no pattern: %s", watch.pattern, why);
     int status = curve_read(&watch.curve, watch.server_key, watch.cert);
-    if (status == 0 && !watch.endpoint)
-        status = ask_endpoint(&watch, common, &endpoint);
+    if (status == 0)
+        status = endpoints_find(&watch.events, 1, common, "observer", watch.curve.on);
     if (status == 0) {
         signal(SIGINT, on_signal);
         signal(SIGTERM, on_signal);
-        status = connect_and_follow(&watch, watch.endpoint ? watch.endpoint : endpoint);
+        status = connect_and_follow(&watch, watch.events.at);
     }
-    free(endpoint);
+    endpoints_free(&watch.events, 1);
     explicit_bzero(&watch.curve, sizeof watch.curve);
     return status;
 }
