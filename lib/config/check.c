@@ -124,11 +124,24 @@ static void check_twice(struct checker *self, const struct bound *bound, uint32_
         for (uint32_t b = a + 1; b < count; b++)
             for (uint32_t i = 0; i < bound[a].endpoints->count; i++)
                 for (uint32_t j = 0; j < bound[b].endpoints->count; j++) {
-                    struct text endpoint = text_of(bound[a].endpoints->at[i]);
+                    struct text first = text_of(bound[a].endpoints->at[i]), other = text_of(bound[b].endpoints->at[j]);
                     bool second = bound[b].given != GIVEN_DEFAULT;
-                    if (text_is(endpoint, bound[b].endpoints->at[j]) && endpoint_is_exclusive(endpoint))
-                        tell_twice(self, endpoint, &bound[second ? b : a], &bound[second ? a : b]);
+                    if (endpoint_clashes(first, other))
+                        tell_twice(self, second ? other : first, &bound[second ? b : a], &bound[second ? a : b]);
                 }
+}
+
+/* The address of HTTP is given up where it stands by default, so only one that was written down can be wrong. */
+static void check_listener(struct checker *self, const struct bound *bound, uint32_t count)
+{
+    const char *listen = self->box->config.http.listen;
+    struct bound http = {.path = "http.listen"};
+    if (given(self, http.path, &http.mark) != GIVEN_GOOD || !listen)
+        return;
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < bound[i].endpoints->count; j++)
+            if (endpoint_clashes_with_listener(text_of(bound[i].endpoints->at[j]), text_of(listen)))
+                tell_twice(self, text_of(listen), &http, &bound[i]);
 }
 
 static void check_choice(struct checker *self)
@@ -248,6 +261,7 @@ static void check_bound(struct checker *self)
     uint32_t count = bound ? all_bound(self, bound) : 0;
     check_reach(self, bound, count);
     check_twice(self, bound, count);
+    check_listener(self, bound, count);
 }
 
 void check_file(struct checker *self)

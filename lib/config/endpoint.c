@@ -147,7 +147,41 @@ bool endpoint_listen_is_local(struct text listen)
     return is_loopback(listen);
 }
 
-bool endpoint_is_exclusive(struct text endpoint)
+/* Splits "host:port"; `localhost` is its address. */
+static void split(struct text at, struct text *host, struct text *port)
 {
-    return endpoint.len > 0 && endpoint.at[endpoint.len - 1] != '*';
+    size_t colon = at.len;
+    while (colon > 0 && at.at[colon - 1] != ':')
+        colon--;
+    *port = (struct text){.at = at.at + colon, .len = at.len - colon};
+    *host = (struct text){.at = at.at, .len = colon > 0 ? colon - 1 : 0};
+    if (text_is(*host, "localhost"))
+        *host = text_of("127.0.0.1");
+}
+
+static bool is_wildcard(struct text host)
+{
+    return text_is(host, "*") || text_is(host, "0.0.0.0");
+}
+
+static bool clash(struct text a, struct text b)
+{
+    struct text host_a, host_b, port_a, port_b;
+    split(a, &host_a, &port_a);
+    split(b, &host_b, &port_b);
+    if (!text_equal(port_a, port_b) || text_is(port_a, "*") || text_is(port_a, "0"))
+        return false;
+    return text_equal(host_a, host_b) || is_wildcard(host_a) || is_wildcard(host_b);
+}
+
+bool endpoint_clashes(struct text a, struct text b)
+{
+    if (take_prefix(&a, "tcp://"))
+        return take_prefix(&b, "tcp://") && clash(a, b);
+    return a.len > 0 && a.at[a.len - 1] != '*' && text_equal(a, b);
+}
+
+bool endpoint_clashes_with_listener(struct text endpoint, struct text listen)
+{
+    return take_prefix(&endpoint, "tcp://") && clash(endpoint, listen);
 }

@@ -25,8 +25,10 @@ const char *endpoint_listen_check(struct text listen);
 /* A host name or an address, without a port, as browsers send it. */
 const char *endpoint_name_check(struct text host);
 
-/* Whether two sockets cannot both bind it: it names no wildcard. */
-bool endpoint_is_exclusive(struct text endpoint);
+/* Whether two sockets cannot bind these, which are well formed: they are the same, or one is the other's port on every
+ * address. */
+bool endpoint_clashes(struct text a, struct text b);
+bool endpoint_clashes_with_listener(struct text endpoint, struct text listen); /* that of "host:port" */
 
 /* Nobody beyond this machine can reach it: tcp:// on a loopback address, or no tcp:// at all. */
 bool endpoint_is_local(struct text endpoint);

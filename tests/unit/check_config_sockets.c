@@ -14,7 +14,15 @@ START_TEST(sockets_together)
     expect_told(
         "metrics: {bind: tcp://127.0.0.1:5573}",
         "1:17: metrics.bind: \"tcp://127.0.0.1:5573\" is that of events.bind too; allowed: an endpoint of its own");
-    struct config *config = parse_good("metrics: {bind: [], connect: tcp://h:1}\n"
+    expect_told("jobs: {bind: tcp://localhost:5570}",
+                "1:14: jobs.bind: \"tcp://localhost:5570\" is that of metrics.bind too; allowed: an endpoint of its own");
+    expect_told("security: {i_know: true}\njobs: {bind: tcp://*:5570}",
+                "2:14: jobs.bind: \"tcp://*:5570\" is that of metrics.bind too; allowed: an endpoint of its own");
+    expect_told("http: {listen: 127.0.0.1:5572}",
+                "1:16: http.listen: \"127.0.0.1:5572\" is that of feedback.bind too; allowed: an endpoint of its own");
+    struct config *config = parse_good("jobs: {bind: tcp://127.0.0.2:5570}\nhttp: {listen: 127.0.0.3:5570}\n");
+    config_destroy(&config);
+    config = parse_good("metrics: {bind: [], connect: tcp://h:1}\n"
                                        "jobs: {bind: tcp://127.0.0.1:*, feedback: none}\n"
                                        "feedback: {bind: []}\nevents: {bind: tcp://127.0.0.1:*}\n");
     config_destroy(&config);
