@@ -71,6 +71,16 @@ static const char *path_of(const char *endpoint)
     return path && *path != '@' && *path != '*' ? path : NULL;
 }
 
+/* libzmq binds to addresses and interfaces, and asks nobody for a name: the one that everybody writes is put in. */
+static const char *with_address(const char *endpoint, char room[ENDPOINT_MAX])
+{
+    static const char name[] = "tcp://localhost:";
+    if (strncmp(endpoint, name, sizeof name - 1) != 0)
+        return endpoint;
+    snprintf(room, ENDPOINT_MAX, "tcp://127.0.0.1:%s", endpoint + sizeof name - 1);
+    return room;
+}
+
 int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
                   char why[ENDPOINT_WHY_MAX])
 {
@@ -85,7 +95,8 @@ int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char a
             return refuse(-rc, key, endpoint, why);
     }
     void *handle = zsock_resolve(socket);
-    if (zmq_bind(handle, endpoint) < 0)
+    char room[ENDPOINT_MAX];
+    if (zmq_bind(handle, with_address(endpoint, room)) < 0)
         return refuse(zmq_errno(), key, endpoint, why);
     size_t size = ENDPOINT_MAX;
     if (zmq_getsockopt(handle, ZMQ_LAST_ENDPOINT, actual, &size) < 0)
@@ -107,4 +118,16 @@ int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, cha
     if (zmq_connect(zsock_resolve(socket), endpoint) < 0)
         return refuse(zmq_errno(), key, endpoint, why);
     return 0;
+}
+
+void endpoint_find_dead(zsock_t *socket, int within_s, bool sending)
+{
+    enum { PROBES = 2 };
+    const int interval_s = within_s / (PROBES + 2), most_ms = within_s * 1000;
+    zsock_set_tcp_keepalive(socket, 1);
+    zsock_set_tcp_keepalive_idle(socket, within_s - PROBES * interval_s);
+    zsock_set_tcp_keepalive_intvl(socket, interval_s);
+    zsock_set_tcp_keepalive_cnt(socket, PROBES);
+    if (sending)
+        zmq_setsockopt(zsock_resolve(socket), ZMQ_TCP_MAXRT, &most_ms, sizeof most_ms);
 }

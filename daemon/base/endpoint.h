@@ -25,4 +25,10 @@ void endpoint_unbind(zsock_t *socket, const char *actual);
 /* As endpoint_bind() for connecting, which succeeds before anybody is there. */
 int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX]);
 
+/* Has TCP find out that a peer is gone without a word, within `within_s` seconds (at least 4), on connections that are
+ * made from now on. ZMTP's own heartbeats are not for that: where a queue is full they go unanswered, and end connections
+ * and whole processes (docs/decisions/0033-dead-peers-are-found-by-tcp.md). With `sending` also whoever does not
+ * confirm or take for so long what was sent to it. */
+void endpoint_find_dead(zsock_t *socket, int within_s, bool sending);
+
 #endif

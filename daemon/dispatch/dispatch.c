@@ -10,8 +10,7 @@
 #define MESSAGE_BYTES_MAX (1024 * 1024) /* a frame of a trainer */
 #define QUEUE_MAX 1000                  /* messages a trainer's connection holds */
 #define HANDSHAKE_MS 3000
-#define HEARTBEAT_MS 2000 /* on bound sockets only: who does not answer is found dead within 5 s */
-#define HEARTBEAT_TIMEOUT_MS 2500
+#define DEAD_S 4 /* a trainer that is gone without a word is found so within this */
 #define REPLY_LINGER_MS 250  /* replies that are on their way when the daemon stops */
 #define REFUSALS_A_TURN 64   /* what a key without a right sends is let go, a little at a time */
 #define JOB_LINGER_MS 1000   /* jobs, where nobody offers them again */
@@ -77,11 +76,10 @@ int dispatch_new(struct dispatch **self_p, const struct dispatch_options *option
     return rc;
 }
 
-static void set_heartbeat(zsock_t *socket)
+static void set_patience(zsock_t *socket)
 {
     zsock_set_handshake_ivl(socket, HANDSHAKE_MS);
-    zsock_set_heartbeat_ivl(socket, HEARTBEAT_MS);
-    zsock_set_heartbeat_timeout(socket, HEARTBEAT_TIMEOUT_MS);
+    endpoint_find_dead(socket, DEAD_S, true);
 }
 
 static void port_close(void *argument)
@@ -129,7 +127,7 @@ static int open_outlet(struct dispatch *self, struct outlet *outlet)
      * leave. Without feedback it counts as delivered already. */
     zsock_set_linger(outlet->push, self->feedback_required ? 0 : JOB_LINGER_MS);
     zsock_set_maxmsgsize(outlet->push, MESSAGE_BYTES_MAX);
-    set_heartbeat(outlet->push);
+    set_patience(outlet->push);
     return 0;
 }
 
@@ -146,7 +144,7 @@ static int open_router(struct dispatch *self)
     zsock_set_sndhwm(self->router, QUEUE_MAX);
     zsock_set_maxmsgsize(self->router, MESSAGE_BYTES_MAX);
     zsock_set_linger(self->router, REPLY_LINGER_MS);
-    set_heartbeat(self->router);
+    set_patience(self->router);
     return 0;
 }
 

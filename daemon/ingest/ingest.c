@@ -14,11 +14,7 @@
 #define ENDPOINTS_MAX 64
 #define QUIET_MS 20                   /* a drain ends when nothing came for so long, */
 #define DRAIN_MAX_NS (2 * CLOCK_S_NS) /* or after this */
-#define KEEPALIVE_IDLE_S 60
-#define KEEPALIVE_INTERVAL_S 10
-#define KEEPALIVE_PROBES 3
-#define HEARTBEAT_MS 10000
-#define HEARTBEAT_TIMEOUT_MS 30000
+#define DEAD_S 40 /* a node that is gone without a word is found so within this */
 #define HANDSHAKE_MS 3000
 
 struct ingest {
@@ -41,23 +37,9 @@ struct ingest {
     atomic_uint_fast64_t messages;
 };
 
-/* Silent peers are found by heartbeats: only on what is bound, since a heartbeat on a connecting SUB aborts the process
- * once its queue is full (libzmq 4.3.4). Options hold for the endpoints that are made after them. */
-static int bind_all(struct ingest *self, const struct doors_wish *wish, char why[ENDPOINT_WHY_MAX])
-{
-    zsock_set_heartbeat_ivl(self->socket, HEARTBEAT_MS);
-    zsock_set_heartbeat_timeout(self->socket, HEARTBEAT_TIMEOUT_MS);
-    return doors_open(self->doors, self->socket, wish, why);
-}
-
 static int connect_all(struct ingest *self, char why[ENDPOINT_WHY_MAX])
 {
     int rc = curve_serve(self->socket, self->with_curve ? &self->curve : NULL, "metrics", why);
-    zsock_set_heartbeat_ivl(self->socket, 0);
-    zsock_set_tcp_keepalive(self->socket, 1);
-    zsock_set_tcp_keepalive_idle(self->socket, KEEPALIVE_IDLE_S);
-    zsock_set_tcp_keepalive_intvl(self->socket, KEEPALIVE_INTERVAL_S);
-    zsock_set_tcp_keepalive_cnt(self->socket, KEEPALIVE_PROBES);
     for (uint32_t i = 0; i < self->connected_count && rc == 0; i++)
         rc = endpoint_connect(self->socket, "metrics.connect", self->connected[i], why);
     return rc;
@@ -86,6 +68,7 @@ static void set_up(struct ingest *self, const struct ingest_options *options)
     zsock_set_rcvhwm(self->socket, (int)options->queue);
     zsock_set_linger(self->socket, 0);
     zsock_set_handshake_ivl(self->socket, HANDSHAKE_MS);
+    endpoint_find_dead(self->socket, DEAD_S, false);
     int64_t largest = options->max_message_bytes > INT64_MAX / INGEST_FRAME_FACTOR
                           ? -1
                           : (int64_t)options->max_message_bytes * INGEST_FRAME_FACTOR;
@@ -116,7 +99,7 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
     self->socket = zsock_new(ZMQ_XSUB);
     self->handle = zsock_resolve(self->socket);
     set_up(self, options);
-    rc = bind_all(self, &options->doors, why);
+    rc = doors_open(self->doors, self->socket, &options->doors, why);
     if (rc == 0)
         rc = connect_all(self, why);
     if (rc < 0)
@@ -249,7 +232,7 @@ static void renew_doors(struct ingest *self, struct doors_letter *letter)
 {
     const struct curve_server *curve = letter->wish.sets[0].curve;
     char why[ENDPOINT_WHY_MAX];
-    letter->error = bind_all(self, &letter->wish, letter->why);
+    letter->error = doors_open(self->doors, self->socket, &letter->wish, letter->why);
     if (!curve || !self->with_curve || strcmp(curve->secret, self->curve.secret) == 0)
         return;
     self->curve = *curve;

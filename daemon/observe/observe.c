@@ -10,8 +10,7 @@
 
 #define LINGER_MS 200
 #define HANDSHAKE_MS 3000
-#define HEARTBEAT_MS 10000
-#define HEARTBEAT_TIMEOUT_MS 30000
+#define DEAD_S 40 /* an observer that is gone without a word is found so within this */
 #define SUBSCRIPTION_MAX 4096 /* bytes; all that observers have to say */
 
 struct outlet {
@@ -47,8 +46,9 @@ static int outlet_open(struct outlet *self, const char *project, const struct do
     self->handle = zsock_resolve(self->socket);
     zsock_set_linger(self->socket, LINGER_MS);
     zsock_set_handshake_ivl(self->socket, HANDSHAKE_MS);
-    zsock_set_heartbeat_ivl(self->socket, HEARTBEAT_MS);
-    zsock_set_heartbeat_timeout(self->socket, HEARTBEAT_TIMEOUT_MS);
+    endpoint_find_dead(self->socket, DEAD_S, false);
+    /* Subscriptions are taken as they come; a queue that is full of them would end the process with the connection. */
+    zsock_set_rcvhwm(self->socket, 0);
     zsock_set_maxmsgsize(self->socket, SUBSCRIPTION_MAX);
     return doors_open(self->doors, self->socket, wish, why);
 }

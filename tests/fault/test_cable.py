@@ -72,7 +72,7 @@ class Cable(FaultCase):
                    for row in rows)
 
     def test_a_cable_is_cut(self):
-        """The trainer is found dead by its heartbeat: its job is offered again, and nothing more is sent to it. The node is
+        """The trainer is found dead by TCP: its job is offered again, and nothing more is sent to it. The node is
         reported as silent after `stale_after`."""
         watching = self.daemon.socket(zmq.SUB, "events", subscribe=b"driftd.model.stale/far/")
         self.start_far()

@@ -61,7 +61,7 @@ class Connections(FaultCase):
         count = min(wanted, hard - 500)
         if count < wanted:
             say(f"{wanted} connections were wanted; the limit of descriptors, {hard}, allows {count}")
-        # libzmq itself, which answers heartbeats: one socket with as many connections, each from an address of its own.
+        # libzmq itself: one socket with as many connections, each from an address of its own.
         context = zmq.Context()
         self.addCleanup(context.destroy, linger=0)
         crowd = context.socket(zmq.PUB)
@@ -116,6 +116,22 @@ class Connections(FaultCase):
             connection.close()
         talking.close()
         self.is_well(note="200 connections for 20 descriptors; ")
+
+    def test_a_trainer_that_is_busy(self):
+        """It takes no more than one job beyond the one that it works on, so libzmq reads nothing for it, heartbeats neither:
+        nobody takes it for dead, and it goes on where it was."""
+        jobs = self.daemon.socket(zmq.PULL, "jobs", rcvhwm=1)
+        for model in range(4):
+            for _ in range(4):
+                self.node.send_multipart([f"metrics/shop/busy{model}/v1".encode(), line.event(accuracy=0.1)])
+        line.receive(jobs)
+        self.daemon.wait_status(lambda status: status.get("requests", {}).get("OFFERED", 0) >= 3)
+        connected = self.descriptors()
+        time.sleep(6)
+        self.assertGreaterEqual(self.descriptors(), connected, "the connection of a busy trainer was ended")
+        line.receive(jobs)
+        jobs.close()
+        self.is_well(note="a busy trainer is not taken for dead; ")
 
     def test_peers_that_come_and_go(self):
         """Who is taken for a peer of ZMTP 1.0, or is one of 3.0, and leaves at once, while no job waits: nothing stays behind."""

@@ -9,6 +9,7 @@ import resource
 import socket
 import struct
 import subprocess
+import sys
 import unittest
 import urllib.request
 
@@ -20,6 +21,25 @@ DRIFTC = os.path.join(line.BUILD, "driftc")
 NASTY = [b"a\nb", b"a\0b", b"a\x1b[31mb", b"\xff\xfe", b"a\r\nlevel=error msg=forged", b"\xc2\x9b31m", b"x" * 65536,
          b'a"b\\c{d}', "\u202eevil".encode(), b"a,b=c d"]
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+# An observer that subscribes faster than anybody can take it, comes and goes, and gives up soon where its heartbeats are not answered.
+HASTY = """
+import random, sys, time, zmq
+chance, end, number = random.Random(int(sys.argv[2])), time.monotonic() + float(sys.argv[3]), 0
+context = zmq.Context()
+while time.monotonic() < end:
+    socket = context.socket(zmq.XSUB)
+    socket.linger, socket.sndhwm, socket.heartbeat_ivl, socket.heartbeat_timeout = 0, 0, 5, 10
+    socket.connect(sys.argv[1])
+    until = time.monotonic() + 3 * chance.random()
+    while time.monotonic() < min(until, end):
+        for _ in range(200):
+            number += 1
+            socket.send(b"\\x01t%d" % number)
+        time.sleep(0.001)
+    socket.close()
+"""
 
 
 class Messages(FaultCase):
@@ -89,6 +109,15 @@ class Messages(FaultCase):
         self.node.send_multipart([b"metrics/shop/well/v1"] + [b"x"] * size(100000, 10000))
         self.daemon.wait_status(lambda status: status.get("dropped", {}).get("frames", 0) == 1)
         self.is_well(note="one message of many frames; ")
+
+    def test_hasty_observers(self):
+        """libzmq ends a process that reads a heartbeat from a connection that it had stopped reading and that ended meanwhile
+        (docs/decisions/0033): it does not stop to read what observers say."""
+        crowd = [subprocess.Popen([sys.executable, "-c", HASTY, self.daemon.endpoints["events"], str(seed), str(size(60, 5))])
+                 for seed in range(4)]
+        for observer in crowd:
+            observer.wait()
+        self.is_well(ceiling_mb=1000, note=f"{len(crowd)} hasty observers; ")
 
     def test_topics_that_nobody_asked_for(self):
         """A publisher that does not leave out what is not subscribed to: each message is counted, none holds up a turn."""

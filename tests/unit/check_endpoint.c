@@ -99,6 +99,32 @@ START_TEST(a_star_is_a_real_port)
 }
 END_TEST
 
+START_TEST(localhost_is_an_address)
+{
+    zsock_t *socket = zsock_new(ZMQ_SUB);
+    unsigned port = 0;
+    ck_assert_int_eq(endpoint_bind(socket, "metrics.bind", "tcp://localhost:*", actual, why), 0);
+    ck_assert_int_eq(sscanf(actual, "tcp://127.0.0.1:%u", &port), 1);
+    zsock_destroy(&socket);
+}
+END_TEST
+
+START_TEST(the_dead_are_found_in_time)
+{
+    zsock_t *socket = zsock_new(ZMQ_PUSH);
+    for (int within_s = 4; within_s <= 60; within_s++) {
+        endpoint_find_dead(socket, within_s, true);
+        const int idle = zsock_tcp_keepalive_idle(socket), every = zsock_tcp_keepalive_intvl(socket);
+        ck_assert_int_eq(zsock_tcp_keepalive(socket), 1);
+        ck_assert(idle > 0 && every > 0);
+        ck_assert_int_eq(idle + every * zsock_tcp_keepalive_cnt(socket), within_s);
+        ck_assert_int_eq(zsock_tcp_maxrt(socket), within_s * 1000);
+        ck_assert_int_eq(zsock_heartbeat_ivl(socket), 0);
+    }
+    zsock_destroy(&socket);
+}
+END_TEST
+
 START_TEST(what_cannot_be_bound)
 {
     zsock_t *socket = zsock_new(ZMQ_SUB);
@@ -124,6 +150,8 @@ int main(void)
     tcase_add_test(tcase, a_dead_socket_is_replaced);
     tcase_add_test(tcase, a_file_is_left_alone);
     tcase_add_test(tcase, a_star_is_a_real_port);
+    tcase_add_test(tcase, localhost_is_an_address);
+    tcase_add_test(tcase, the_dead_are_found_in_time);
     tcase_add_test(tcase, what_cannot_be_bound);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
