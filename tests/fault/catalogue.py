@@ -88,6 +88,13 @@ class FaultCase(unittest.TestCase):
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.daemon.process.pid}/fd"))
 
+    def established(self, name):
+        """Connections with one of the daemon's sockets."""
+        port = address(self.daemon.endpoints[name])[1]
+        with open(f"/proc/{self.daemon.process.pid}/net/tcp") as file:
+            rows = [row.split() for row in file.readlines()[1:]]
+        return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+
     def limit(self, which, most):
         """Of the daemon alone, as its unit would."""
         _, hard = resource.prlimit(self.daemon.process.pid, which)
