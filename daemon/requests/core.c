@@ -250,6 +250,7 @@ static void finish(struct core *self, bool writable)
         return;
     }
     live_undo(self);
+    self->choose_due = true; /* what it chose may have been undone */
     forget_settle(self, false);
     effects_undo(self);
     keep_taken(self);

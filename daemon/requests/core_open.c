@@ -105,15 +105,6 @@ static int make_limits(struct core *self, const struct requests_options *options
 
 /* -- what the store holds ---------------------------------------------------------------------------------------------- */
 
-static bool strategy_stands(const struct core *self, const char *name)
-{
-    for (uint32_t i = 0; i < self->options.strategy_count; i++) {
-        if (strcmp(self->options.strategies[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}
-
 static int load_request(void *argument, struct request *request)
 {
     struct core *self = argument;
@@ -177,18 +168,6 @@ static void each_live(struct core *self, void (*visit)(struct core *self, struct
     }
 }
 
-/* A strategy for a request whose own the configuration has not any more. */
-static void choose_anew(struct core *self, struct request *request)
-{
-    struct text family = step_family(request->model);
-    struct store_family row = {.requests = 1};
-    int rc = store_get_family(self->store, family, &row);
-    if (rc < 0)
-        core_fail(self, rc);
-    step_choose(self, request, family, row.requests ? row.requests - 1 : 0);
-    store_set_request(self->store, request);
-}
-
 static void restart(struct core *self, struct live *live)
 {
     /* What was counted before is in the limits already, be it in the last 24 hours or not. */
@@ -196,9 +175,6 @@ static void restart(struct core *self, struct live *live)
     if (live->now.state == REQUEST_RUNNING)
         live->spend_attempt = live->now.attempt;
     step_apply(self, live, &(struct request_event){.kind = REQUEST_RESTART});
-    struct request *request = live->next;
-    if (request && request->state == REQUEST_PENDING && !strategy_stands(self, request->strategy))
-        choose_anew(self, request);
 }
 
 /* -- other options while it runs --------------------------------------------------------------------------------------- */
@@ -211,15 +187,6 @@ static void leave_queue(struct core *self, struct live *live)
 static void settle(struct core *self, struct live *live)
 {
     live_settle(self, live, &live->now);
-}
-
-static void choose_where_gone(struct core *self, struct live *live)
-{
-    if (live_value(live)->state != REQUEST_PENDING || strategy_stands(self, live_value(live)->strategy))
-        return;
-    struct request *request = live_touch(self, live);
-    if (request)
-        choose_anew(self, request);
 }
 
 /* Takes options and limits over and makes their queue; on failure the options are as they were, and the limits, which say
@@ -253,8 +220,8 @@ static int exchange(struct core *self, const struct requests_options *options, s
 
 void core_choose_anew(struct core *self)
 {
-    each_live(self, choose_where_gone);
-    self->choose_due = self->full; /* it may not be kept: then once more */
+    each_live(self, step_renew_strategy);
+    self->choose_due = false; /* if it is not kept it is due again */
 }
 
 bool core_renew(struct core *self)

@@ -108,19 +108,26 @@ static void settle_limits(struct core *self, struct live *live, const struct req
     live->spend_attempt = spends;
 }
 
-static uint32_t strategy_index(const struct core *self, const char *name)
+/* Its strategy's place among the costs. One that is configured no more, but was offered, counts as the next dearer. */
+static uint32_t strategy_index(const struct core *self, const struct request *value)
 {
-    uint32_t index = 0;
-    while (index + 1 < self->options.strategy_count && strcmp(self->options.strategies[index].name, name) != 0)
-        index++;
-    return index;
+    const struct strategy *all = self->options.strategies;
+    uint32_t near = 0;
+    for (uint32_t i = 0; i < self->options.strategy_count; i++) {
+        if (strcmp(all[i].name, value->strategy) == 0)
+            return i;
+        bool enough = all[i].gpu_hours >= value->gpu_hours, was_enough = all[near].gpu_hours >= value->gpu_hours;
+        if (enough != was_enough ? enough : enough == (all[i].gpu_hours < all[near].gpu_hours))
+            near = i;
+    }
+    return near;
 }
 
 static void settle_queue(struct core *self, struct live *live, const struct request *value, bool wants)
 {
     struct queue_item *item = &live->item;
     bool first = moment_is_never(value->first_offered);
-    uint32_t strategy = strategy_index(self, value->strategy);
+    uint32_t strategy = strategy_index(self, value);
     if (item->place && (!wants || item->first != first || item->strategy != strategy))
         queue_remove(self->queue, item);
     if (!wants || item->place)

@@ -300,7 +300,7 @@ static void record_attempt(struct core *self, struct live *live, const struct re
 void step_late(struct core *self, const struct request *request, const struct request_step *step,
                const struct request_event *event, const struct feedback *report)
 {
-    const uint32_t late = 1u << REQUEST_EVENTS; /* in `said`, beside what was granted */
+    const uint32_t late = 1u << 12; /* in the store's `said`, beside what was granted; nothing that is said has this bit */
     if (!step->late || event->record->said & late)
         return;
     char by[REQUEST_BY_MAX], why[REQUEST_WHY_MAX];
@@ -337,12 +337,30 @@ static void apply_once(struct core *self, struct live *live, const struct reques
         if (headline.type)
             tell(self, request, &headline, line, &tale);
     }
-    if (step->next_attempt) /* only now: what was told is of the attempt before */
+    if (step->next_strategy) /* only now: what was told is of the attempt before */
         choose_next(self, request);
     if (step->changed)
         store_set_request(self->store, request);
     if (!request_state_final(step->from) && request_state_final(step->to))
         end_waiting(self, request);
+}
+
+static bool strategy_stands(const struct core *self, const char *name)
+{
+    for (uint32_t i = 0; i < self->options.strategy_count; i++) {
+        if (strcmp(self->options.strategies[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+void step_renew_strategy(struct core *self, struct live *live)
+{
+    const struct request *request = live_value(live);
+    struct request_step step;
+    if (request->state != REQUEST_PENDING || strategy_stands(self, request->strategy) || !live_touch(self, live))
+        return;
+    apply_once(self, live, &(struct request_event){.kind = REQUEST_UNSERVED}, NULL, &step);
 }
 
 struct request_step step_apply_report(struct core *self, struct live *live, const struct request_event *event,
@@ -358,6 +376,7 @@ struct request_step step_apply_report(struct core *self, struct live *live, cons
         struct request_event cancel = {.kind = REQUEST_CANCEL, .note = "cancelled while it ran"};
         apply_once(self, live, &cancel, NULL, &after);
     }
+    step_renew_strategy(self, live);
     return step;
 }
 

@@ -116,6 +116,7 @@ enum request_event_kind {
     REQUEST_CANCEL,    /* a person */
     REQUEST_RECOVERED, /* the KPI held its budget again */
     REQUEST_REPLACED,  /* a newer version serves and the requested one is silent */
+    REQUEST_UNSERVED,  /* the configuration has its strategy no more */
     REQUEST_EVENTS
 };
 
@@ -173,7 +174,7 @@ struct request_step {
     enum attempt_outcome outcome;
     uint32_t attempt;
     char trainer[REQUEST_TRAINER_MAX + 1];
-    bool next_attempt; /* a new attempt waits for its strategy */
+    bool next_strategy; /* the attempt that is current now waits for its strategy */
     bool late;         /* a done on a SUPERSEDED request: to be recorded, not applied */
     bool again;        /* the answer repeats an earlier one */
 };

@@ -72,7 +72,7 @@ static void try_again(struct request *self, struct request_step *step, const str
     self->offers = 0;
     self->offered_for_ns = 0;
     self->not_before = moment_after(now, wait);
-    step->next_attempt = true;
+    step->next_strategy = true;
     go(self, step, REQUEST_PENDING, "%s; attempt %u in %.0f s", why, self->attempt, (double)wait / 1e9);
 }
 
@@ -328,6 +328,23 @@ static void on_monitor(struct request *self, struct request_step *step, const st
     end(self, now);
 }
 
+/* A trainer may hold an offer of the attempt and accept it yet, so its strategy stands: another one is another attempt.
+ * Where no further attempt is allowed, it stays as it was offered. */
+static void on_unserved(struct request *self, struct request_step *step, const struct request_rules *rules)
+{
+    if (self->state != REQUEST_PENDING || (self->offers > 0 && self->attempt >= rules->attempts))
+        return;
+    step->next_strategy = step->changed = true;
+    if (self->offers == 0)
+        return;
+    by(step, "dispatcher");
+    go(self, step, REQUEST_PENDING, "attempt %u was offered as %s, which is configured no more; attempt %u follows",
+       self->attempt, self->strategy, self->attempt + 1);
+    self->attempt++;
+    self->offers = 0;
+    self->offered_for_ns = 0;
+}
+
 struct request_step request_apply(struct request *self, const struct request_event *event,
                                   const struct request_rules *rules, struct moment now)
 {
@@ -360,6 +377,9 @@ struct request_step request_apply(struct request *self, const struct request_eve
     case REQUEST_RECOVERED:
     case REQUEST_REPLACED:
         on_monitor(self, &step, event, now);
+        break;
+    case REQUEST_UNSERVED:
+        on_unserved(self, &step, rules);
         break;
     case REQUEST_EVENTS:
         assert(!"not an event");

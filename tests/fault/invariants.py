@@ -106,6 +106,16 @@ def attempts_grow(requests, by_request, most):
             yield f"4: {request} is at attempt {requests[request].attempt} of {most}"
 
 
+def one_strategy(by_request):
+    """3: what was committed and sent as (id, n) is one strategy's, however often it is offered."""
+    for request, lines in by_request.items():
+        offered = {}
+        for line in lines:
+            if line.to == "OFFERED" and offered.setdefault(line.attempt, line.why) != line.why:
+                yield (f"3: attempt {line.attempt} of {request} was offered as '{offered[line.attempt]}', and as "
+                       f"'{line.why}' at line {line.seq}")
+
+
 def table_holds(by_request):
     """5: a final state never changes; and every step stands in the table."""
     for request, lines in by_request.items():
@@ -258,6 +268,7 @@ def main():
         violations += nothing_lost(now, read(options.earlier))
     violations += one_live(requests, lines)
     violations += attempts_grow(requests, by_request, options.attempts)
+    violations += one_strategy(by_request)
     violations += table_holds(by_request)
     violations += accepted_first(by_request)
     log = read_logs(options.trainers)

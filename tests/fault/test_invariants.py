@@ -84,6 +84,11 @@ class Invariants(unittest.TestCase):
         self.broken(2, lines=[GOOD[-1]] + GOOD[:-1])
         self.broken(2, requests=self.changed(REQUESTS, 1, episode=1))
 
+    def test_3_an_attempt_keeps_its_strategy(self):
+        again = [("b", 1, "PENDING", "OFFERED", "dispatcher", "attempt 1, pbt"), ("b", 1, "OFFERED", "PENDING", "timer", "nobody")]
+        self.assertEqual(self.check(REQUESTS, GOOD + again + again)[0], 0)
+        self.broken(3, lines=GOOD + again + [again[0][:5] + ("attempt 1, grid_search",), again[1]])
+
     def test_4_attempts_grow(self):
         self.broken(4, lines=self.changed(GOOD, 4, attempt=3))
         self.broken(4, lines=self.changed(GOOD, 6, attempt=1))

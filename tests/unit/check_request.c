@@ -55,7 +55,7 @@ START_TEST(leases_are_extended_from_receipt_and_capped)
     struct request_step step = pass(&story, 6);
     ck_assert_int_eq(story.request.state, REQUEST_PENDING);
     ck_assert_uint_eq(story.request.attempt, 2);
-    ck_assert(step.attempt_ended && step.next_attempt);
+    ck_assert(step.attempt_ended && step.next_strategy);
     ck_assert_int_eq(step.outcome, ATTEMPT_LOST);
 }
 END_TEST
@@ -87,7 +87,7 @@ START_TEST(attempts_are_spent)
         ck_assert_uint_eq(step.attempt, n);
         ck_assert_str_eq(step.trainer, "a");
         ck_assert_int_eq(step.to, n < 3 ? REQUEST_PENDING : REQUEST_DEAD);
-        ck_assert_int_eq(step.next_attempt, n < 3);
+        ck_assert_int_eq(step.next_strategy, n < 3);
     }
     ck_assert_uint_eq(story.request.attempt, 3);
     ck_assert(!moment_is_never(story.request.ended));
@@ -176,6 +176,30 @@ START_TEST(final_is_final)
             ck_assert_mem_eq(&before, &story.request, sizeof before);
         }
     }
+}
+END_TEST
+
+/* What was sent as (id, n) is never another thing later: another strategy is another attempt. */
+START_TEST(another_strategy_is_another_attempt)
+{
+    struct story story = fresh();
+    struct request_step step = happen(&story, REQUEST_UNSERVED);
+    ck_assert(step.next_strategy && step.changed && !step.told);
+    ck_assert_uint_eq(story.request.attempt, 1); /* nobody knows of it yet */
+    happen(&story, REQUEST_OFFER);
+    ck_assert(!happen(&story, REQUEST_UNSERVED).next_strategy); /* it may be accepted any moment */
+    pass(&story, 30);
+    step = happen(&story, REQUEST_UNSERVED);
+    ck_assert(step.next_strategy && step.told && !step.attempt_ended);
+    ck_assert_int_eq(story.request.state, REQUEST_PENDING);
+    ck_assert_uint_eq(story.request.attempt, 2);
+    ck_assert_int_eq(say(&story, ACCEPT, 1, "a").answer, ANSWER_STALE_ATTEMPT);
+    ck_assert_int_eq(say(&story, ACCEPT, 2, "a").answer, ANSWER_STALE_ATTEMPT); /* not offered yet */
+    story.rules.attempts = 2;
+    happen(&story, REQUEST_OFFER);
+    pass(&story, 30);
+    ck_assert(!happen(&story, REQUEST_UNSERVED).changed); /* there is no number left: it stays as it was offered */
+    ck_assert_int_eq(say(&story, ACCEPT, 2, "a").answer, OK);
 }
 END_TEST
 
@@ -272,6 +296,7 @@ int main(void)
     tcase_add_test(tests, recovery_and_replacement_spare_what_runs);
     tcase_add_test(tests, a_running_request_is_asked_to_stop);
     tcase_add_test(tests, final_is_final);
+    tcase_add_test(tests, another_strategy_is_another_attempt);
     tcase_add_test(tests, a_late_done_is_noticed);
     tcase_add_test(tests, a_restart_gives_fresh_leases_and_offers_again);
     tcase_add_test(tests, without_feedback_handed_over_is_done);

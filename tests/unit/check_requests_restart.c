@@ -90,6 +90,62 @@ START_TEST(strategies_may_change_between_starts)
 }
 END_TEST
 
+static const struct strategy theirs = {.name = "theirs", .gpu_hours = 9, .parameters_json = "{}"};
+static const struct strategy others = {.name = "others", .gpu_hours = 1, .parameters_json = "{}"};
+
+static void reload(const struct strategy *strategies)
+{
+    struct requests_renewal *renewal = calloc(1, sizeof *renewal);
+    struct letter letter;
+    rig.options.strategies = strategies;
+    *renewal = (struct requests_renewal){.options = rig.options, .reply_to = rig.answers};
+    ck_assert_int_eq(inbox_put(rig.inbox, (struct letter){LETTER_RENEW, renewal, free}), 0);
+    rig_turn(&rig);
+    ck_assert(inbox_take(rig.answers, &letter));
+}
+
+/* Who holds an old offer is not granted another strategy's attempt, and the history learns of no other than was run. */
+START_TEST(a_strategy_that_was_offered_is_not_exchanged)
+{
+    for (int how = 0; how < 3; how++) {
+        rig_end(&rig);
+        rig_new(&rig);
+        rig.options.strategies = &theirs;
+        rig.options.strategy_count = 1;
+        rig.options.attempts = 2;
+        rig_start(&rig);
+        rig.free_trainers = 1;
+        rig_trigger(&rig, "p/a/v", 0.1);
+        const char *id = rig_job(&rig, 0, NULL);
+        if (how == 2) { /* the offer ends after the reload */
+            reload(&others);
+            STATE(id, "OFFERED");
+        }
+        rig_pass(&rig, 31);
+        STATE(id, "PENDING");
+        if (how == 0)
+            reload(&others);
+        if (how == 1) {
+            core_destroy(&rig.core);
+            rig.options.strategies = &others;
+            rig_start(&rig);
+        }
+        REFUSED(rig_say(&rig, "accept", id, 1, "t", NULL), "stale_attempt");
+        rig.free_trainers = 1;
+        rig_pass(&rig, 0.1);
+        unsigned attempt;
+        rig_job(&rig, 1, &attempt);
+        ck_assert_uint_eq(attempt, 2);
+        ck_assert_ptr_nonnull(strstr(rig.jobs[1], "\"strategy\":\"others\""));
+        rig_pass(&rig, 31);
+        reload(&theirs); /* and no number is left for yet another one */
+        REFUSED(rig_say(&rig, "accept", id, 1, "t", NULL), "stale_attempt");
+        REPLY(rig_say(&rig, "accept", id, 2, "t", NULL), OK_LEASE);
+        ck_assert_str_eq(rig_member(&rig, id, "strategy"), "others");
+    }
+}
+END_TEST
+
 START_TEST(stop_commits_what_came_before)
 {
     rig_start(&rig);
@@ -162,6 +218,7 @@ int main(void)
     tcase_add_test(tests, a_restart_forgets_nothing);
     tcase_add_test(tests, a_reboot_goes_by_the_wall_clock);
     tcase_add_test(tests, strategies_may_change_between_starts);
+    tcase_add_test(tests, a_strategy_that_was_offered_is_not_exchanged);
     tcase_add_test(tests, stop_commits_what_came_before);
     tcase_add_test(tests, what_ended_long_ago_is_cleared_away);
     suite_add_tcase(suite, tests);
