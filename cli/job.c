@@ -7,6 +7,7 @@
 #include "cli/member.h"
 #include "cli/say.h"
 #include "cli/visible.h"
+#include "lib/wire/json_wide.h"
 
 #define VARIABLE_MOST 65536 /* bytes: an environment has no room for more; standard input has it whole */
 
@@ -30,7 +31,7 @@ static char *model_of(const json_t *model)
 
 struct job *job_read(struct text text, const char **why_p)
 {
-    json_t *root = json_loadb(text.at, text.len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *root = json_wide_read(text, JSON_REJECT_DUPLICATES, NULL);
     const json_t *data = json_object_get(root, "data");
     struct text request = member_text(data, "request");
     int64_t attempt = member_count(data, "attempt");

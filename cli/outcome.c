@@ -10,6 +10,7 @@
 #include "cli/say.h"
 #include "cli/visible.h"
 #include "lib/model_id.h"
+#include "lib/wire/json_wide.h"
 
 #define ARTIFACT_MOST 1024 /* bytes, */
 #define METRICS_MOST 65536 /* as the daemon takes them */
@@ -124,7 +125,7 @@ static char *text_or_none(FILE *out, char **text, const size_t *size)
 
 static json_t *result_of(const char *last)
 {
-    return *last == '{' ? json_loads(last, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    return *last == '{' ? json_wide_read(text_of(last), JSON_REJECT_DUPLICATES, NULL) : NULL;
 }
 
 char *outcome_done(json_t *message, const char *last, double hours)

@@ -12,6 +12,7 @@
 #include "cli/lines.h"
 #include "cli/member.h"
 #include "cli/say.h"
+#include "lib/wire/json_wide.h"
 #include "lib/wire/rfc3339.h"
 
 enum form { FORM_UNKNOWN, FORM_JSON, FORM_CSV };
@@ -91,7 +92,7 @@ static bool is_other(const json_t *line)
 static enum recording_outcome take_json(struct recording *self, struct text line, json_t **out, const char **why_p)
 {
     json_error_t error;
-    *out = json_loadb(line.at, line.len, JSON_REJECT_DUPLICATES, &error);
+    *out = json_wide_read(line, JSON_REJECT_DUPLICATES, &error);
     if (json_is_object(*out) && !is_other(*out))
         return RECORDING_EVENT;
     if (json_is_object(*out)) {

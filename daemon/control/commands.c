@@ -108,7 +108,7 @@ static int64_t models_bytes(const json_t *ask)
 static int64_t requests_bytes(const json_t *ask)
 {
     const json_t *most = json_object_get(ask, "most");
-    json_int_t count = most ? json_integer_value(most) : REQUESTS_SHOWN;
+    json_int_t count = json_is_integer(most) ? json_integer_value(most) : REQUESTS_SHOWN;
     return list_bytes(count > 0 ? count : 0, REQUEST_BYTES);
 }
 

@@ -11,6 +11,7 @@
 #include "daemon/base/log.h"
 #include "daemon/control/commands.h"
 #include "daemon/control/pending.h"
+#include "lib/wire/json_wide.h"
 
 #define ENDPOINTS_MAX 32
 #define PENDING_MAX 64     /* questions at a time; further ones are told "busy" */
@@ -215,7 +216,7 @@ static void begin(struct control *self, struct asker *asker, json_t *ask, int64_
 static void take_question(struct control *self, struct asker *asker, const char *text, size_t bytes, int64_t now_ns)
 {
     json_error_t error;
-    json_t *ask = json_loadb(text, bytes, JSON_REJECT_DUPLICATES, &error);
+    json_t *ask = json_wide_read((struct text){text, bytes}, JSON_REJECT_DUPLICATES, &error);
     if (ask) {
         begin(self, asker, ask, now_ns);
         return;

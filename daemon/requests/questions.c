@@ -222,8 +222,8 @@ static char *answer_requests(struct core *self, json_t *asked)
         (!json_is_string(wanted) || request_state_of(text_of(json_string_value(wanted)), &state) < 0))
         return feedback_refused("bad_message", "\"state\" must be PENDING, OFFERED, RUNNING, DONE, DEAD, CANCELLED or "
                                                "SUPERSEDED");
-    if (limit < 1 || limit > LIST_MAX)
-        return feedback_refused("bad_message", "\"most\" must be from 1 to 100000");
+    if ((most && !json_is_null(most) && !json_is_integer(most)) || limit < 1 || limit > LIST_MAX)
+        return feedback_refused("bad_message", "\"most\" must be a whole number from 1 to 100000");
     open_page(&page);
     json_write_key(&page.out, "requests");
     json_write_bracket(&page.out, '[');

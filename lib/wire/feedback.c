@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "lib/model_id.h"
+#include "lib/wire/json_wide.h"
 #include "lib/wire/json_write.h"
 #include "lib/wire/metric_rules.h"
 
@@ -208,7 +209,7 @@ int feedback_read(struct feedback *out, struct text json, char why[256])
         snprintf(why, 256, "a message is one frame of 1 to %d bytes", FEEDBACK_BYTES_MAX);
         return -EINVAL;
     }
-    in.root = json_loadb(json.at, json.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
+    in.root = json_wide_read(json, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!in.root && json_error_code(&error) == json_error_out_of_memory)
         return -ENOMEM;
     if (!in.root)

@@ -1,4 +1,5 @@
 #include "lib/wire/recorded.h"
+#include "lib/wire/json_wide.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -219,7 +220,7 @@ static void read_standing(const json_t *stands, struct recorded_standing *out)
 
 enum recorded_kind recorded_read(struct text line, struct recorded_line *out)
 {
-    json_t *json = json_loadb(line.at, line.len, JSON_REJECT_DUPLICATES, NULL);
+    json_t *json = json_wide_read(line, JSON_REJECT_DUPLICATES, NULL);
     const json_t *stands = json_object_get(json, "stands"), *transition = json_object_get(json, "transition"),
                  *lost = json_object_get(json, "lost");
     *out = (struct recorded_line){.kind = RECORDED_EVENT};

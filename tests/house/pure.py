@@ -36,6 +36,7 @@ EXTRA = {
     "wire/recorded": re.compile(r"^json_"),
     "wire/cloud_event": re.compile(r"^json_"),
     "explain/live": re.compile(r"^json_"),
+    "wire/json_wide": re.compile(r"^json_"),
     "wire/json_write": re.compile(r"^json_"),
 }
 LIBRARIES = ["jansson", "zmq", "czmq", "sqlite3", "yaml"]

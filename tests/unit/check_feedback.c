@@ -50,6 +50,11 @@ START_TEST(each_kind_is_read)
     ck_assert(isnan(feedback_metric(&said, "latency_ms")));
     feedback_free(&said);
 
+    ck_assert_int_eq(read_text("{\"say\": \"done\", " HEAD ", \"metrics\": {\"hash\": 12345678901234567890, \"rows\": 3}}"), 0);
+    ck_assert_uint_eq(said.attempt, 1);
+    ck_assert_str_eq(said.metrics_json, "{\"hash\":1.23456789012346e19,\"rows\":3}");
+    feedback_free(&said);
+
     ck_assert_int_eq(read_text("{\"say\": \"fail\", " HEAD ", \"error\": \"out of memory\", \"gpu_hours\": 0}"), 0);
     ck_assert_int_eq(said.say, SAY_FAIL);
     ck_assert_str_eq(said.note, "out of memory");
@@ -80,6 +85,8 @@ static const char *const bad[] = {
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": -1, \"trainer\": \"t\"}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1.0, \"trainer\": \"t\"}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": \"1\", \"trainer\": \"t\"}",
+    "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 12345678901234567890, \"trainer\": \"t\"}",
+    "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1.0, \"trainer\": \"t\", \"more\": 12345678901234567890}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 99999999999, \"trainer\": \"t\"}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1, \"trainer\": \"a\\nb\"}",
