@@ -109,11 +109,14 @@ def attempts_grow(requests, by_request, most):
 def one_strategy(by_request):
     """3: what was committed and sent as (id, n) is one strategy's, however often it is offered."""
     for request, lines in by_request.items():
-        offered = {}
+        sent, offer = {}, None
         for line in lines:
-            if line.to == "OFFERED" and offered.setdefault(line.attempt, line.why) != line.why:
-                yield (f"3: attempt {line.attempt} of {request} was offered as '{offered[line.attempt]}', and as "
-                       f"'{line.why}' at line {line.seq}")
+            if line.source == "PENDING" and line.to == "OFFERED":
+                offer = line.why
+                if sent.get(line.attempt, offer) != offer:
+                    yield f"3: attempt {line.attempt} of {request} was '{sent[line.attempt]}', and '{offer}' at line {line.seq}"
+            elif line.source == "OFFERED" and line.to != "OFFERED" and (line.to, line.by) != ("PENDING", "dispatcher"):
+                sent.setdefault(line.attempt, offer)  # else nobody took it
 
 
 def table_holds(by_request):

@@ -35,6 +35,7 @@ RUN = {"before_begin": 30, "before_row": 200, "before_commit": 30, "after_commit
        "turn_committed": 60, "turn_acted": 60, "before_send": 12, "after_send": 12, "before_reply": 30, "after_reply": 30,
        "disk_write": 80, "disk_half_written": 60, "disk_sync": 30, "disk_synced": 30}
 STOP = {"before_close": 1, "mark_away": 1, "closed": 1, "disk_delete": 1}
+STRATEGIES = ("{a: {gpu_hours: 1}, b: {gpu_hours: 2}}", "{b: {gpu_hours: 2}, c: {gpu_hours: 3}}")  # they come and go between lives
 TRAINERS = 3
 MODELS = 40
 
@@ -93,9 +94,17 @@ class Kill(unittest.TestCase):
     def daemon(self):
         jobs_more = (f"accept_within: 300ms, lease: {LEASE_S * 1000:.0f}ms, attempts: {ATTEMPTS}, "
                      "retry: {first: 20ms, max: 60ms}")
-        more = ("retraining: {give_up_after: 1000000, limits: {concurrent: 20, per_model_per_day: none, per_day: none, "
+        more = (f"retraining: {{strategies: {STRATEGIES[0]}, choose: round_robin, "
+                "give_up_after: 1000000, limits: {concurrent: 20, per_model_per_day: none, per_day: none, "
                 "gpu_hours_per_day: none}}")
         return line.Daemon(jobs_more=jobs_more, backoff="50ms", more=more)
+
+    @staticmethod
+    def configure(daemon, number):
+        with open(daemon.config, encoding="utf-8") as file:
+            text = file.read()
+        with open(daemon.config, "w", encoding="utf-8") as file:
+            file.write(text.replace(STRATEGIES[1 - number % 2], STRATEGIES[number % 2]))
 
     def life(self, daemon, point, count, stop):
         """One life of the daemon; whether it ended at the point."""
@@ -156,6 +165,7 @@ class Kill(unittest.TestCase):
                 for number in range(TRAINERS):
                     fleet.start(f"t{number}")
                 for number, (point, most) in enumerate(lives):
+                    self.configure(daemon, number)
                     ended += self.life(daemon, point, source.randint(1, most), point in STOP)
                     if number % 6 == 0:
                         fleet.kill_one()
