@@ -116,8 +116,13 @@ enum model_state model_state(const struct model *model, int64_t now_ns)
         return MODEL_UNRECOVERABLE;
     if (now_ns < model->silenced_ns)
         return MODEL_SILENCED;
-    /* The monitor, which has heard nothing, cannot know. */
-    enum model_state state = !model->heard && model->silent_told ? MODEL_STALE : monitor_state(model->monitor, now_ns);
+    enum model_state state;
+    if (model->silent_told && !model->heard) /* the monitor, which has heard nothing, cannot know */
+        state = MODEL_STALE;
+    else if (!model->silent_told && now_ns - model->back_ns < monitor_settings_of(model->monitor)->stale_after_ns)
+        state = monitor_standing(model->monitor, now_ns);
+    else
+        state = monitor_state(model->monitor, now_ns);
     return state == MODEL_STALE && model->replaced ? MODEL_SILENCED : state;
 }
 

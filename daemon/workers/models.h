@@ -32,6 +32,7 @@ struct model {
     uint64_t episode;      /* the latest of its requests; 0: none */
     int64_t silenced_ns;   /* it does not trigger before; INT64_MIN: no silence covers it */
     int64_t triggered_ns, ended_ns;
+    int64_t back_ns; /* when it was taken back from a checkpoint; 0: it was not. Silence before that is nobody's */
     int64_t tape_silenced_ns; /* what the recording knows of that, */
     unsigned tape_session;    /* which is this one */
     bool live, unrecoverable; /* how its requests stand, as of the last update: */

@@ -90,7 +90,6 @@ struct shard {
     uint32_t ask_count, ask_room;
     struct slice *slice; /* being filled, or NULL */
     uint32_t slice_at;   /* the next model of a checkpoint; 0: none is under way */
-    int64_t began_ns;    /* when models were taken back; silence before it is nobody's */
     struct shard_renewal *renewal; /* under way, */
     uint32_t renewed;              /* and these models have it; NULL: none is */
 };

@@ -93,7 +93,7 @@ void shard_slice_whole(struct shard *self, struct slice *slice)
 
 /* --- at the start --- */
 
-static void take_over(struct model *model, struct model_record *record)
+static void take_over(struct model *model, struct model_record *record, int64_t now_ns)
 {
     model->recorder = record->recorder;
     model->first_seen_ns = record->first_seen_ns;
@@ -102,6 +102,7 @@ static void take_over(struct model *model, struct model_record *record)
     model->silent_told = record->silent_told;
     model->heard = true;
     model->changed = true;
+    model->back_ns = now_ns;
 }
 
 int shard_restore(struct shard *self, uint64_t hash, const struct model_id *id, const void *bytes, size_t size,
@@ -117,11 +118,10 @@ int shard_restore(struct shard *self, uint64_t hash, const struct model_id *id, 
         why = model_record_load(&record, settings, bytes, size, shift_ns);
     if (why != 0)
         return why;
-    self->began_ns = now.steady_ns;
     const bool too_old = self->options.keep_ns > 0 && record.heard_ns < now.steady_ns - self->options.keep_ns;
     model = too_old ? NULL : shard_add(self, hash, id, record.monitor, now.steady_ns, &why);
     if (model) {
-        take_over(model, &record);
+        take_over(model, &record, now.steady_ns);
         return 0;
     }
     monitor_destroy(&record.monitor);

@@ -95,7 +95,7 @@ static void look_for_silence(struct shard *self, struct now now)
         }
         self->round_at++;
         int64_t patience_ns = monitor_settings_of(model->monitor)->stale_after_ns;
-        int64_t since_ns = model->heard_ns > self->began_ns ? model->heard_ns : self->began_ns;
+        int64_t since_ns = model->heard_ns > model->back_ns ? model->heard_ns : model->back_ns;
         if (model->silent_told || patience_ns == 0 || now.steady_ns - since_ns < patience_ns)
             continue;
         model->silent_told = true;

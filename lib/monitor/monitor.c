@@ -190,10 +190,15 @@ void monitor_hold(struct monitor *self, int64_t until_ns)
 
 enum model_state monitor_state(const struct monitor *self, int64_t now_ns)
 {
-    const struct monitor_settings *settings = self->settings;
-    if (self->events && settings->stale_after_ns &&
-        episode_since_ns(now_ns, self->last_event_ns) >= settings->stale_after_ns)
+    const int64_t patience_ns = self->settings->stale_after_ns;
+    if (self->events && patience_ns && episode_since_ns(now_ns, self->last_event_ns) >= patience_ns)
         return MODEL_STALE;
+    return monitor_standing(self, now_ns);
+}
+
+enum model_state monitor_standing(const struct monitor *self, int64_t now_ns)
+{
+    const struct monitor_settings *settings = self->settings;
     if (self->episode.request_live)
         return MODEL_RETRAINING;
     if (episode_open_at(&self->episode, settings->backoff_ns, now_ns))

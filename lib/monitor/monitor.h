@@ -172,6 +172,7 @@ void monitor_hold(struct monitor *self, int64_t until_ns);
 
 /* How the model stands at now_ns; MODEL_SILENCED and MODEL_UNRECOVERABLE are for others to say. */
 enum model_state monitor_state(const struct monitor *self, int64_t now_ns);
+enum model_state monitor_standing(const struct monitor *self, int64_t now_ns); /* its silence left aside */
 
 uint32_t monitor_failures(const struct monitor *self);
 bool monitor_episode_open(const struct monitor *self); /* as of the last event: time alone closes one too */

@@ -1,4 +1,5 @@
 /* What a shard judges and tells: triggers, recovery, silence, and what the keeper of requests lets it know. */
+#include "daemon/base/slice.h"
 #include "tests/run_suite.h"
 #include "tests/unit/shard_case.h"
 
@@ -221,6 +222,58 @@ START_TEST(a_model_that_never_came_back)
 }
 END_TEST
 
+static int64_t stale(void)
+{
+    return figure("models", "stale");
+}
+
+/* Stops here, and starts again from what was written down, `away_ns` later. */
+static void restart(int64_t away_ns)
+{
+    uint8_t bytes[32768];
+    struct slice slice = {.bytes = bytes, .room = sizeof bytes, .begin = true};
+    workers_slice_whole(workers, &slice);
+    ck_assert(slice.last && slice.models == 2);
+    workers_destroy(&workers);
+    now.steady_ns += away_ns;
+    now.wall_s += (double)away_ns / 1e9;
+    struct workers_options options = options_of(0);
+    ck_assert_int_eq(workers_new(&workers, &options, &ports), 0);
+    for (size_t at = 0; at < slice.used;) {
+        size_t len = bytes[at] | (size_t)bytes[at + 1] << 8;
+        ck_assert_int_eq(workers_restore(workers, bytes + at + SLICE_HEAD, len, 0, now), 0);
+        at += SLICE_HEAD + len;
+    }
+    ck_assert_int_eq(workers_start(workers), 0);
+    settle();
+}
+
+/* Who was not stale is so only once stale_after has passed since the start; who was, still is. */
+START_TEST(nobody_is_silent_while_we_are_away)
+{
+    send_metrics("p/n/v", good);
+    pass(601 * S);
+    send_metrics("q/n/v", good);
+    ck_assert_int_eq(stale(), 1);
+    forget_told();
+    restart(5000 * S);
+    ck_assert_int_eq(stale(), 1);
+    pass(599 * S);
+    ck_assert_int_eq(stale(), 1);
+    ck_assert_uint_eq(told.event_count, 0);
+    restart(5000 * S);
+    pass(599 * S);
+    ck_assert_int_eq(stale(), 1);
+    json_t *model = ask("{\"do\":\"model\",\"model\":\"q/n/v\"}");
+    ck_assert_double_eq(json_number_value(json_object_get(model, "last_event_s")), 11198);
+    json_decref(model);
+    pass(2 * S);
+    ck_assert_int_eq(stale(), 2);
+    ck_assert_ptr_nonnull(event_of("driftd.model.stale/q/n/v"));
+    ck_assert_uint_eq(told.event_count, 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shard");
@@ -235,6 +288,7 @@ int main(void)
     tcase_add_test(tcase, what_a_version_shows_is_told);
     tcase_add_test(tcase, a_model_given_up);
     tcase_add_test(tcase, a_model_that_never_came_back);
+    tcase_add_test(tcase, nobody_is_silent_while_we_are_away);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
