@@ -24,13 +24,6 @@ bool fast_read(struct metric_decoder *self, struct wire_value *map, struct event
 const unsigned char *fast_json(struct metric_decoder *self, struct fast_event *out);
 const unsigned char *fast_msgpack(struct metric_decoder *self, struct fast_event *out, uint32_t members);
 
-/* metric_shape_read.c: the same for an event of a shape. In JSON the last byte before `end`
- * is a bracket, and 16 bytes at least stand before it. */
-const unsigned char *shape_json(struct metric_decoder *self, struct shape *shape, const unsigned char *at,
-                                const unsigned char *end, struct fast_event *out);
-const unsigned char *shape_msgpack(struct metric_decoder *self, struct shape *shape, const unsigned char *at,
-                                   const unsigned char *end, struct fast_event *out);
-
 /* What the first event says of its sender is the message's. */
 static inline void fast_sender(struct metric_decoder *self, const struct fast_event *event)
 {

@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "lib/wire/metric_fast.h"
+#include "lib/wire/metric_shape_read.h"
 
 #define PAYLOAD_MIN 16 /* bytes: the readers of shapes look at eight at once */
 
@@ -102,13 +103,6 @@ static const unsigned char *read_names(struct metric_decoder *self, const unsign
     return after;
 }
 
-/* The same by a shape. NULL: it is of another. */
-static inline const unsigned char *read_shape(struct metric_decoder *self, struct shape *shape, const unsigned char *at,
-                                              const unsigned char *end)
-{
-    return shape->json ? shape_json(self, shape, at, end, &self->fast) : shape_msgpack(self, shape, at, end, &self->fast);
-}
-
 /* The event at `at` is not of the shape that was tried. */
 static __attribute__((noinline)) const unsigned char *read_other(struct metric_decoder *self, const unsigned char *at,
                                                                  const unsigned char *end, uint16_t *place)
@@ -123,15 +117,18 @@ static __attribute__((noinline)) const unsigned char *read_other(struct metric_d
     return read_names(self, at, end, shape_at(&self->shapes, *place), place, event);
 }
 
-/* Reads the event at `at` and returns where it ends; *place: where its shape is looked for, and was found. */
-static inline __attribute__((always_inline)) const unsigned char *read_event(struct metric_decoder *self, const unsigned char *at,
-                                              const unsigned char *end, uint16_t *place)
+/* Reads the event at `at` and returns where it ends; *place: where its shape is looked for, and was found. Its first byte
+ * tells the formats apart, and so do those of their shapes. */
+EACH_FORMAT const unsigned char *read_this(struct metric_decoder *self, const unsigned char *at,
+                                           const unsigned char *end, uint16_t *place, const bool json)
 {
     struct fast_event *event = &self->fast;
     if (!open_event(self))
         return NULL;
     struct shape *shape = shape_at(&self->shapes, *place);
-    const unsigned char *after = shape ? read_shape(self, shape, at, end) : NULL;
+    const unsigned char *after = NULL;
+    if (shape)
+        after = json ? shape_json(self, shape, at, end, event) : shape_msgpack(self, shape, at, end, event);
     if (after == NULL)
         after = read_other(self, at, end, place);
     if (after == NULL || (self->model == NULL && !(event->carried >> MEMBER_MODEL & 1)))
@@ -140,6 +137,12 @@ static inline __attribute__((always_inline)) const unsigned char *read_event(str
         fast_sender(self, event);
     close_event(self);
     return after;
+}
+
+static __attribute__((noinline)) const unsigned char *read_event(struct metric_decoder *self, const unsigned char *at,
+                                                                 const unsigned char *end, uint16_t *place)
+{
+    return *at == '{' ? read_this(self, at, end, place, true) : read_this(self, at, end, place, false);
 }
 
 /* A row of a batch; *place: the shape of the row before, and of this one. The one that follows is likely to look as
@@ -271,15 +274,18 @@ static inline bool quick_read(struct metric_decoder *self, struct text payload, 
     if (payload.len < PAYLOAD_MIN || payload.len > INT32_MAX || self->slow)
         return false;
     forget_sender(&self->fast);
-    if (*at == '{' || *at == '[') {
+    const bool json = *at == '{' || *at == '[';
+    if (json) {
         while (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\r')
             end--;
         if (end - at < PAYLOAD_MIN || (end[-1] != '}' && end[-1] != ']'))
             return false;
     }
-    if (*at == '{' || is_map(*at))
-        return read_event(self, at, end, shape) == end;
-    return *at == '[' ? read_json(self, at, end, shape) : read_msgpack(self, at, end, shape);
+    if (*at == '{')
+        return read_this(self, at, end, shape, true) == end;
+    if (is_map(*at))
+        return read_this(self, at, end, shape, false) == end;
+    return json ? read_json(self, at, end, shape) : read_msgpack(self, at, end, shape);
 }
 
 void decoder_begin(struct metric_decoder *self, const struct model_id *model, double now_s)
