@@ -144,9 +144,9 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
 /* How many events from the `first` on, in a row, are of one model. */
 static uint32_t run_of(const struct metric_message *message, uint32_t first)
 {
-    const struct text id = message->events[first].model.whole;
+    const struct model_id *id = message->events[first].model;
     uint32_t end = first + 1;
-    while (end < message->event_count && text_equal(message->events[end].model.whole, id))
+    while (end < message->event_count && message->events[end].model == id)
         end++;
     return end - first;
 }
@@ -155,7 +155,7 @@ static uint32_t run_of(const struct metric_message *message, uint32_t first)
 static void take_run(struct shard *self, struct frame *frame, const struct metric_event *events, uint32_t count,
                      struct now now)
 {
-    const struct model_id *id = &events->model;
+    const struct model_id *id = events->model;
     const uint32_t guess = models_guess(self->models, id->whole);
     struct model *model = models_known(models_guessed(self->models, guess), id->whole);
     const uint64_t hash = model ? model->hash : siphash13(&self->options.key, id->whole.at, id->whole.len);

@@ -150,7 +150,7 @@ static int take_event(struct backtest *self, const struct metric_message *messag
         drop(self, DROP_FUTURE, 1, "timestamp lies too far behind received_at", out);
         return 0;
     }
-    int error = past_model_get(self, &event->model, &model);
+    int error = past_model_get(self, event->model, &model);
     if (error == -ENOSPC) {
         drop(self, DROP_TOO_MANY_MODELS, 1, "metrics.max_models are known already", out);
         return 0;

@@ -76,7 +76,7 @@ struct metric_decoder {
     struct metric_options options;
     struct metric_reader reader;
     struct drop_book drops;
-    struct memory_arena metrics, bins;
+    struct memory_arena metrics, bins, ids;
     struct metric_event *events;
     size_t event_count, event_room;
     const struct model_id *model; /* of the topic, or NULL: each event names its own */
@@ -95,7 +95,7 @@ struct metric_decoder {
     struct known_names known;
     struct rfc3339_day day; /* of the last time that was text */
     struct shapes shapes;
-    unsigned char *metrics_first; /* where the metrics of a message begin in their arena */
+    unsigned char *metrics_first, *ids_first; /* where those of a message begin in their arenas */
     bool slow;                    /* every message is read the long way */
     bool untidy;                  /* there is something to clear away before the next message */
     /* A histogram or categories while being read. */
@@ -113,6 +113,9 @@ void event_drop(struct metric_decoder *self, enum mistake mistake, uint32_t plac
 
 /* Appends a finished event, whose `metrics` are in their place. */
 void event_append(struct metric_decoder *self, const struct metric_event *event);
+
+/* The model that an event of a batch names. */
+enum mistake event_model(struct metric_decoder *self, struct text text, const struct model_id **out);
 
 /* metric_bins.c: reads the object that a metric is: {"histogram": ...} or {"categories": ...}. *culprit becomes the
  * value inside it that is at fault, where it is one value. */

@@ -23,6 +23,27 @@ void event_append(struct metric_decoder *self, const struct metric_event *event)
     self->events[self->event_count++] = *event;
 }
 
+enum mistake event_model(struct metric_decoder *self, struct text text, const struct model_id **out)
+{
+    const struct model_id *before = self->event_count ? self->events[self->event_count - 1].model : NULL;
+    if (before && text_equal(before->whole, text)) {
+        *out = before;
+        return FINE;
+    }
+    const unsigned char *end = self->ids.end;
+    struct model_id *id = memory_arena_room(&self->ids, sizeof *id);
+    if (id == NULL) {
+        reader_no_memory(&self->reader);
+        return MISTAKE_MODEL_ID;
+    }
+    self->untidy |= self->ids.end != end;
+    if (model_id_parse(id, text) != 0)
+        return MISTAKE_MODEL_ID;
+    memory_arena_take(&self->ids, sizeof *id);
+    *out = id;
+    return FINE;
+}
+
 /* The first mistake decides; what follows it is read all the same, for the payload must be well formed to its end. */
 static void spoil(struct metric_decoder *self, struct event_draft *draft, enum mistake mistake, const struct text *name,
                   const struct wire_value *value)
@@ -111,7 +132,7 @@ static enum mistake take_member(struct metric_decoder *self, struct event_draft 
         return rule_count(value, &draft->event.n);
     case MEMBER_MODEL:
         draft->has_model = true;
-        return rule_model(value, &draft->event.model);
+        return value->kind == WIRE_STRING ? event_model(self, value->text, &draft->event.model) : MISTAKE_MODEL_KIND;
     case MEMBER_RATIO:
     case MEMBER_NOT_NEGATIVE:
         return take_metric(self, draft, member, name, value);
@@ -199,7 +220,7 @@ void event_read(struct metric_decoder *self, struct wire_value *map, uint32_t pl
     draft.event.timestamp_s = (double)NAN;
     draft.event.n = 1;
     if (self->model != NULL) {
-        draft.event.model = *self->model;
+        draft.event.model = self->model;
     }
     draft.metrics = memory_arena_room(&self->metrics, METRIC_EVENT_MAX * sizeof *draft.metrics);
     draft.event.metrics = draft.metrics;

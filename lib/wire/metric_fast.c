@@ -26,7 +26,7 @@ bool fast_other_text(struct metric_decoder *self, struct fast_event *out, enum m
         return rfc3339_parse_next(text, &self->day, &seconds) == 0 && fast_time(out, seconds);
     case MEMBER_MODEL:
         if (self->model == NULL)
-            return model_id_parse(&out->event->model, text) == 0;
+            return event_model(self, text, &out->event->model) == FINE;
         out->ignored++; /* the topic names the model */
         return true;
     case MEMBER_METRIC:

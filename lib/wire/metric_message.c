@@ -39,6 +39,7 @@ void metric_decoder_destroy(struct metric_decoder **self_p)
     reader_free(&self->reader);
     memory_arena_free(&self->metrics);
     memory_arena_free(&self->bins);
+    memory_arena_free(&self->ids);
     columns_free(&self->columns);
     shapes_free(&self->shapes);
     free(self->events);
@@ -56,7 +57,9 @@ void decoder_tidy(struct metric_decoder *self)
     columns->mistakes = memory_trim(columns->mistakes, &columns->mistake_room, sizeof *columns->mistakes);
     memory_arena_reset(&self->metrics);
     memory_arena_reset(&self->bins);
+    memory_arena_reset(&self->ids);
     self->metrics_first = self->metrics.at;
+    self->ids_first = self->ids.at;
     drop_begin(&self->drops);
     drop_end(&self->drops, self->message.dropped, self->message.detail);
     self->message.received_s = (double)NAN;

@@ -69,7 +69,7 @@ struct metric {
 };
 
 struct metric_event {
-    struct model_id model;
+    const struct model_id *model; /* the same pointer as the event before where it is the same */
     double timestamp_s; /* seconds since the Unix epoch, or NAN: not given */
     uint64_t n;         /* predictions summed up, >= 1 */
     const struct metric *metrics;

@@ -31,8 +31,7 @@ static inline bool open_event(struct metric_decoder *self)
             return false;
     }
     struct metric_event *event = &self->events[self->event_count];
-    if (self->model != NULL)
-        event->model = *self->model;
+    event->model = self->model;
     event->timestamp_s = (double)NAN;
     event->n = 1;
     event->metrics = metrics;
@@ -293,6 +292,7 @@ void decoder_begin(struct metric_decoder *self, const struct model_id *model, do
     if (self->untidy)
         decoder_tidy(self);
     self->metrics.at = self->metrics_first;
+    self->ids.at = self->ids_first;
     self->model = model;
     self->latest_s = self->fast.latest_s = now_s + self->options.max_future_s;
     self->event_count = 0;

@@ -287,11 +287,3 @@ enum mistake rule_boot(const struct wire_value *value, char digits[RULE_BOOT_DIG
     }
     return FINE;
 }
-
-enum mistake rule_model(const struct wire_value *value, struct model_id *out)
-{
-    if (value->kind != WIRE_STRING) {
-        return MISTAKE_MODEL_KIND;
-    }
-    return model_id_parse(out, value->text) == 0 ? FINE : MISTAKE_MODEL_ID;
-}

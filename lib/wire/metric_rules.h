@@ -97,6 +97,4 @@ struct text rule_digits(uint64_t number, char digits[RULE_BOOT_DIGITS]);
 /* A string, or an integer whose digits are written to `digits`. */
 enum mistake rule_boot(const struct wire_value *value, char digits[RULE_BOOT_DIGITS], struct text *out);
 
-enum mistake rule_model(const struct wire_value *value, struct model_id *out);
-
 #endif

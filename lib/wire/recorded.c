@@ -89,7 +89,7 @@ static void write_at(struct json_write *out, struct text model, const struct rec
 void recorded_event(struct json_write *out, const struct metric_event *event, const struct recorded_at *at)
 {
     json_write_bracket(out, '{');
-    write_at(out, event->model.whole, at);
+    write_at(out, event->model->whole, at);
     if (!isnan(event->timestamp_s)) {
         json_write_key(out, "timestamp");
         write_number(out, event->timestamp_s);

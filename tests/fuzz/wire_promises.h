@@ -61,7 +61,7 @@ static inline void promise_metric(const struct metric *metric)
 static inline void promise_event(const struct metric_event *event, double latest_s)
 {
     struct model_id again;
-    PROMISE(model_id_parse(&again, event->model.whole) == 0 && text_equal(again.version, event->model.version));
+    PROMISE(model_id_parse(&again, event->model->whole) == 0 && text_equal(again.version, event->model->version));
     PROMISE(event->n >= 1 && event->metric_count <= METRIC_EVENT_MAX);
     PROMISE(isnan(event->timestamp_s) || (event->timestamp_s <= latest_s && event->timestamp_s >= -62167219200.0));
     for (uint32_t i = 0; i < event->metric_count; i++) {
@@ -114,7 +114,7 @@ static inline void promise_beacon(const struct beacon_message *beacon)
 
 static inline void promise_same_event(const struct metric_event *a, const struct metric_event *b)
 {
-    PROMISE(text_equal(a->model.whole, b->model.whole) && a->n == b->n && a->metric_count == b->metric_count);
+    PROMISE(text_equal(a->model->whole, b->model->whole) && a->n == b->n && a->metric_count == b->metric_count);
     PROMISE(memcmp(&a->timestamp_s, &b->timestamp_s, sizeof a->timestamp_s) == 0);
     for (uint32_t i = 0; i < a->metric_count; i++) {
         const struct metric *left = &a->metrics[i], *right = &b->metrics[i];

@@ -139,10 +139,10 @@ START_TEST(an_event_has_the_model_of_its_topic)
     model_id_parse(&model, text_of("p/n/v"));
     metric_decode(decoder, &model, text_of("[{},{}]"), 0, &message);
     ck_assert_uint_eq(message->event_count, 2);
-    ck_assert(text_is(message->events[1].model.whole, "p/n/v") && text_is(message->events[1].model.name, "n"));
+    ck_assert(text_is(message->events[1].model->whole, "p/n/v") && text_is(message->events[1].model->name, "n"));
     metric_decode(decoder, NULL, text_of("[{\"model\":\"a\\u002fb/c\"}]"), 0, &message);
     ck_assert_uint_eq(message->event_count, 1);
-    ck_assert(text_is(message->events[0].model.project, "a") && text_is(message->events[0].model.version, "c"));
+    ck_assert(text_is(message->events[0].model->project, "a") && text_is(message->events[0].model->version, "c"));
     metric_decoder_destroy(&decoder);
     ck_assert_ptr_null(decoder);
     metric_decoder_destroy(&decoder);

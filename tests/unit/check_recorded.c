@@ -50,7 +50,9 @@ START_TEST(events_come_back_as_they_were)
         (struct metric){.name = text_of("class"), .kind = METRIC_CATEGORIES, .categories = {.at = categories, .count = 2}};
     struct metric_event event = {
         .timestamp_s = 1763999999.987654321, .n = 12, .metrics = metrics, .metric_count = AWKWARD + 2};
-    ck_assert_int_eq(model_id_parse(&event.model, text_of("p/m \"x\"/\xc3\xa9")), 0);
+    struct model_id id;
+    ck_assert_int_eq(model_id_parse(&id, text_of("p/m \"x\"/\xc3\xa9")), 0);
+    event.model = &id;
     const struct recorded_at at = {1764000000.000000238418579, INT64_C(987654321987654321), UINT64_C(18446744073709551615)};
     struct json_write out = {.at = NULL};
     recorded_event(&out, &event, &at);
@@ -65,7 +67,7 @@ START_TEST(events_come_back_as_they_were)
     ck_assert(recorded_taken(message->taken, &taken));
     ck_assert(taken.steady_ns == at.steady_ns && taken.place == at.place);
     ck_assert(message->received_s == at.received_s && back->timestamp_s == event.timestamp_s && back->n == 12);
-    ck_assert(text_equal(back->model.whole, event.model.whole));
+    ck_assert(text_equal(back->model->whole, id.whole));
     ck_assert_uint_eq(back->metric_count, AWKWARD + 2);
     for (uint32_t i = 0; i < AWKWARD; i++)
         ck_assert_msg(memcmp(&back->metrics[i].number, &awkward[i], sizeof(double)) == 0, "%.17g", awkward[i]);
@@ -85,7 +87,9 @@ START_TEST(a_recorded_recording)
     struct metric metrics[] = {{.name = text_of("received_at"), .kind = METRIC_NUMBER, .number = 5},
                                {.name = text_of("x"), .kind = METRIC_NUMBER, .number = 6}};
     struct metric_event event = {.timestamp_s = NAN, .n = 1, .metrics = metrics, .metric_count = 2};
-    ck_assert_int_eq(model_id_parse(&event.model, text_of("a/b/c")), 0);
+    struct model_id id;
+    ck_assert_int_eq(model_id_parse(&id, text_of("a/b/c")), 0);
+    event.model = &id;
     struct json_write out = {.at = NULL};
     recorded_event(&out, &event, &(struct recorded_at){7, 8, 9});
     char *line = json_write_take(&out);

@@ -68,7 +68,7 @@ static inline void put_event(FILE *out, const struct metric_event *event, bool w
     const char *before = "";
     fputc('[', out);
     if (with_model) {
-        put_text(out, event->model.whole);
+        put_text(out, event->model->whole);
         before = " ";
     }
     if (!isnan(event->timestamp_s)) {
