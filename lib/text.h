@@ -20,17 +20,16 @@ static inline struct text text_of(const char *nul_terminated)
     return (struct text){.at = nul_terminated, .len = strlen(nul_terminated)};
 }
 
-/* As memcmp() == 0, of few bytes: without a call. */
+/* As memcmp() == 0, mostly of few bytes: up to 32 without a call. */
 static inline bool text_same_few(const void *a, const void *b, size_t len)
 {
     const unsigned char *left = (const unsigned char *)a, *right = (const unsigned char *)b;
-    if (len >= 8) {
-        for (size_t at = 0; at + 8 < len; at += 8) {
-            if (memcmp(left + at, right + at, 8) != 0)
-                return false;
-        }
-        return memcmp(left + len - 8, right + len - 8, 8) == 0;
-    }
+    if (len > 32)
+        return memcmp(left, right, len) == 0;
+    if (len >= 16)
+        return memcmp(left, right, 16) == 0 && memcmp(left + len - 16, right + len - 16, 16) == 0;
+    if (len >= 8)
+        return memcmp(left, right, 8) == 0 && memcmp(left + len - 8, right + len - 8, 8) == 0;
     if (len >= 4)
         return memcmp(left, right, 4) == 0 && memcmp(left + len - 4, right + len - 4, 4) == 0;
     return len == 0 || (left[0] == right[0] && left[len / 2] == right[len / 2] && left[len - 1] == right[len - 1]);

@@ -4,8 +4,7 @@
 
 #include "daemon/workers/shard_inside.h"
 #include "daemon/workers/topic.h"
-
-#define PREFETCH_BYTES 256 /* of a payload; the rest of a longer one comes in order, which the processor sees */
+#include "lib/lines.h"
 
 /* The streams of batch/<node> must not meet those of metrics/<model>. */
 #define BATCH_STREAM UINT64_C(0x9e3779b97f4a7c15)
@@ -282,14 +281,23 @@ struct passing {
     uint32_t guess;
 };
 
+/* Whether a line is asked for twice, or one more than there are, does not matter. */
+static inline void prefetch_payload(struct text payload)
+{
+    __builtin_prefetch(payload.at);
+    __builtin_prefetch(payload.at + LINES_BYTES);
+    __builtin_prefetch(payload.at + 2 * LINES_BYTES);
+    if (payload.len > 3 * LINES_BYTES)
+        __builtin_prefetch(payload.at + 3 * LINES_BYTES);
+}
+
 static void begin_frame(struct shard *self, struct frame *frame, struct passing *out)
 {
     out->payload = (struct text){zmq_msg_data(&frame->payload), frame->payload_len};
     out->about = (struct text){0};
     out->guess = 0;
     out->model = NULL;
-    for (size_t at = 0; at < out->payload.len && at < PREFETCH_BYTES; at += 64)
-        __builtin_prefetch(out->payload.at + at);
+    prefetch_payload(out->payload);
     if (frame->kind == FRAME_WRONG)
         return;
     out->about = topic_about(frame);

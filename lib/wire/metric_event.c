@@ -30,6 +30,8 @@ enum mistake event_model(struct metric_decoder *self, struct text text, const st
         *out = before;
         return FINE;
     }
+    if (self->event_count == 0)
+        self->ids.at = self->ids_first;
     const unsigned char *end = self->ids.end;
     struct model_id *id = memory_arena_room(&self->ids, sizeof *id);
     if (id == NULL) {

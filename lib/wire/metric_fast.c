@@ -71,6 +71,7 @@ bool fast_read(struct metric_decoder *self, struct wire_value *map, struct event
     struct fast_event fast = {.event = &event,
                               .metrics = draft->metrics,
                               .latest_s = self->latest_s,
+                              .told = self->fast.told,
                               .node = METRIC_NOT_SAID,
                               .boot = METRIC_NOT_SAID};
     self->known.stamp++;

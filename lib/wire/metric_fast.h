@@ -31,7 +31,8 @@ static inline void fast_sender(struct metric_decoder *self, const struct fast_ev
     self->first_done = true;
     message->node = event->node;
     message->boot = event->boot;
-    message->same_sender = event->same == (FAST_NODE | FAST_BOOT);
+    message->same_sender =
+        event->same == (FAST_NODE | FAST_BOOT) || metric_sender_is(event->told, event->node, event->boot);
     message->seq = event->seq;
     message->has_seq = (event->carried >> MEMBER_SEQ & 1) != 0;
 }
@@ -117,15 +118,6 @@ static inline bool fast_told_boot(struct fast_event *out, const unsigned char *e
     out->boot = (struct text){(const char *)end - out->told->boot_len, out->told->boot_len};
     out->same |= FAST_BOOT;
     return true;
-}
-
-/* Where it is a node or a boot, it is another. */
-static inline void fast_not_told(struct fast_event *out, enum member member)
-{
-    if (member == MEMBER_NODE)
-        out->same &= (uint8_t)~FAST_NODE;
-    if (member == MEMBER_BOOT)
-        out->same &= (uint8_t)~FAST_BOOT;
 }
 
 /* JSON: any number that is finite. `end` is behind a bracket. */

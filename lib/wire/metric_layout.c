@@ -117,10 +117,14 @@ static void close_run(struct shape *shape, uint32_t first, uint32_t stop, struct
         shape->at[i].stop = (uint16_t)stop;
     totals->pairs += (uint8_t)(pair - pairs);
     totals->extras += (uint8_t)(extra - extras);
+    const ptrdiff_t len = shape->at[stop].behind - laid;
     shape->runs[totals->runs++] = (struct layout_run){.least = shape->least + laid,
                                                       .most = shape->most + laid,
-                                                      .len = shape->at[stop].behind - laid,
+                                                      .len = len,
                                                       .stop = &shape->at[stop],
+                                                      .ends = shape->at[stop].value == SHAPE_END,
+                                                      .text = shape->at[stop].value == SHAPE_TEXT,
+                                                      .odd = len > LAYOUT_CHUNK && (len - 1) / LAYOUT_CHUNK % 2 == 1,
                                                       .laid = stop > first,
                                                       .pair = pairs,
                                                       .pair_end = pair,

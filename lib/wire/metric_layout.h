@@ -54,6 +54,8 @@ struct layout_run {
     const unsigned char *least, *most; /* what its bytes may be */
     ptrdiff_t len;                     /* bytes, without that value */
     struct shape_member *stop;         /* whose value that is */
+    bool ends, text;                   /* it is the end of the event; it is a text */
+    bool odd;                          /* so is the number of chunks before the last */
     bool laid;                         /* there are values in it: */
     const struct layout_pair *pair, *pair_end;
     const struct layout_extra *extra, *extra_end;
@@ -117,8 +119,15 @@ static inline bool layout_same(const struct layout_run *run, const unsigned char
         return false;
     const ptrdiff_t last = len - LAYOUT_CHUNK;
     layout_order differs = layout_chunk(least + last, most + last, at + last);
-    for (ptrdiff_t i = 0; i < last; i += LAYOUT_CHUNK)
-        differs |= layout_chunk(least + i, most + i, at + i);
+    ptrdiff_t i = 0;
+    if (run->odd) {
+        differs |= layout_chunk(least, most, at);
+        i = LAYOUT_CHUNK;
+    }
+    for (; i < last; i += 2 * LAYOUT_CHUNK) {
+        const ptrdiff_t k = i + LAYOUT_CHUNK;
+        differs |= layout_chunk(least + i, most + i, at + i) | layout_chunk(least + k, most + k, at + k);
+    }
     return layout_none(differs);
 }
 

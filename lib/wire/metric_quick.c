@@ -45,7 +45,7 @@ static inline void forget_sender(struct fast_event *event)
 {
     event->node = event->boot = METRIC_NOT_SAID;
     event->seq = 0;
-    event->same = (uint8_t)((event->told->node_len ? 0 : FAST_NODE) | (event->told->boot_len ? 0 : FAST_BOOT));
+    event->same = 0;
 }
 
 /* The event was found good, and counts. */
@@ -112,7 +112,6 @@ static __attribute__((noinline)) const unsigned char *read_other(struct metric_d
     forget_sender(event);
     event->carried = event->event->shape = 0;
     event->event->metric_count = 0;
-    event->same = 0; /* what is read so is not compared */
     return read_names(self, at, end, shape_at(&self->shapes, *place), place, event);
 }
 
@@ -265,26 +264,32 @@ static bool read_msgpack(struct metric_decoder *self, const unsigned char *at, c
     return at == end;
 }
 
+/* Whatever is no single event, or has white space behind it. */
+static __attribute__((noinline)) bool quick_other(struct metric_decoder *self, const unsigned char *at,
+                                                  const unsigned char *end, uint16_t *shape)
+{
+    if (*at != '{' && *at != '[')
+        return read_msgpack(self, at, end, shape);
+    while (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\r')
+        end--;
+    if (end - at < PAYLOAD_MIN || (end[-1] != '}' && end[-1] != ']'))
+        return false;
+    return *at == '{' ? read_event(self, at, end, shape) == end : read_json(self, at, end, shape);
+}
+
 /* A payload all of whose events are good and go the short way. False: it is another; what there is of it does not
  * count. *shape: the place of the shape that the message is likely to begin with, and has. */
 static inline bool quick_read(struct metric_decoder *self, struct text payload, uint16_t *shape)
 {
     const unsigned char *at = (const unsigned char *)payload.at, *end = at + payload.len;
-    if (payload.len < PAYLOAD_MIN || payload.len > INT32_MAX || self->slow)
+    if (payload.len - PAYLOAD_MIN > INT32_MAX - PAYLOAD_MIN || self->slow)
         return false;
     forget_sender(&self->fast);
-    const bool json = *at == '{' || *at == '[';
-    if (json) {
-        while (end[-1] == '\n' || end[-1] == ' ' || end[-1] == '\r')
-            end--;
-        if (end - at < PAYLOAD_MIN || (end[-1] != '}' && end[-1] != ']'))
-            return false;
-    }
-    if (*at == '{')
+    if (*at == '{' && end[-1] == '}')
         return read_this(self, at, end, shape, true) == end;
     if (is_map(*at))
         return read_this(self, at, end, shape, false) == end;
-    return json ? read_json(self, at, end, shape) : read_msgpack(self, at, end, shape);
+    return quick_other(self, at, end, shape);
 }
 
 void decoder_begin(struct metric_decoder *self, const struct model_id *model, double now_s)
@@ -292,7 +297,6 @@ void decoder_begin(struct metric_decoder *self, const struct model_id *model, do
     if (self->untidy)
         decoder_tidy(self);
     self->metrics.at = self->metrics_first;
-    self->ids.at = self->ids_first;
     self->model = model;
     self->latest_s = self->fast.latest_s = now_s + self->options.max_future_s;
     self->event_count = 0;

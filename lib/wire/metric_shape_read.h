@@ -65,7 +65,6 @@ static inline bool shape_take_laid_boot(struct fast_event *out, const struct sha
     const size_t digits = member->form.whole;
     if (digits == out->told->boot_len && fast_told_boot(out, end))
         return true;
-    fast_not_told(out, MEMBER_BOOT);
     out->boot = (struct text){(const char *)end - digits, digits};
     return true;
 }
@@ -184,15 +183,15 @@ EACH_FORMAT const unsigned char *shape_take_runs(struct metric_decoder *self, st
             return NULL;
         at += run->len;
         member = run->stop;
-        if (!member->metric && member->value == SHAPE_END)
+        if (run->ends)
             return at;
         const unsigned char *first = at;
-        at = member->value == SHAPE_TEXT ? shape_take_told(out, member, at, end, json) : NULL;
+        at = run->text ? shape_take_told(out, member, at, end, json) : NULL;
         if (!at)
             at = shape_take_by_itself(self, out, member, first, end, json);
         if (!at)
             return NULL;
-        if ((int32_t)(shape->met - member->look) >= 0 && member->value != SHAPE_TEXT)
+        if (!run->text && (int32_t)(shape->met - member->look) >= 0)
             shape_look(shape, member, first, at);
     }
 }

@@ -205,7 +205,6 @@ const unsigned char *value_json(struct metric_decoder *self, struct fast_event *
         at = behind_space(at, end);
     if (member->value == SHAPE_TEXT) {
         const unsigned char *after = take_text(at, end, &text);
-        fast_not_told(out, kind);
         return after && fast_text(self, out, kind, text) ? after : NULL;
     }
     if (member->value == SHAPE_NUMBER) {
@@ -214,7 +213,6 @@ const unsigned char *value_json(struct metric_decoder *self, struct fast_event *
         return after && fast_time(out, *time) ? after : NULL;
     }
     size_t digits;
-    fast_not_told(out, kind);
     return take_integer(at, end, &whole, &digits) &&
                    fast_integer(out, kind, whole, (struct text){(const char *)at, digits})
                ? at + digits

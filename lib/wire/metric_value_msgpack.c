@@ -28,7 +28,6 @@ const unsigned char *value_msgpack(struct metric_decoder *self, struct fast_even
     if (member->value == SHAPE_TEXT) {
         struct text text;
         const unsigned char *after = fast_msgpack_text(at, end, &text);
-        fast_not_told(out, kind);
         return after && fast_text(self, out, kind, text) ? after : NULL;
     }
     if (kind == MEMBER_TIMESTAMP) {
