@@ -32,8 +32,9 @@ static bool is_control(const unsigned char *at, size_t bytes)
 /* What may stand anywhere in a segment but at its ends, and is all that most have. */
 static bool is_plain(unsigned char c)
 {
-    static const unsigned char special[128] = {['*'] = 1, ['/'] = 1, ['?'] = 1, ['['] = 1, [0x7f] = 1};
-    return c >= 0x20 && c < 0x80 && !special[c];
+    static const bool plain[256] = {
+        [' ' ... ')'] = true, ['+' ... '.'] = true, ['0' ... '>'] = true, ['@' ... 'Z'] = true, ['\\' ... '~'] = true};
+    return plain[c];
 }
 
 /* NULL, or what is wrong with a segment of an id or, with `pattern`, of a pattern. */
@@ -79,8 +80,40 @@ static bool cut_segment(struct text *rest, struct text *out)
     return true;
 }
 
+/* Neither empty, nor too long, nor with a space at an end. */
+static bool is_bounded(struct text segment)
+{
+    return segment.len - 1 < MODEL_ID_SEGMENT_MAX && segment.at[0] != ' ' && segment.at[segment.len - 1] != ' ';
+}
+
+/* One pass over an id as most are: of plain characters. False: it has others, or is none. */
+static bool parse_plain(struct model_id *out, struct text text)
+{
+    size_t slash[2] = {0}, slashes = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (is_plain((unsigned char)text.at[i]))
+            continue;
+        if (text.at[i] != '/' || slashes == 2)
+            return false;
+        slash[slashes++] = i;
+    }
+    if (slashes != 2)
+        return false;
+    const char *name = text.at + slash[0] + 1, *version = text.at + slash[1] + 1;
+    const struct model_id id = {.whole = text,
+                                .project = {text.at, slash[0]},
+                                .name = {name, slash[1] - slash[0] - 1},
+                                .version = {version, text.len - slash[1] - 1}};
+    if (!is_bounded(id.project) || !is_bounded(id.name) || !is_bounded(id.version))
+        return false;
+    *out = id;
+    return true;
+}
+
 int model_id_parse(struct model_id *out, struct text text)
 {
+    if (text.len <= MODEL_ID_MAX && parse_plain(out, text))
+        return 0;
     struct model_id id = {.whole = text};
     struct text rest = text;
     if (text.len > MODEL_ID_MAX || !cut_segment(&rest, &id.project) || !cut_segment(&rest, &id.name))

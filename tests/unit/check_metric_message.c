@@ -131,6 +131,37 @@ START_TEST(topics_are_told_apart)
 }
 END_TEST
 
+/* Runs of one model in a batch of very many: each event has its own, and the pointer says where a run goes on. */
+START_TEST(each_row_has_its_model)
+{
+    enum { ROWS = 5000 };
+    struct metric_decoder *decoder = test_decoder();
+    const struct metric_message *message;
+    for (int times = 0; times < 4; times++) {
+        char *json = NULL;
+        size_t bytes = 0;
+        FILE *out = open_memstream(&json, &bytes);
+        for (int i = 0; i < ROWS; i++)
+            fprintf(out, "%c{\"model\":\"p/n%d/v\",\"accuracy\":%s}", i ? ',' : '[', i / 3, i % 100 == 50 ? "2" : "0.5");
+        fputc(']', out);
+        fclose(out);
+        metric_decode(decoder, NULL, (struct text){json, bytes}, 0, &message);
+        ck_assert_uint_eq(message->event_count, ROWS - ROWS / 100);
+        for (uint32_t at = 0, row = 0; at < message->event_count; at++, row++) {
+            char id[32];
+            row += row % 100 == 50;
+            snprintf(id, sizeof id, "p/n%u/v", row / 3);
+            ck_assert(text_is(message->events[at].model->whole, id));
+            if (at)
+                ck_assert_int_eq(message->events[at].model == message->events[at - 1].model,
+                                 text_equal(message->events[at].model->whole, message->events[at - 1].model->whole));
+        }
+        free(json);
+    }
+    metric_decoder_destroy(&decoder);
+}
+END_TEST
+
 START_TEST(an_event_has_the_model_of_its_topic)
 {
     struct metric_decoder *decoder = test_decoder();
@@ -238,6 +269,7 @@ static int run(void)
     tcase_add_test(tcase, reasons_have_names);
     tcase_add_loop_test(tcase, topics_are_told_apart, 0, sizeof topics / sizeof topics[0]);
     tcase_add_test(tcase, an_event_has_the_model_of_its_topic);
+    tcase_add_test(tcase, each_row_has_its_model);
     tcase_add_test(tcase, one_message_leaves_nothing_in_the_next);
     tcase_add_test(tcase, time_is_counted_from_arrival);
     tcase_add_test(tcase, a_payload_is_smaller_than_two_gigabytes);

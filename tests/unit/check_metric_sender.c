@@ -230,6 +230,27 @@ START_TEST(what_is_too_long_is_not_kept)
 }
 END_TEST
 
+START_TEST(few_bytes_are_compared_to_the_last)
+{
+    for (size_t len = 0; len <= 70; len++) {
+        char *a = malloc(len + 1), *b = malloc(len + 1);
+        ck_assert(a && b);
+        memset(a, 'x', len);
+        memset(b, 'x', len);
+        a[len] = 'y';
+        b[len] = 'z';
+        ck_assert(text_same_few(a, b, len));
+        for (size_t i = 0; i < len; i++) {
+            a[i] ^= 1;
+            ck_assert(!text_same_few(a, b, len));
+            a[i] ^= 1;
+        }
+        free(a);
+        free(b);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("metric_sender");
@@ -242,6 +263,7 @@ int main(void)
     tcase_add_test(tests, at_the_end);
     tcase_add_test(tests, messagepack);
     tcase_add_test(tests, what_is_too_long_is_not_kept);
+    tcase_add_test(tests, few_bytes_are_compared_to_the_last);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -97,6 +97,34 @@ START_TEST(id_has_three_parts)
 }
 END_TEST
 
+/* Whatever it is made of: an id is three valid segments with a slash between each two. */
+START_TEST(an_id_is_three_segments)
+{
+    static const char bytes[] = "ab1._-///  *?[\n\x7f\xc3\xa9";
+    uint64_t state = 3;
+    for (int round = 0; round < 200000; round++) {
+        char text[12];
+        struct text part[4] = {{0}};
+        size_t len = (size_t)(round % 12), parts = 0, from = 0;
+        for (size_t i = 0; i <= len && parts < 4; i++) {
+            state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            if (i < len)
+                text[i] = bytes[(state >> 33) % (sizeof bytes - 1)];
+            if (i == len || text[i] == '/') {
+                part[parts++] = (struct text){text + from, i - from};
+                from = i + 1;
+            }
+        }
+        const bool valid = parts == 3 && model_id_segment_valid(part[0]) && model_id_segment_valid(part[1]) &&
+                           model_id_segment_valid(part[2]);
+        struct model_id id;
+        ck_assert_int_eq(model_id_parse(&id, text_n(text, len)), valid ? 0 : -EINVAL);
+        if (valid)
+            ck_assert(text_equal(id.project, part[0]) && text_equal(id.name, part[1]) && text_equal(id.version, part[2]));
+    }
+}
+END_TEST
+
 static const char *const no_ids[] = {"",       "/",       "//",     "a",     "a/b",    "a/b/",   "/b/c",    "a//c",
                                      "a/b/c/", "a/b/c/d", "/a/b/c", "a/b/*", "a/b?/c", "a /b/c", "a/b/c\n", "a/\xff/c"};
 
@@ -249,6 +277,7 @@ int main(void)
     tcase_add_loop_test(tcase, segment_rules, 0, sizeof segments / sizeof segments[0]);
     tcase_add_test(tcase, segment_holds_no_nul_and_1_to_128_bytes);
     tcase_add_test(tcase, id_has_three_parts);
+    tcase_add_test(tcase, an_id_is_three_segments);
     tcase_add_loop_test(tcase, what_is_no_id_leaves_the_output_alone, 0, sizeof no_ids / sizeof no_ids[0]);
     tcase_add_test(tcase, id_at_its_longest);
     tcase_add_loop_test(tcase, patterns_match, 0, sizeof globs / sizeof globs[0]);
