@@ -183,7 +183,9 @@ int engine_security_open(struct engine *self);
 /* What of it a person has to know at the start. */
 void engine_security_say(const struct engine *self);
 
-/* What of the configuration in force nobody can have meant: sentences, for the caller to let go; NULL: nothing. Or to the log. */
+#define ENGINE_NO_BUDGETS "no budgets are configured: models are shown, none is judged"
+
+/* What of the security in force nobody can have meant: sentences, for the caller to let go; NULL: nothing. Or to the log. */
 json_t *engine_security_warnings(const struct engine *self);
 void engine_security_warn(const struct engine *self);
 void engine_security_close(struct engine *self);

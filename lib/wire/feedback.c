@@ -100,13 +100,14 @@ static double take_number(struct reader *in, const char *key, double low, double
     return number;
 }
 
+/* A whole number, however it is written: some languages have none but reals. */
 static void take_attempt(struct reader *in, struct feedback *out)
 {
     json_t *value = member(in, "attempt", true);
     if (!value)
         return;
-    json_int_t attempt = json_integer_value(value);
-    if (!json_is_integer(value) || attempt < 1 || attempt > INT32_MAX)
+    double attempt = json_number_value(value);
+    if (!(attempt >= 1 && attempt <= INT32_MAX && attempt == floor(attempt)))
         fault(in, "\"attempt\" must be an integer from 1");
     else
         out->attempt = (uint32_t)attempt;

@@ -199,7 +199,8 @@ class Running(unittest.TestCase):
             for words in ("counts as delivered once a trainer's connection took it", "at most once", "a trainer that dies with it loses it",
                           "nobody hears how it went", "`required` keeps each until it is done"):
                 self.assertIn(words, said["msg"])
-            daemon.wait_log(lambda said: said["level"] == "warning" and "none is judged" in said["msg"])
+            warned = daemon.wait_log(lambda said: said["level"] == "warning" and "none is judged" in said["msg"])
+            self.assertEqual(daemon.ask("reload")["warnings"], [warned["msg"]])
             node = daemon.publisher()
             node.send_multipart([b"metrics/p/n/v", line.event(accuracy=0.1)])
             daemon.wait_status(lambda status: status["models"] == {"healthy": 1})

@@ -26,6 +26,9 @@ START_TEST(each_kind_is_read)
     ck_assert_uint_eq(said.attempt, 1);
     ck_assert(isnan(said.fraction) && isnan(said.gpu_hours));
 
+    ck_assert_int_eq(read_text("{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 2.0, \"trainer\": \"t\"}"), 0);
+    ck_assert_uint_eq(said.attempt, 2);
+
     ck_assert_int_eq(read_text("{\"say\": \"progress\", " HEAD ", \"fraction\": 0.5, \"note\": \"epoch 3\"}"), 0);
     ck_assert_int_eq(said.say, SAY_PROGRESS);
     ck_assert_double_eq(said.fraction, 0.5);
@@ -83,11 +86,12 @@ static const char *const bad[] = {
     "{\"say\": \"accept\", \"request\": \"r\", \"trainer\": \"t\"}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 0, \"trainer\": \"t\"}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": -1, \"trainer\": \"t\"}",
-    "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1.0, \"trainer\": \"t\"}",
+    "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1.5, \"trainer\": \"t\"}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": \"1\", \"trainer\": \"t\"}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 12345678901234567890, \"trainer\": \"t\"}",
-    "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1.0, \"trainer\": \"t\", \"more\": 12345678901234567890}",
+    "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1.5, \"trainer\": \"t\", \"more\": 12345678901234567890}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 99999999999, \"trainer\": \"t\"}",
+    "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": true, \"trainer\": \"t\"}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1, \"trainer\": \"a\\nb\"}",
     "{\"say\": \"accept\", \"request\": \"r\", \"attempt\": 1, \"trainer\": \"a\\u0000b\"}",
