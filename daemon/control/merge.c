@@ -30,7 +30,13 @@ static void add_up(json_t *to, json_t *from)
     }
 }
 
-/* Several shards may have heard of one node. */
+static json_int_t restarts_of(const json_t *node)
+{
+    return json_integer_value(json_object_get(node, "restarts"));
+}
+
+/* Several shards may have heard of one node. Each that has its topics sees a new boot: the node started anew as often as
+ * the one that saw most of it. */
 static json_t *nodes_together(json_t *nodes)
 {
     json_t *by_name = json_object(), *list = json_array();
@@ -39,10 +45,13 @@ static json_t *nodes_together(json_t *nodes)
     json_array_foreach (nodes, i, node) {
         const char *name = json_string_value(json_object_get(node, "node"));
         json_t *there = name ? json_object_get(by_name, name) : NULL;
-        if (there)
+        if (there) {
+            json_int_t one = restarts_of(there), other = restarts_of(node);
             add_up(there, node);
-        else if (name)
+            json_object_set_new(there, "restarts", json_integer(one > other ? one : other));
+        } else if (name) {
             json_object_set(by_name, name, node);
+        }
     }
     const char *name;
     json_object_foreach (by_name, name, node) {

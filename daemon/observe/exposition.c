@@ -137,7 +137,7 @@ static void write_nodes(struct page *page, const json_t *status)
         {"driftd_node_messages", "messages", "Numbered messages that arrived from a node."},
         {"driftd_before_joining", "before_joining", "Messages that a node sent before the daemon first heard of it."},
         {"driftd_repeated", "repeated", "Messages of a node whose number had come before."},
-        {"driftd_node_restarts", "restarts", "Times that a node's publisher began anew."}};
+        {"driftd_node_restarts", "restarts", "Times that a node's publisher began anew, by its boot or by numbers that go back."}};
     const json_t *nodes = json_object_get(status, "nodes");
     size_t count = json_array_size(nodes), shown = count < EXPOSITION_NODES_MAX ? count : EXPOSITION_NODES_MAX;
     plain(page, GAUGE, "driftd_nodes", "Nodes that number their messages.", (double)count);

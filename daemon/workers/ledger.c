@@ -202,6 +202,21 @@ static bool node_find(struct ledger *self, struct text name, uint32_t *out)
     return true;
 }
 
+/* Whose publisher is heard of under a boot that is not known has started anew; the first one says nothing. Two publishers
+ * of one name that take turns count once. Those that share an account cannot be told apart. */
+static void note_boot(const struct ledger *self, struct ledger_node *account, struct text boot)
+{
+    if (!boot.len || !*account->name)
+        return;
+    uint32_t hash = (uint32_t)siphash13(&self->key, boot.at, boot.len);
+    for (uint32_t i = 0; i < account->boot_count && i < LEDGER_BOOTS; i++) {
+        if (account->boots[i] == hash)
+            return;
+    }
+    account->restarts += account->boot_count > 0;
+    account->boots[account->boot_count++ % LEDGER_BOOTS] = hash;
+}
+
 /* The stream; a new one has next == 0 and *fresh_p. NULL when it cannot be followed. */
 static struct stream *stream_find(struct ledger *self, uint64_t topic, struct text node, struct text boot,
                                   int64_t now_ns, bool *fresh_p)
@@ -216,6 +231,7 @@ static struct stream *stream_find(struct ledger *self, uint64_t topic, struct te
             self->not_followed++;
             return NULL;
         }
+        note_boot(self, &self->nodes[account], boot);
         carry_on(self, CARRIED);
         stream = stream_slot(self, name);
         *stream = (struct stream){.name = name, .node = account};

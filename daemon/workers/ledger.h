@@ -3,7 +3,8 @@
  * A stream is (node, boot, topic), a run of one publisher on one topic. What lies between two numbers of a stream is
  * lost; what a stream sent before it was first heard of is counted apart, as before joining. A beacon counts as the
  * numbers it names, so that a lost tail comes to light. A stream without a boot that goes back has started anew; with a
- * boot, a number that comes again is a repetition.
+ * boot, a number that comes again is a repetition. A named node that is heard of under another boot than those before has
+ * started anew, once.
  *
  * Streams and nodes are bounded. Beyond the bound new streams are not followed, and new nodes share one account,
  * without a name; both are counted. A stream that was silent for an hour is forgotten.
@@ -25,6 +26,7 @@
 
 #define LEDGER_NODES_MAX 16384
 #define LEDGER_FORGET_S 3600
+#define LEDGER_BOOTS 8 /* of a node that are known again */
 
 struct ledger;
 
@@ -33,6 +35,7 @@ struct ledger_node {
     uint64_t messages, lost, before_joining, repeated, restarts;
     uint64_t lost_told; /* of `lost`, what ledger_untold() has handed out */
     int64_t told_ns;
+    uint32_t boots[LEDGER_BOOTS], boot_count; /* their hashes, in a ring; how many were put there */
 };
 
 /* Where the stream was that a message belonged to, for who keeps it beside a topic: the next one of the same sender needs

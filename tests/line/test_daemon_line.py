@@ -184,7 +184,17 @@ class Lost(unittest.TestCase):
             status = daemon.wait_status(lambda status: status["beacons"] == 1)
             self.assertEqual(status["lost"], {"cam": 2 + 3})
             self.assertEqual(status["nodes"], [{"node": "cam", "messages": 4, "lost": 5, "before_joining": 5, "repeated": 0,
-                                                "restarts": 0}])
+                                                "restarts": 1}])
+
+    def test_a_restart_is_one_however_many_judge(self):
+        """Twenty topics lie with three threads: each of them sees the new boot."""
+        with line.Daemon(workers="3") as daemon:
+            node = daemon.publisher()
+            for boot in ("b1", "b2", "b3"):
+                for i in range(20):
+                    send(node, f"fleet/m{i}/v1", {**GOOD, "node": "cam", "boot": boot, "seq": 0})
+            status = daemon.wait_status(lambda status: status["events"] == 60)
+            self.assertEqual([(node["node"], node["messages"], node["restarts"]) for node in status["nodes"]], [("cam", 60, 2)])
 
 
 if __name__ == "__main__":

@@ -81,6 +81,33 @@ START_TEST(going_back)
 }
 END_TEST
 
+START_TEST(another_boot_is_a_restart)
+{
+    char boot[16];
+    message(1, "a", "x", 0);
+    message(2, "a", "x", 0);
+    ck_assert_uint_eq(node_of("a")->restarts, 0);
+    message(1, "a", "y", 0);
+    message(2, "a", "y", 0);
+    message(2, "a", "", 0); /* says nothing of its boot */
+    ck_assert_uint_eq(node_of("a")->restarts, 1);
+    message(3, "a", "x", 0); /* two publishers under one name, or one that was slow: not another start */
+    ledger_beacon(ledger, 3, text_of("a"), text_of("y"), 0, S);
+    ck_assert_uint_eq(node_of("a")->restarts, 1);
+    ledger_beacon(ledger, 1, text_of("a"), text_of("z"), 0, S);
+    ck_assert_uint_eq(node_of("a")->restarts, 2);
+    for (int i = 0; i < 3 * LEDGER_BOOTS; i++) {
+        snprintf(boot, sizeof boot, "b%d", i);
+        message(1, "a", boot, 0);
+        message(2, "a", boot, 0);
+    }
+    ck_assert_uint_eq(node_of("a")->restarts, 2 + 3 * LEDGER_BOOTS);
+    message(1, "", "x", 0); /* nobody knows whether these are one */
+    message(1, "", "y", 0);
+    ck_assert_uint_eq(node_of("")->restarts, 0);
+}
+END_TEST
+
 START_TEST(a_beacon_shows_a_lost_tail)
 {
     message(1, "a", "x", 0);
@@ -253,6 +280,7 @@ int main(void)
     tcase_add_test(tcase, gaps_are_lost);
     tcase_add_test(tcase, before_joining_is_no_loss);
     tcase_add_test(tcase, going_back);
+    tcase_add_test(tcase, another_boot_is_a_restart);
     tcase_add_test(tcase, a_beacon_shows_a_lost_tail);
     tcase_add_test(tcase, hostile_numbers);
     tcase_add_test(tcase, streams_are_bounded_and_forgotten);
