@@ -219,13 +219,12 @@ void metric_table_take_all(struct metric_table *self, uint32_t rows, const doubl
             add_times(&self->slots[row], events, stride, count);
         else if (self->timed >> row & 1)
             self->slots[row].newest_s = events[(size_t)(count - 1) * stride];
+        struct window *window = &self->slots[row].window;
+        const char *values = (const char *)(events + 1);
         if (singles)
-            window_add_all(&self->slots[row].window,
-                           (struct window_numbers){(const char *)((const float *)(const void *)(events + 1) + row), apart, true},
-                           count, rate);
+            window_add_all(window, (struct window_numbers){values + row * sizeof(float), apart, true}, count, rate);
         else
-            window_add_all(&self->slots[row].window,
-                           (struct window_numbers){(const char *)(events + 1 + row), apart, false}, count, rate);
+            window_add_all(window, (struct window_numbers){values + row * sizeof(double), apart, false}, count, rate);
     }
 }
 

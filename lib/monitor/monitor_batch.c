@@ -48,10 +48,16 @@ static bool links_keep(struct batch *self, const struct metric_event *event)
     return true;
 }
 
+/* Where the values of a row of floats stand. */
+static inline float *singles_of(double *row)
+{
+    return (float *)(void *)(row + 1);
+}
+
 static inline void put_value(const struct batch *self, double *row, size_t metric, double value)
 {
     if (self->singles)
-        ((float *)(row + 1))[metric] = (float)value;
+        singles_of(row)[metric] = (float)value;
     else
         row[1 + metric] = value;
 }
@@ -81,7 +87,7 @@ static inline bool write_values(const struct batch *self, const struct batch_bou
         if (!(single > bounds[i].low) || single >= bounds[i].high)
             return false;
         if (singles)
-            ((float *)(row + 1))[i] = single;
+            singles_of(row)[i] = single;
         else
             row[1 + i] = value;
     }

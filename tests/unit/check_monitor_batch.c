@@ -175,12 +175,23 @@ END_TEST
 /* Whatever a value becomes as a float. */
 START_TEST(bounds_are_kept_to)
 {
-    static const float bounds[][2] = {{0.1f, 0.9f}, {-0.5f, 0}, {0, 0.25f}, {1, 1}, {-FLT_MAX, FLT_MAX}, {-1e-40f, 1e-40f}};
+    static const float bounds[][2] = {{0.1f, 0.9f}, {-0.5f, 0},          {0, 0.25f},
+                                      {1, 1},       {-FLT_MAX, FLT_MAX}, {-1e-40f, 1e-40f}};
     const float low = bounds[_i][0], high = bounds[_i][1];
-    const double values[] = {low, nextafter((double)low, -INFINITY), nextafter((double)low, INFINITY), high,
-                             nextafter((double)high, INFINITY), nextafter((double)high, -INFINITY),
-                             (double)nextafterf(low, -INFINITY), (double)nextafterf(high, INFINITY), NAN, INFINITY,
-                             -INFINITY, 1e300, -1e300, 0.5 * ((double)low + (double)high)};
+    const double values[] = {low,
+                             nextafter((double)low, -INFINITY),
+                             nextafter((double)low, INFINITY),
+                             high,
+                             nextafter((double)high, INFINITY),
+                             nextafter((double)high, -INFINITY),
+                             (double)nextafterf(low, -INFINITY),
+                             (double)nextafterf(high, INFINITY),
+                             NAN,
+                             INFINITY,
+                             -INFINITY,
+                             1e300,
+                             -1e300,
+                             0.5 * ((double)low + (double)high)};
     struct metric metric = {.name = text_of("m0"), .key = 100};
     const struct metric_event event = {.shape = 7, .n = 1, .metrics = &metric, .metric_count = 1};
     double rows[BATCH_EVENTS * 2];
@@ -205,12 +216,8 @@ START_TEST(bounds_are_within_what_was_found)
     for (uint32_t i = 0; i < 2000; i++) {
         const double size = pow(10, 30 * draw(&stage) - 15), min = size * (draw(&stage) - 0.5), max = min + size;
         const struct kpi_budget kpi = {.metric = "m0", .min = min, .max = max, .over = WINDOW_LAST};
-        const struct monitor_settings settings = {.window = 8,
-                                                  .min_events = 1,
-                                                  .consecutive_failures = 2,
-                                                  .recover_after = 3,
-                                                  .kpis = &kpi,
-                                                  .kpi_count = 1};
+        const struct monitor_settings settings = {
+            .window = 8, .min_events = 1, .consecutive_failures = 2, .recover_after = 3, .kpis = &kpi, .kpi_count = 1};
         struct verdict verdict;
         struct monitor *monitor;
         ck_assert_int_eq(monitor_new(&monitor, &settings), 0);
