@@ -73,7 +73,7 @@ int metric_lay_out(struct metric_table *self, uint32_t stride, uint32_t values, 
         return -ENOMEM;
     for (uint32_t row = 0; row < self->count; row++) {
         const struct window *window = &self->slots[row].window, *clock = metric_clock_of(self, row);
-        self->rows[row].column = column;
+        self->rows[row].column = (uint8_t)column;
         copy_column(window->values, window, ring + column++, stride);
         if (clocks >> row & 1)
             copy_column(metric_gap(clock, 0), clock, ring + column++, stride);

@@ -63,11 +63,12 @@ static int grow(struct metric_table *self, size_t name_bytes, const struct metri
 int metric_table_put(struct metric_table *self, struct text name, const struct metric_keep *keep)
 {
     const uint32_t row = self->count;
+    assert(name.len <= METRIC_NAME_MAX);
     assert(row == 0 || self->slots[0].window.capacity == keep->values);
     if (grow(self, name.len + 1, keep) != 0 || window_init(&self->slots[row].window, keep->values, &keep->use) != 0)
         return -ENOMEM;
-    self->rows[row] =
-        (struct metric_row){.name_at = self->names_bytes, .name_len = (uint32_t)name.len, .column = self->columns};
+    self->rows[row] = (struct metric_row){
+        .name_at = (uint16_t)self->names_bytes, .name_len = (uint8_t)name.len, .column = (uint8_t)self->columns};
     self->slots[row].newest_s = NAN;
     metric_point(self, row);
     memcpy(self->names + self->names_bytes, name.at, name.len);

@@ -30,10 +30,15 @@ struct metric_slot {
 /* The rest. */
 struct metric_row {
     uint64_t key; /* of the name, as the last event had it (struct metric); 0: not known yet */
-    uint32_t name_at, name_len;
-    uint32_t column; /* of the ring; that of a row with times of its own is followed by the seconds from the value
-                        before to each */
+    uint16_t name_at;
+    uint8_t name_len; /* METRIC_NAME_MAX at most */
+    uint8_t column;   /* of the ring; that of a row with times of its own is followed by the seconds from the value before
+                         to each */
 };
+
+static_assert(METRIC_TABLE_MAX * (METRIC_NAME_MAX + 1) <= UINT16_MAX && 2 * METRIC_TABLE_MAX <= UINT8_MAX &&
+                  METRIC_NAME_MAX <= UINT8_MAX,
+              "names and columns of all rows can be told");
 
 /* All zero: an empty table. Slots and rows stand in one block that begins on a cache line. */
 struct metric_table {
