@@ -43,7 +43,7 @@ static inline bool metric_sender_node(const struct metric_sender *self, const un
     const unsigned len = self->node_len;
     if (len - 1 >= 8)
         return len && text_same_few(at, self->bytes, len);
-    return (metric_sender_word(at) ^ metric_sender_word(self->bytes)) << (64 - 8 * len) == 0;
+    return (metric_sender_word(at) ^ metric_sender_word(self->bytes)) << ((64 - 8 * len) & 63) == 0;
 }
 
 /* Whether the `boot_len` bytes that end at `end`, before which eight can be read, are the boot. */
@@ -53,7 +53,7 @@ static inline bool metric_sender_boot(const struct metric_sender *self, const un
     const char *last = self->bytes + METRIC_SENDER_BYTES;
     if (len - 1 >= 8)
         return len && text_same_few(end - len, last - len, len);
-    return (metric_sender_word(end - 8) ^ metric_sender_word(last - 8)) >> (64 - 8 * len) == 0;
+    return (metric_sender_word(end - 8) ^ metric_sender_word(last - 8)) >> ((64 - 8 * len) & 63) == 0;
 }
 
 #endif
