@@ -68,12 +68,13 @@ static void lay_msgpack(struct shape *shape, const struct shape_member *member, 
     lay(shape, at, form.whole, 0, form.head ? 255 : 0x7f);
 }
 
-/* What reads a number looks back from its end, over as many bytes of the event as there surely are: `event`. */
+/* What reads a number looks back from its end, 9 bytes or 17, over as many of the event as there surely are: `event`
+ * before it. */
 static bool fits(const struct shape *shape, const struct shape_member *member, size_t event)
 {
     const struct shape_form form = member->form;
-    const size_t digits = (size_t)form.whole + form.behind;
-    return digits && (!shape->json || event + digits > (digits > 9 ? 16 : 8));
+    const size_t digits = form.whole + (form.behind ? form.behind - 1u : 0), back = digits > 8 ? 17 : 9;
+    return digits && (!shape->json || event + form.whole + form.behind >= back);
 }
 
 /* Of the runs before. */
