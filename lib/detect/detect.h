@@ -116,6 +116,13 @@ int detect_params_check(const struct detect_params *self, struct detect_error *e
  * distinct setting, not once a model. A later detect_params_set() takes the promise back. */
 int detect_params_promise(struct detect_params *self, double events, struct detect_error *error);
 
+/* Where a promise failed with -ERANGE: the strictest thresholds that a chart may have, which promise nothing. They are
+ * stricter than those of any promise that it can make, and detect_retune() goes from one to the other. -ENOTSUP: no chart. */
+int detect_params_strictest(struct detect_params *self);
+
+/* In how many events a chart can promise one false alarm at most. -ENOTSUP: no chart; -ENOMEM. */
+int detect_params_promise_most(const struct detect_params *self, double *out);
+
 /* The chart behind `cusum`, `ewma` and `shewhart`, for run lengths and delays (lib/calibrate/chart.h): with the limit
  * of the promise, for a full reference, or else the one that the parameters give. -ENOTSUP: no chart. */
 struct chart;

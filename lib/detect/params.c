@@ -7,6 +7,7 @@
 
 #include "lib/calibrate/chart.h"
 #include "lib/detect/detector.h"
+#include "lib/detect/reference.h"
 
 #define VALUE_TEXT_MAX 64
 #define PROMISE_MOST 1e12
@@ -197,6 +198,16 @@ int detect_params_promise(struct detect_params *self, double events, struct dete
     if (!result)
         self->promise = events;
     return result;
+}
+
+int detect_params_strictest(struct detect_params *self)
+{
+    return self->type->chart ? reference_strictest(self) : -ENOTSUP;
+}
+
+int detect_params_promise_most(const struct detect_params *self, double *out)
+{
+    return self->type->chart ? reference_promise_most(self, out) : -ENOTSUP;
 }
 
 int detect_params_chart(const struct detect_params *self, struct chart *out)

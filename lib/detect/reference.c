@@ -12,6 +12,7 @@
 #define CUT_CHANGE 0.01  /* how much a cut may change the run length */
 #define AR_FREEDOM 3.0   /* with a fitted AR(1) the deviation is as uncertain as from a third of the values */
 #define ROBUST_FREEDOM 1.1
+#define FREEDOM_LEAST 10.0 /* fewer are not calculated */
 #define ROOM_FIRST 32 /* values */
 
 bool reference_check(const struct detect_params *params, struct detect_error *error)
@@ -222,11 +223,34 @@ void reference_size(const struct reference *self, double shift, double half, str
 
 /* The promise ----------------------------------------------------------------------------------------------------- */
 
+/* From how many values of reference on a chart judges, the first stages with a limit that is widened for it. Returns how
+ * many stages there are. */
+static uint32_t stage_values(const struct detect_params *params, uint32_t out[DETECT_STAGES_MAX])
+{
+    const bool known = !isnan(detect_params_get(params, "mean"));
+    const uint32_t wanted = (uint32_t)detect_params_get(params, "reference");
+    uint32_t count = 0;
+    if (known && detect_params_get(params, "prewhiten") != 1) {
+        out[count++] = 0;
+        return count;
+    }
+    if (wanted >= EARLY_LEAST) {
+        out[count++] = EARLY_VALUES;
+        out[count++] = (uint32_t)sqrt((double)EARLY_VALUES * wanted);
+    }
+    out[count++] = wanted;
+    return count;
+}
+
+static double freedom_of(const struct detect_params *params, uint32_t values)
+{
+    return fmax(values / (detect_params_get(params, "prewhiten") == 1 ? AR_FREEDOM : ROBUST_FREEDOM), FREEDOM_LEAST);
+}
+
 /* What other allowances there are to choose from, as parts of k. */
 static const double slack_parts[DETECT_CHOICES_MAX] = {1, 0.75, 0.55, 0.4, 0.3, 0.2, 0.15};
 
-static int promise_stage(struct detect_params *params, const struct chart *chart, double events, uint32_t values,
-                         double freedom)
+static int promise_stage(struct detect_params *params, const struct chart *chart, double events, uint32_t values)
 {
     struct detect_stage stage = {.values = values, .cut = INFINITY};
     bool prewhiten = detect_params_get(params, "prewhiten") == 1;
@@ -234,7 +258,7 @@ static int promise_stage(struct detect_params *params, const struct chart *chart
     for (uint32_t i = 0; i < most; i++) {
         struct chart choice = *chart;
         choice.slack *= slack_parts[i];
-        int error = values ? chart_limit_estimated(&choice, events, values, fmax(freedom, 10), &choice.limit)
+        int error = values ? chart_limit_estimated(&choice, events, values, freedom_of(params, values), &choice.limit)
                            : chart_limit(&choice, events, &choice.limit);
         /* The smaller the allowance, the more an error in the mean costs. */
         if (error == -ERANGE && i > 0)
@@ -252,30 +276,58 @@ static int promise_stage(struct detect_params *params, const struct chart *chart
     return 0;
 }
 
+/* So few values cannot keep a promise, and raise no alarm. The stage stands all the same: detect_retune() goes from the
+ * stages of one promise to those of another, with what was collected in between. */
+static void silent_stage(struct detect_params *params, const struct chart *chart, uint32_t values)
+{
+    params->stage[params->stages++] = (struct detect_stage){
+        .values = values, .cut = INFINITY, .choices = 1, .slack = {chart->slack}, .limit = {INFINITY}};
+}
+
 int reference_promise(struct detect_params *params, double events)
 {
     struct chart chart;
+    uint32_t values[DETECT_STAGES_MAX], count = stage_values(params, values);
     params->type->chart(params, &chart);
-    bool known = !isnan(detect_params_get(params, "mean")), prewhiten = detect_params_get(params, "prewhiten") == 1;
-    uint32_t wanted = (uint32_t)detect_params_get(params, "reference");
     params->stages = 0;
-    if (known && !prewhiten)
-        return promise_stage(params, &chart, events, 0, 0);
-    uint32_t early[DETECT_STAGES_MAX - 1] = {EARLY_VALUES, (uint32_t)sqrt((double)EARLY_VALUES * wanted)};
-    for (uint32_t i = 0; i <= DETECT_STAGES_MAX - 1; i++) {
-        bool last = i == DETECT_STAGES_MAX - 1;
-        uint32_t values = last ? wanted : early[i];
-        if (!last && wanted < EARLY_LEAST)
-            continue;
-        double freedom = values / (prewhiten ? AR_FREEDOM : ROBUST_FREEDOM);
-        int error = promise_stage(params, &chart, events, values, freedom);
-        if (error && (last || error != -ERANGE))
+    for (uint32_t i = 0; i < count; i++) {
+        int error = promise_stage(params, &chart, events, values[i]);
+        if (error && (i + 1 == count || error != -ERANGE))
             return error;
-        /* So few values cannot keep it, and raise no alarm. The stage stands all the same: detect_retune() goes from
-         * the stages of one promise to those of another, with what was collected in between. */
         if (error)
-            params->stage[params->stages++] = (struct detect_stage){
-                .values = values, .cut = INFINITY, .choices = 1, .slack = {chart.slack}, .limit = {INFINITY}};
+            silent_stage(params, &chart, values[i]);
     }
     return 0;
+}
+
+int reference_strictest(struct detect_params *params)
+{
+    struct chart chart;
+    double cut = INFINITY;
+    uint32_t values[DETECT_STAGES_MAX], count = stage_values(params, values);
+    params->type->chart(params, &chart);
+    chart.limit = CHART_LIMIT_MAX;
+    int error = detect_params_get(params, "robust") == 1 ? chart_winsor(&chart, CUT_CHANGE, &cut) : 0;
+    if (error)
+        return error;
+    params->stages = 0;
+    for (uint32_t i = 0; i < count; i++)
+        silent_stage(params, &chart, values[i]);
+    params->stage[count - 1].cut = cut;
+    params->stage[count - 1].limit[0] = CHART_LIMIT_MAX;
+    return 0;
+}
+
+int reference_promise_most(const struct detect_params *params, double *out)
+{
+    struct chart chart;
+    double length;
+    uint32_t values[DETECT_STAGES_MAX], last = stage_values(params, values) - 1;
+    params->type->chart(params, &chart);
+    chart.limit = CHART_LIMIT_MAX;
+    int error = values[last] ? chart_run_length_estimated(&chart, values[last], freedom_of(params, values[last]), &length)
+                             : chart_run_length(&chart, 0, 1, &length);
+    if (!error)
+        *out = fmin(length, CHART_RUN_LENGTH_MAX);
+    return error;
 }

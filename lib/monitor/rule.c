@@ -32,22 +32,32 @@ bool rule_promises(const struct drift_rule *rule)
     return detect_params_promise(&params, 0, NULL) != -ENOTSUP;
 }
 
-static double events_for(const struct alarm_budget *alarms, double rate, double rules)
+double rule_events(const struct alarm_budget *alarms, double rate, double rules)
 {
     double events = fmax(alarms->every_events, alarms->every_s * rate) * rules;
     return fmin(fmax(events, PROMISE_LEAST), PROMISE_MOST);
 }
 
-/* Room for a promise that the step below has made already: many budgets end in the same bound. */
+/* Thresholds that were meant to keep a promise, and do not. */
+static bool fails(const struct detect_params *step)
+{
+    return step->promise <= 0 && step->stages > 0;
+}
+
+/* Many budgets end in the same bound, so that the step below has made the promise already; and where that cannot keep
+ * its own, neither can this one. Where no threshold keeps it the strictest one judges. */
 static int promise_step(const struct drift_rule *rule, double events, const struct detect_params *below,
                         struct detect_params *out)
 {
-    if (below && below->promise == events) {
+    if (below && (below->promise == events || fails(below))) {
         *out = *below;
         return 0;
     }
     *out = rule->params;
-    return detect_params_promise(out, events, NULL);
+    int error = detect_params_promise(out, events, NULL);
+    if (error == -ERANGE)
+        error = detect_params_strictest(out);
+    return error;
 }
 
 static int promise(struct drift_rule *rule, const struct alarm_budget *alarms, double rate, double rules,
@@ -56,15 +66,15 @@ static int promise(struct drift_rule *rule, const struct alarm_budget *alarms, d
     const bool one = rate > 0 || alarms->every_s <= 0;
     const uint32_t count = one ? 1 : RULE_STEPS_MAX;
     for (uint32_t i = 0; i < count; i++) {
-        double events = events_for(alarms, one ? rate : step_rates[i], rules);
+        double events = rule_events(alarms, one ? rate : step_rates[i], rules);
         int error = promise_step(rule, events, i ? &steps[i - 1] : NULL, &steps[i]);
         if (error == -ENOMEM)
             return error;
         if (error)
-            steps[i].promise = 0;
+            steps[i].promise = 0, steps[i].stages = 0;
     }
     rule->steps = steps;
-    rule->step_count = steps[count - 1].promise > 0 ? count : 0;
+    rule->step_count = steps[count - 1].promise > 0 || fails(&steps[count - 1]) ? count : 0;
     return 0;
 }
 

@@ -5,6 +5,8 @@
  * comes. Where that rate is not known beforehand a threshold is worked out for each of RULE_STEPS_MAX rates, a decade
  * apart, and a monitor takes the one for the next rate above what it measures: with settings that a hundred thousand
  * models share, none of them solves an integral equation. What is promised is kept; up to a decade of it is given away.
+ * A chart whose reference is too short for the promise of some rate has the strictest threshold there is in its place,
+ * and a promise of 0.
  *
  * Threads: pure functions. Memory: the caller's. Failure: as said.
  */
@@ -40,6 +42,9 @@ double rule_step_rate(uint32_t index);
 /* The step for a measured rate. */
 uint32_t rule_step_for(const struct drift_rule *rule, double rate);
 
+/* Values for each false alarm of a rule that is one of so many, where they come at such a rate. */
+double rule_events(const struct alarm_budget *alarms, double rate, double rules);
+
 /* Whether the detector can promise a rate at all. */
 bool rule_promises(const struct drift_rule *rule);
 
@@ -48,7 +53,7 @@ bool rule_of_errors(const struct drift_rule *rule);
 
 /* Sets the promises of a model's rules. event_rate: values a second of each rule's metric; 0: not known. `steps` has
  * room for count * RULE_STEPS_MAX and must outlive the rules. Up to half a second for each chart: once for each
- * distinct setting. A rule that cannot keep to its share with its parameters promises nothing. Returns 0 or -ENOMEM. */
+ * distinct setting. A step that cannot keep to its share promises 0. Returns 0 or -ENOMEM. */
 int drift_rules_promise(struct drift_rule *rules, uint32_t count, const struct alarm_budget *alarms, double event_rate,
                         struct detect_params *steps);
 
