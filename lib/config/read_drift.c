@@ -216,6 +216,19 @@ static bool bounds_known(struct reader *self, const struct node *node, const cha
     return false;
 }
 
+/* Every rule of a chart carries a promise. */
+static bool reference_enough(struct reader *self, const struct node *node, const char *shown, const struct drift_rule *rule)
+{
+    struct detect_error error;
+    char name[READ_KEY_MAX];
+    const struct node *reference = member_of(node, "reference");
+    if (!reference || detect_params_check_promise(&rule->params, &error) == 0)
+        return true;
+    read_join(name, shown, text_of("reference"));
+    mistakes_add(self->mistakes, reference->mark, name, "%s", error.text);
+    return false;
+}
+
 static bool read_rule(struct reader *self, const struct node *node, const char *shown, struct drift_rule *rule)
 {
     struct detect_error error;
@@ -252,7 +265,7 @@ static bool read_rule(struct reader *self, const struct node *node, const char *
         return false;
     fit_known(node, &rule->params);
     if (detect_params_check(&rule->params, &error) == 0)
-        return true;
+        return reference_enough(self, node, shown, rule);
     mistakes_add(self->mistakes, node->mark, shown, "%s", error.text);
     return false;
 }

@@ -116,6 +116,11 @@ int detect_params_check(const struct detect_params *self, struct detect_error *e
  * distinct setting, not once a model. A later detect_params_set() takes the promise back. */
 int detect_params_promise(struct detect_params *self, double events, struct detect_error *error);
 
+/* Whether a chart has values enough for a promise to rest on: a known reference, or one of DETECT_REFERENCE_LEAST at least.
+ * -EDOM. Without a promise it may have fewer. */
+#define DETECT_REFERENCE_LEAST 100
+int detect_params_check_promise(const struct detect_params *self, struct detect_error *error);
+
 /* Where a promise failed with -ERANGE: the strictest thresholds that a chart may have, which promise nothing. They are
  * stricter than those of any promise that it can make, and detect_retune() goes from one to the other. -ENOTSUP: no chart. */
 int detect_params_strictest(struct detect_params *self);

@@ -200,6 +200,11 @@ int detect_params_promise(struct detect_params *self, double events, struct dete
     return result;
 }
 
+int detect_params_check_promise(const struct detect_params *self, struct detect_error *error)
+{
+    return !self->type->chart || reference_check_promise(self, error) ? 0 : -EDOM;
+}
+
 int detect_params_strictest(struct detect_params *self)
 {
     return self->type->chart ? reference_strictest(self) : -ENOTSUP;

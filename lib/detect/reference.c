@@ -7,7 +7,7 @@
 
 #include "lib/calibrate/chart.h"
 
-#define EARLY_VALUES 100 /* of a reference of 500: judged from here on, with a limit widened for it */
+#define EARLY_VALUES DETECT_REFERENCE_LEAST /* of a reference of 500: judged from here on, with a limit widened for it */
 #define EARLY_LEAST 200  /* shorter references are judged when they are full */
 #define CUT_CHANGE 0.01  /* how much a cut may change the run length */
 #define AR_FREEDOM 3.0   /* with a fitted AR(1) the deviation is as uncertain as from a third of the values */
@@ -240,6 +240,16 @@ static uint32_t stage_values(const struct detect_params *params, uint32_t out[DE
     }
     out[count++] = wanted;
     return count;
+}
+
+bool reference_check_promise(const struct detect_params *params, struct detect_error *error)
+{
+    uint32_t values[DETECT_STAGES_MAX], count = stage_values(params, values), wanted = values[count - 1];
+    if (wanted == 0 || wanted >= DETECT_REFERENCE_LEAST)
+        return true;
+    detect_say(error, "%u values are too few for a promise; allowed: from %d on%s", wanted, DETECT_REFERENCE_LEAST,
+               isnan(detect_params_get(params, "mean")) ? ", or mean and sd of a known reference" : "");
+    return false;
 }
 
 static double freedom_of(const struct detect_params *params, uint32_t values)

@@ -140,6 +140,8 @@ void reference_quiet(const struct reference *self, double fall, double rise, uin
 /* What a mean residual of `shift` +- `half` means for the metric itself. */
 void reference_size(const struct reference *self, double shift, double half, struct detect_verdict *out);
 
+bool reference_check_promise(const struct detect_params *params, struct detect_error *error);
+
 /* detect_params_promise(), _strictest() and _promise_most() for a chart. */
 int reference_promise(struct detect_params *params, double events);
 int reference_strictest(struct detect_params *params);

@@ -205,6 +205,8 @@ DOCUMENTS = [
      '1:32: budgets[].drift: more than 64 rules; allowed: a list of rules, as in - {metric: accuracy, detector: cusum}'),
     (drift('{metric: loss, detector: cusum, mean: 1}'),
      '1:33: budgets[].drift[]: mean and sd go together: give both for a known reference, or none'),
+    (drift('{metric: loss, detector: cusum, reference: 50}'),
+     '1:76: budgets[].drift[].reference: 50 values are too few for a promise; allowed: from 100 on, or mean and sd of a known reference'),
     (kpis('Accuracy: {min: 1}'),
      "1:32: budgets[].kpis.Accuracy: no name of a metric; allowed: a small letter, then up to 63 small letters, digits, '_' and '.'"),
     (kpis('seq: {min: 1}'),

@@ -136,6 +136,20 @@ START_TEST(evidence_on_both_sides_of_a_range)
 }
 END_TEST
 
+/* What does not promise, or knows its reference, may have as few values as it likes. */
+START_TEST(a_short_reference_is_for_those_that_do_not_rest_on_it)
+{
+    struct config *c = parse_good("budgets:\n"
+                                  "  - models: \"*\"\n"
+                                  "    drift:\n"
+                                  "      - {metric: a, detector: cusum, reference: 100}\n"
+                                  "      - {metric: a, detector: cusum, mean: 3, sd: 1, reference: 20}\n"
+                                  "      - {metric: a, detector: page_hinkley, reference: 50}\n"
+                                  "      - {metric: a, detector: ks, reference: 60, window: 20}\n");
+    config_destroy(&c);
+}
+END_TEST
+
 START_TEST(a_known_reference_is_taken_as_it_is)
 {
     struct config *c = parse_good("budgets: [{models: \"*\", false_alarms: 1 per 100 events, drift: ["
@@ -180,7 +194,9 @@ START_TEST(mistakes_of_rules)
                 "      - cusum\n"
                 "      - {metric: a, detector: [cusum]}\n"
                 "      - {metric: a, detector: cusum, k: }\n"
-                "      - {metric: a, detector: evidence, budget: 0.5, high: 2}\n",
+                "      - {metric: a, detector: evidence, budget: 0.5, high: 2}\n"
+                "      - {metric: a, detector: ewma, reference: 99}\n"
+                "      - {metric: a, detector: cusum, mean: 3, sd: 1, prewhiten: true, reference: 20}\n",
                 "4:31: budgets[].drift[].detector: no detector \"cusmu\"; there are evidence, cusum, ewma, shewhart, "
                 "page_hinkley, adwin, ddm, eddm, hddm_a, hddm_w, kswin, psi, ks, js, wasserstein, chi2\n"
                 "5:36: budgets[].drift[]: colour: no parameter of ddm, which has warm_start, warning_threshold, "
@@ -199,7 +215,10 @@ START_TEST(mistakes_of_rules)
                 "accuracy, detector: cusum}\n"
                 "14:31: budgets[].drift[].detector: no name; allowed: the name of a detector, as in cusum\n"
                 "15:41: budgets[].drift[].k: no value of a parameter; allowed: a number or a word\n"
-                "16:9: budgets[].drift[]: evidence needs a metric with bounds; allowed: with range: [least, largest] of a");
+                "16:9: budgets[].drift[]: evidence needs a metric with bounds; allowed: with range: [least, largest] of a\n"
+                "17:48: budgets[].drift[].reference: 99 values are too few for a promise; allowed: from 100 on, or mean "
+                "and sd of a known reference\n"
+                "18:82: budgets[].drift[].reference: 20 values are too few for a promise; allowed: from 100 on");
 }
 END_TEST
 
@@ -291,6 +310,7 @@ int main(void)
     tcase_add_test(cases, a_fleet_bounds_the_sum);
     tcase_add_test(cases, a_list_is_replaced_whole);
     tcase_add_test(cases, evidence_on_both_sides_of_a_range);
+    tcase_add_test(cases, a_short_reference_is_for_those_that_do_not_rest_on_it);
     tcase_add_test(cases, a_known_reference_is_taken_as_it_is);
     tcase_add_test(cases, promises_are_worked_out_once);
     tcase_add_test(cases, mistakes_of_rules);
