@@ -35,6 +35,13 @@ static void mistake(void *argument, const char *line)
     free(visible);
 }
 
+static void add_note(void *argument, const char *line)
+{
+    char *visible = visible_of(text_of(line));
+    json_array_append_new(argument, json_string(visible));
+    free(visible);
+}
+
 /* What is no mistake, and worth knowing. */
 static json_t *notes_of(const struct config *config)
 {
@@ -44,8 +51,8 @@ static json_t *notes_of(const struct config *config)
     if (config && config->security.curve == CONFIG_CURVE_ON)
         json_array_append_new(notes, json_string("the files of keys that security names are not opened here; driftd "
                                                  "--check does, on the machine that has them"));
-    if (config && config_overlap_gap(config))
-        json_array_append_new(notes, json_string(config_overlap_gap(config)));
+    if (config)
+        config_notes(config, add_note, notes);
     return notes;
 }
 

@@ -45,6 +45,7 @@ static void say_what_runs(const struct engine *self)
              LOG_NUMBER("workers", workers_judging(self->workers)));
     engine_doors_say(self);
     engine_security_say(self);
+    engine_warn(self);
     engine_memory_say(self);
     if (!self->config->has_budgets)
         log_warning(ENGINE_NO_BUDGETS);

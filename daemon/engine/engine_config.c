@@ -46,6 +46,12 @@ int engine_load(struct config **self_p, const struct engine_files *files, bool n
     return config_load(self_p, files->file, &options, mistake ? mistake : print_mistake, argument);
 }
 
+static void print_note(void *argument, const char *line)
+{
+    (void)argument;
+    fprintf(stderr, "note: %s\n", line);
+}
+
 int engine_check(const struct engine_files *files, bool no_env)
 {
     struct config *config;
@@ -54,8 +60,8 @@ int engine_check(const struct engine_files *files, bool no_env)
         return EXIT_CONFIGURATION;
     if (!no_env)
         rc = engine_security_check(config, print_mistake, NULL);
-    if (rc >= 0 && config_overlap_gap(config))
-        fprintf(stderr, "note: %s\n", config_overlap_gap(config));
+    if (rc >= 0)
+        config_notes(config, print_note, NULL);
     config_destroy(&config);
     return rc < 0 ? EXIT_CONFIGURATION : EXIT_STOPPED;
 }

@@ -51,7 +51,7 @@ json_t *engine_reload_status(struct engine *self)
 /* What the log is warned of as well; NULL: nothing. */
 static json_t *warnings_of(const struct engine *self)
 {
-    json_t *security = engine_security_warnings(self);
+    json_t *security = engine_warnings(self);
     if (self->config->has_budgets)
         return security;
     json_t *all = json_pack("[s]", ENGINE_NO_BUDGETS);
@@ -100,7 +100,7 @@ static void log_result(struct engine *self, double took_s)
                  LOG_NUMBER("changed", atomic_load(&reload->changed)), LOG_NUMBER("took_s", took_s));
         if (!self->config->has_budgets)
             log_warning(ENGINE_NO_BUDGETS);
-        engine_security_warn(self);
+        engine_warn(self);
         return;
     }
     log_error(reload->in_force ? HALF_DONE : REFUSED "; the one before stays in force: mend it and reload",

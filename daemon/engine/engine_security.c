@@ -145,12 +145,15 @@ int engine_security_open(struct engine *self)
     return EXIT_STOPPED;
 }
 
-json_t *engine_security_warnings(const struct engine *self)
+static void add_note(void *argument, const char *line)
+{
+    json_array_append_new(argument, json_string(line));
+}
+
+json_t *engine_warnings(const struct engine *self)
 {
     json_t *all = json_array();
-    const char *gap = config_overlap_gap(self->config);
-    if (gap)
-        json_array_append_new(all, json_string(gap));
+    config_notes(self->config, add_note, all);
     if (self->security && keyring_count(self->keyring) == 0)
         json_array_append_new(all, json_sprintf("%s lists nobody: nobody is let in", self->config->security.clients));
     if (json_array_size(all) > 0)
@@ -159,9 +162,9 @@ json_t *engine_security_warnings(const struct engine *self)
     return NULL;
 }
 
-void engine_security_warn(const struct engine *self)
+void engine_warn(const struct engine *self)
 {
-    json_t *all = engine_security_warnings(self);
+    json_t *all = engine_warnings(self);
     for (size_t i = 0; i < json_array_size(all); i++)
         log_warning(json_string_value(json_array_get(all, i)));
     json_decref(all);
@@ -178,7 +181,6 @@ void engine_security_say(const struct engine *self)
         log_info("CURVE is on: clients need the server's public key and one of their own in clients.yaml",
                  LOG_TEXT("server_key", public_key), LOG_TEXT("overlap_key", second_key),
                  LOG_NUMBER("clients", keyring_count(self->keyring)));
-        engine_security_warn(self);
     } else if (config->security.i_know == CONFIG_YES) {
         log_warning("security: {curve: off, i_know: true}: what is sent can be read and forged by whoever reaches the "
                     "sockets");

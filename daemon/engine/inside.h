@@ -185,9 +185,9 @@ void engine_security_say(const struct engine *self);
 
 #define ENGINE_NO_BUDGETS "no budgets are configured: models are shown, none is judged"
 
-/* What of the security in force nobody can have meant: sentences, for the caller to let go; NULL: nothing. Or to the log. */
-json_t *engine_security_warnings(const struct engine *self);
-void engine_security_warn(const struct engine *self);
+/* What of the configuration in force nobody can have meant: sentences, for the caller to let go; NULL: nothing. Or to the log. */
+json_t *engine_warnings(const struct engine *self);
+void engine_warn(const struct engine *self);
 void engine_security_close(struct engine *self);
 /* Reads the server's keys as the configuration names them. 0; negative after `error` was told what is wrong. */
 int engine_security_keys(struct engine_keys *out, const struct config *config, config_error_fn *error, void *argument);

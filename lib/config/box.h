@@ -20,6 +20,8 @@ struct config_box {
     struct record *project_keys;  /* one for each of config.retraining.projects */
     struct record *own_keys;      /* one for each of config.projects.at */
     struct config_budgets budgets;
+    char **notes; /* whole lines; see config_notes() */
+    uint32_t note_count;
 };
 
 #endif

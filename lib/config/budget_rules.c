@@ -93,11 +93,11 @@ static int promise(struct config_budgets *self, const struct budget_set *set, ui
     return 0;
 }
 
-int budgets_rules(struct config_budgets *self, struct budget_set *set)
+int budgets_gather(const struct config_budgets *self, struct arena *memory, struct budget_set *set, uint32_t *promising)
 {
     struct monitor_settings *settings = &set->settings;
-    uint32_t promising = 0, count = 0, room = set->drift.count + 2 * settings->kpi_count;
-    struct drift_rule *rules = arena_take(self->memory, room + 1, sizeof(*rules));
+    uint32_t count = 0, room = set->drift.count + 2 * settings->kpi_count;
+    struct drift_rule *rules = arena_take(memory, room + 1, sizeof(*rules));
     if (!rules)
         return -ENOMEM;
     for (uint32_t k = 0; k < settings->kpi_count; k++) {
@@ -113,9 +113,19 @@ int budgets_rules(struct config_budgets *self, struct budget_set *set)
     settings->alarms.every_events = fmax(settings->alarms.every_events, self->fleet.every_events);
     settings->rules = rules;
     settings->rule_count = count; /* no more than MONITOR_RULES_MAX: both lists are bounded */
-    for (uint32_t i = 0; i < settings->rule_count; i++)
-        promising += rule_promises(&rules[i]);
-    for (uint32_t i = 0; i < settings->rule_count; i++)
+    *promising = 0;
+    for (uint32_t i = 0; i < count; i++)
+        *promising += rule_promises(&rules[i]);
+    return 0;
+}
+
+int budgets_rules(struct config_budgets *self, struct budget_set *set)
+{
+    uint32_t promising;
+    if (budgets_gather(self, self->memory, set, &promising) != 0)
+        return -ENOMEM;
+    struct drift_rule *rules = (struct drift_rule *)(uintptr_t)set->settings.rules; /* ours, made above */
+    for (uint32_t i = 0; i < set->settings.rule_count; i++)
         if (rule_promises(&rules[i]) && promise(self, set, promising, &rules[i]) != 0)
             return -ENOMEM;
     return 0;

@@ -99,7 +99,11 @@ int budgets_merge(const struct config_budgets *self, struct arena *memory, const
 /* What a KPI with `test: evidence` keeps to: its range, given or known. False: there is none. */
 bool budgets_range(const struct kpi_budget *kpi, double *low, double *high);
 
-/* Makes the rules of a merged set: those of `test: evidence`, then the list `drift`, with their promises. */
+/* Gathers the rules of a merged set, those of `test: evidence`, then the list `drift`; `promising` of them share its budget of
+ * false alarms, which the fleet's may have made stricter. */
+int budgets_gather(const struct config_budgets *self, struct arena *memory, struct budget_set *set, uint32_t *promising);
+
+/* The same, with their promises. */
 int budgets_rules(struct config_budgets *self, struct budget_set *set);
 
 /* The set for a model, made if it is new. *out_p NULL: no block matches. */

@@ -204,20 +204,6 @@ static void check_overlap(struct checker *self)
                          "an endpoint of a second key, and there is no first; allowed with security: {curve: on}");
 }
 
-const char *config_overlap_gap(const struct config *config)
-{
-    bool own = false;
-    for (uint32_t i = 0; i < config->projects.count; i++)
-        own = own || config->projects.at[i].jobs.count + config->projects.at[i].events.count > 0;
-    if (!own || config->security.curve != CONFIG_CURVE_ON ||
-        config->security.overlap.metrics.count + config->security.overlap.jobs.count +
-                config->security.overlap.feedback.count + config->security.overlap.events.count ==
-            0)
-        return NULL;
-    return "security.overlap does not reach the endpoints of projects: these have server_key alone, and whoever is limited to "
-           "projects is out from the change of server_key until it has the new one";
-}
-
 /* HTTP asks for no key and is not encrypted, with CURVE or without. */
 static void check_http(struct checker *self)
 {

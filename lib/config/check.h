@@ -12,7 +12,9 @@
 struct checker {
     struct config_box *box;
     struct mistakes *mistakes;
+    struct mistakes *notes; /* what is no mistake, and hardly what was meant */
     struct arena *scratch;
+    struct check_most *mosts; /* what charts can promise */
 };
 
 /* Endpoints, times and strategies. */
@@ -20,5 +22,9 @@ void check_file(struct checker *self);
 
 /* Budgets of blocks that apply to the same models; needs budgets_index(). */
 void check_budgets(struct checker *self);
+
+/* What budgets a merged set cannot keep to: promises that no threshold keeps, limits that values are not told apart at. Into
+ * the notes. */
+void check_set(struct checker *self, struct budget_set *set, struct arena *memory);
 
 #endif

@@ -177,6 +177,8 @@ void check_budgets(struct checker *self)
                     !any_bad(budgets, count, set.kpis[k].budget.metric))
                     check_evidence(self, &set.kpis[k]);
             }
+        if (count > 0 && !memory.failed && self->mistakes->count == 0)
+            check_set(self, &set, &memory);
         if (memory.failed)
             self->scratch->failed = true;
         arena_free(&memory);

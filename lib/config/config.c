@@ -14,6 +14,8 @@
 #include "lib/config/source.h"
 #include "lib/config/tree.h"
 
+#define NOTES_MAX 20 /* further ones say nothing new */
+
 static const struct config_options no_options;
 
 /* One of the files that are read. */
@@ -152,6 +154,16 @@ static int fill_from(struct reader *reader, const struct source *from, uint32_t 
     return 0;
 }
 
+static void keep_note(void *argument, const char *line)
+{
+    struct config_box *box = argument;
+    if (!box->notes)
+        box->notes = arena_take(&box->memory, NOTES_MAX, sizeof *box->notes);
+    char *note = box->notes && box->note_count < NOTES_MAX ? arena_text(&box->memory, text_of(line)) : NULL;
+    if (note)
+        box->notes[box->note_count++] = note;
+}
+
 /* Reads the files into the box; mistakes are left in `mistakes`. */
 static int fill(struct config_box *box, const struct source *sources, const struct config_options *options,
                 struct arena *scratch, struct mistakes *mistakes)
@@ -175,10 +187,12 @@ static int fill(struct config_box *box, const struct source *sources, const stru
     box->config.has_budgets = box->budgets.block_count > 0;
     if (budgets_index(&box->budgets) != 0)
         return -ENOMEM;
-    struct checker checker = {.box = box, .mistakes = mistakes, .scratch = scratch};
+    struct mistakes notes = {.files = mistakes->files, .memory = scratch};
+    struct checker checker = {.box = box, .mistakes = mistakes, .notes = &notes, .scratch = scratch};
     if (!broken && !box->memory.failed) {
         check_file(&checker);
         check_budgets(&checker);
+        mistakes_tell(&notes, keep_note, box);
     }
     return mistakes->count > 0 ? -EINVAL : 0;
 }

@@ -139,9 +139,9 @@ int config_parse(struct config **self_p, const char *name, struct text yaml, con
  * on -ENOMEM. Costs a search among the blocks of the model's project and those whose project has a wildcard. */
 int config_settings_for(struct config *self, const struct model_id *model, const struct monitor_settings **out_p);
 
-/* Where `security.overlap` and endpoints of projects stand beside each other: the sentence that says what happens to these. NULL:
- * they do not. */
-const char *config_overlap_gap(const struct config *config);
+/* What is no mistake, and hardly what was meant, a line each: promises that no threshold keeps, limits that values cannot be told
+ * apart at, endpoints of projects beside `security.overlap`. */
+void config_notes(const struct config *self, config_error_fn *tell, void *argument);
 
 /* Promises that `before` has worked out need not be worked out again: they are looked up there, and copied, until another
  * is named or NULL. Nobody may change `before` during this call; afterwards config_settings_for() may be used on both, each

@@ -371,6 +371,26 @@ DOCUMENTS = [
      "1:6: log[]: a '[' whose ']' or a ',' is missing"),
 ]
 
+# What is no mistake, and told all the same.
+NOTES = [
+    (drift('{metric: loss, detector: cusum, reference: 100}'),
+     '1:33: budgets[].drift[]: no threshold of cusum with these parameters keeps to one false alarm in 30 days where more than 10 '
+     'values a second come; the strictest there is judges then, and nothing is promised. A longer reference can promise more'),
+    (drift('{metric: loss, detector: cusum, mean: 1, sd: 1, k: 0}'),
+     '1:33: budgets[].drift[]: no threshold of cusum with these parameters keeps to one false alarm in 30 days; the strictest '
+     'there is judges then, and nothing is promised. A larger k can promise more'),
+    (block('event_rate: 50/s, drift: [{metric: loss, detector: cusum, reference: 100}]'),
+     '1:51: budgets[].drift[]: no threshold of cusum with these parameters keeps to one false alarm in 30 days at 50 values a '
+     'second; the strictest there is judges then, and nothing is promised. A longer reference can promise more'),
+    (block('false_alarms: 1 per 1e9 events, drift: [{metric: loss, detector: cusum, reference: 100}]'),
+     '1:65: budgets[].drift[]: no threshold of cusum with these parameters keeps to one false alarm in 1,000,000,000 values; the '
+     'strictest there is judges then, and nothing is promised. A longer reference can promise more'),
+    (kpis('rows: {max: 16777216}'),
+     '1:44: budgets[].kpis.rows.max: windows hold values in single precision, and around 16777216 tell them apart in steps of 2'),
+    (kpis('rows: {min: 1e300}'),
+     '1:44: budgets[].kpis.rows.min: 1e+300 is beyond the largest value that windows hold, 3.40282e+38'),
+]
+
 KEY = "a" * 40
 CLIENT = '{key: "%s", name: camera, role: node}' % KEY
 

@@ -94,6 +94,20 @@ class Reload(unittest.TestCase):
         self.assertIsNotNone(status["at"])
 
 
+    def test_a_promise_that_no_threshold_keeps_is_told_and_comes_back(self):
+        gap = "no threshold of cusum with these parameters keeps to one false alarm in 60 days where more than 10 values a second"
+        chart = "      - {{metric: brightness, detector: cusum, reference: 100}}\n"
+        self.daemon(budgets=budgets() + chart.format())
+        self.live.wait_log(lambda event: gap in event.get("msg", ""))
+        self.send(FARM, 120, brightness=0.5)
+        self.rewrite("    drift:", "    event_rate: 1/s\n    drift:")
+        answer = self.reload()
+        self.assertEqual((answer["ok"], answer.get("warnings")), (True, None))
+        self.assertEqual([rule["taken"] for rule in self.model(FARM)["rules"]], [120, 120])
+        self.rewrite("    event_rate: 1/s\n", "")
+        self.assertIn(gap, self.reload()["warnings"][0])
+        self.assertEqual(self.model(FARM)["rules"][1]["taken"], 120)
+
     def test_what_is_wrong_is_told_whole_and_the_old_configuration_stays(self):
         self.daemon(budgets=budgets())
         events = self.live.socket(zmq.SUB, "events")

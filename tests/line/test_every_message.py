@@ -49,11 +49,11 @@ class Configuration(unittest.TestCase):
                 file.write(text if isinstance(text, bytes) else text.encode())
         return path
 
-    def check(self, *arguments, environment=None):
+    def check(self, *arguments, environment=None, status=78):
         """What driftd --check says, without the path of the folder."""
         done = subprocess.run([line.DRIFTD, "--check", *arguments], capture_output=True, timeout=line.PATIENCE_S,
                               env={b"PATH": b"/usr/bin", **(environment or mistakes.ENVIRONMENT)})
-        self.assertEqual(done.returncode, 78)
+        self.assertEqual(done.returncode, status)
         told = [text.replace(self.folder + "/", "") for text in done.stderr.decode().splitlines()]
         self.said.extend(told)
         return told
@@ -63,6 +63,11 @@ class Configuration(unittest.TestCase):
             with self.subTest(document[:200]):
                 path = self.path("FILE", document)
                 self.assertIn("FILE:" + sentence, self.check("--config", path))
+
+    def test_notes(self):
+        for document, sentence in mistakes.NOTES:
+            with self.subTest(document):
+                self.assertEqual(["note: FILE:" + sentence], self.check("--config", self.path("FILE", document), status=0))
 
     def test_clients(self):
         main = self.path("FILE", "security: {curve: on, server_key: %s, clients: %s}\n" % (self.path("key"), self.path("CLIENTS")))
