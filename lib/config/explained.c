@@ -63,6 +63,9 @@ static int gather_rules(const struct config *config, const struct monitor_settin
         uint32_t step = to->live.known ? to->live.step : rule->step_count - 1;
         to->in_force = step < rule->step_count ? rule->steps[step] : rule->params;
         to->rate_assumed = rule->step_count > 1 && !(to->live.rate > 0);
+        for (uint32_t k = 0; rule->step_count > 1 && k < rule->step_count; k++)
+            if (rule->steps[k].promise > 0)
+                to->kept_up_to = rule_step_rate(k);
         to->rule.steps = NULL;
         config_rule_place(config, settings, i, &place);
         if (copy_place(&place, &to->place) != 0)

@@ -23,6 +23,7 @@ struct explain_rule {
     bool promises;                  /* its detector can promise a rate */
     struct detect_params in_force;  /* `promise` 0: it promises nothing */
     bool rate_assumed;              /* the rate is not known yet: in_force is for the highest there is */
+    double kept_up_to;              /* where it is measured: the highest rate a second with a promise, 0: none */
     struct explain_place place;
     struct explain_live_rule live;  /* all zero: the model has not been heard of */
 };

@@ -76,10 +76,26 @@ static void say_how_often(const struct explain *self, const struct explain_rule 
     }
 }
 
+/* Why a chart cannot, and what it does then. */
+static void say_what_instead(const struct explain *self, const struct explain_rule *rule, const char *why, struct sentence *out)
+{
+    const double rate = explain_rate(self, rule);
+    words_say(out, "cannot be promised");
+    if (rule->rate_assumed)
+        words_say(out, " for the %s that are assumed before the rate is known", words_rate(RATE_ASSUMED).text);
+    else if (rate > 0 && self->settings.alarms.every_s > 0)
+        words_say(out, " at the %s rate of %s", self->settings.event_rate > 0 ? "given" : "measured", words_rate(rate).text);
+    words_say(out, ": %s, and the strictest there is judges", why);
+    if (rule->kept_up_to > 0)
+        words_say(out, ". Up to %s it can be", words_rate(rule->kept_up_to).text);
+}
+
 void sentence_promise(const struct explain *self, const struct explain_rule *rule, struct sentence *out)
 {
     const char *why = explain_why_not(rule);
-    if (why)
+    if (why && rule->in_force.stages > 0)
+        say_what_instead(self, rule, why, out);
+    else if (why)
         words_say(out, "cannot be promised: %s", why);
     else
         say_how_often(self, rule, out);
@@ -307,92 +323,4 @@ void sentence_beyond(const struct explain_rule *rule, double rate, struct senten
               delay_is_rate(rule->rule.metric) ? "five points" : "five percent of the range",
               words_figure(fabs(answer.amount)).text);
     say_values(answer.values, rate, out);
-}
-
-/* Budgets and the model ------------------------------------------------------------------------------------------- */
-
-void sentence_kpi_promise(const struct explain_kpi *kpi, struct sentence *out)
-{
-    bool down = explain_kpi_down(kpi);
-    double level = kpi->live.observed, limit = down ? kpi->kpi.min : kpi->kpi.max;
-    words_say(out, "cannot be promised: a budget is what you allow, and says nothing of what chance does; it triggers whenever "
-             "the budget is missed often enough in a row");
-    if (isnan(level))
-        return;
-    double margin = down ? level - limit : limit - level;
-    if (margin < 0) {
-        words_say(out, ". At present it is missed, by %s", words_figure(-margin).text);
-        return;
-    }
-    words_say(out, ". At present it is kept, with %s to spare", words_figure(margin).text);
-    if (!isnan(kpi->live.sd) && kpi->live.sd > 0)
-        words_say(out, " (%.2g times what single values scatter)", margin / kpi->live.sd);
-}
-
-void sentence_kpi_threshold(const struct explain *self, const struct explain_kpi *kpi, struct sentence *out)
-{
-    words_say(out, "the %s of the last %s values ", window_stat_name(kpi->kpi.over), words_count(self->settings.window).text);
-    if (!isnan(kpi->kpi.min))
-        words_say(out, "below %s", words_figure(kpi->kpi.min).text);
-    if (!isnan(kpi->kpi.max))
-        words_say(out, "%sabove %s", isnan(kpi->kpi.min) ? "" : " or ", words_figure(kpi->kpi.max).text);
-    words_say(out, ", %u times in a row", self->settings.consecutive_failures);
-    if (!isnan(kpi->live.observed))
-        words_say(out, "; it stands at %s", words_figure(kpi->live.observed).text);
-    if (kpi->live.total < self->settings.min_events)
-        words_say(out, "; not judged before %s values", words_count((double)self->settings.min_events).text);
-}
-
-/* What all that promise come to together. */
-static void say_together(const struct explain *self, uint32_t promising, struct sentence *out)
-{
-    double per_second = 0;
-    bool timed = true;
-    for (uint32_t i = 0; i < self->rule_count; i++) {
-        const struct explain_rule *rule = &self->rules[i];
-        double rate = explain_rate(self, rule);
-        if (explain_why_not(rule))
-            continue;
-        timed = timed && rate > 0;
-        per_second += rate / rule->in_force.promise;
-    }
-    const struct alarm_budget *alarms = &self->settings.alarms;
-    words_say(out, "%s rule%s keep%s to the budget of false alarms: wrong ", words_count(promising).text,
-        promising == 1 ? "" : "s", promising == 1 ? "s" : " together");
-    if (alarms->every_s > 0)
-        words_say(out, "at most once in %s", words_span(alarms->every_s).text);
-    if (alarms->every_events > 0)
-        words_say(out, "%sat most once in %s values", alarms->every_s > 0 ? " and " : "",
-            words_count(alarms->every_events).text);
-    words_say(out, " on average");
-    if (timed && per_second > 0)
-        words_say(out, "; as values come now, once in %s", words_span(1 / per_second).text);
-    words_say(out, ". ");
-}
-
-void sentence_model(const struct explain *self, struct sentence *out)
-{
-    uint32_t promising = 0, others = 0, windows = 0;
-    for (uint32_t i = 0; i < self->rule_count; i++)
-        *(explain_why_not(&self->rules[i]) ? &others : &promising) += 1;
-    for (uint32_t k = 0; k < self->kpi_count; k++)
-        windows += self->kpis[k].kpi.test == KPI_WINDOW;
-    if (!self->matched) {
-        words_say(out, "No block of budgets is for this model: it is shown and never judged, so it neither cries wolf nor sees "
-                 "anything.");
-        return;
-    }
-    if (promising)
-        say_together(self, promising, out);
-    if (others)
-        words_say(out, "%s rule%s cannot promise a rate and come%s on top of that. ", words_count(others).text,
-            others == 1 ? "" : "s", others == 1 ? "s" : "");
-    if (windows)
-        words_say(out, "%s budget%s with test: window promise%s nothing: %s when missed %u times in a row, right or wrong. ",
-            words_count(windows).text, windows == 1 ? "" : "s", windows == 1 ? "s" : "",
-            windows == 1 ? "it triggers" : "they trigger", self->settings.consecutive_failures);
-    if (promising + others + windows == 0)
-        words_say(out, "Nothing judges this model: it has neither a budget nor a rule.");
-    else if (out->len && out->text[out->len - 1] == ' ')
-        out->text[--out->len] = '\0';
 }
