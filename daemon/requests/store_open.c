@@ -48,7 +48,7 @@ static int64_t size_of(const char *path)
     struct stat st;
     if (stat(path, &st) < 0)
         return errno == ENOENT ? 0 : -errno;
-    return S_ISREG(st.st_mode) ? st.st_size : -EINVAL;
+    return S_ISREG(st.st_mode) ? st.st_size : -ENOTSUP;
 }
 
 static int cannot_read(const char *file, const char *how, int error, char why[STORE_WHY_MAX])
@@ -87,7 +87,7 @@ static int look(struct store *self, const char *dir, char why[STORE_WHY_MAX])
     snprintf(log_file, sizeof log_file, "%s-wal", self->file);
     int64_t size = size_of(self->file), log_size = size_of(log_file);
     if (size < 0)
-        return cannot_read(self->file, size == -EINVAL ? "it is no regular file" : strerror((int)-size), (int)size,
+        return cannot_read(self->file, size == -ENOTSUP ? "it is no regular file" : strerror((int)-size), (int)size,
                            why);
     if (size == 0) {
         if (access(self->made_file, F_OK) == 0 || log_size > 0)

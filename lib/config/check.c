@@ -41,7 +41,11 @@ static void check_retry(struct checker *self)
     enum given first = given(self, "jobs.retry.first", &mark), max = given(self, "jobs.retry.max", &max_mark);
     if (first == GIVEN_BAD || max == GIVEN_BAD || config->jobs.retry_first_ns <= config->jobs.retry_max_ns)
         return;
-    if (first == GIVEN_GOOD)
+    if (first == GIVEN_GOOD && max == GIVEN_DEFAULT)
+        mistakes_add(self->mistakes, mark, "jobs.retry.first",
+                     "longer than jobs.retry.max, which is %s where nothing is set; allowed: up to it",
+                     schema_row_of("jobs.retry.max")->standard);
+    else if (first == GIVEN_GOOD)
         mistakes_add(self->mistakes, mark, "jobs.retry.first", "longer than jobs.retry.max; allowed: up to it");
     else
         mistakes_add(self->mistakes, max_mark, "jobs.retry.max",

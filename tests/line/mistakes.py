@@ -40,6 +40,8 @@ DOCUMENTS = [
     ('feedback: {bind: []}\n',
      '1:18: feedback.bind: no endpoint; allowed: at least one, or jobs: {feedback: none} for trainers that only pull'),
     ('jobs: {retry: {first: 2h}}\n',
+     '1:23: jobs.retry.first: longer than jobs.retry.max, which is 1h where nothing is set; allowed: up to it'),
+    ('jobs: {retry: {first: 2m, max: 1m}}\n',
      '1:23: jobs.retry.first: longer than jobs.retry.max; allowed: up to it'),
     ('jobs: {retry: {max: 1s}}\n',
      '1:21: jobs.retry.max: shorter than jobs.retry.first, which is 30s where nothing is set; allowed: from it on'),

@@ -316,7 +316,8 @@ START_TEST(retry_times)
     expect_told("jobs: {retry: {max: 10s}}",
                 "1:21: jobs.retry.max: shorter than jobs.retry.first, which is 30s where nothing is set; allowed: from "
                 "it on");
-    expect_told("jobs: {retry: {first: 2h}}", "1:23: jobs.retry.first: longer than jobs.retry.max; allowed: up to it");
+    expect_told("jobs: {retry: {first: 2h}}",
+                "1:23: jobs.retry.first: longer than jobs.retry.max, which is 1h where nothing is set; allowed: up to it");
     /* Nothing is concluded from a value that is wrong by itself. */
     expect_told(
         "jobs: {retry: {first: 2x, max: 1s}}",
