@@ -140,7 +140,7 @@ int config_parse(struct config **self_p, const char *name, struct text yaml, con
 int config_settings_for(struct config *self, const struct model_id *model, const struct monitor_settings **out_p);
 
 /* What is no mistake, and hardly what was meant, a line each: promises that no threshold keeps, limits that values cannot be told
- * apart at, endpoints of projects beside `security.overlap`. */
+ * apart at, endpoints of projects beside `security.overlap`, a day too short for an attempt. */
 void config_notes(const struct config *self, config_error_fn *tell, void *argument);
 
 /* Promises that `before` has worked out need not be worked out again: they are looked up there, and copied, until another

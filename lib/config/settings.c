@@ -106,27 +106,3 @@ bool config_settings_place(const struct config *self, const struct monitor_setti
     snprintf(path, sizeof(path), "budgets[].%s", key);
     return tell_place(box, &set->keys, path, out);
 }
-
-static const char *overlap_gap(const struct config *config)
-{
-    bool own = false;
-    for (uint32_t i = 0; i < config->projects.count; i++)
-        own = own || config->projects.at[i].jobs.count + config->projects.at[i].events.count > 0;
-    if (!own || config->security.curve != CONFIG_CURVE_ON ||
-        config->security.overlap.metrics.count + config->security.overlap.jobs.count +
-                config->security.overlap.feedback.count + config->security.overlap.events.count ==
-            0)
-        return NULL;
-    return "security.overlap does not reach the endpoints of projects: these have server_key alone, and whoever is limited to "
-           "projects is out from the change of server_key until it has the new one";
-}
-
-void config_notes(const struct config *self, config_error_fn *tell, void *argument)
-{
-    const struct config_box *box = (const struct config_box *)self;
-    const char *gap = overlap_gap(self);
-    if (gap)
-        tell(argument, gap);
-    for (uint32_t i = 0; i < box->note_count; i++)
-        tell(argument, box->notes[i]);
-}

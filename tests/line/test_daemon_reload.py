@@ -332,6 +332,14 @@ class Reload(unittest.TestCase):
         self.assertEqual(self.live.stop(), 0)
         self.sent = 0
 
+    def test_hours_of_a_day_that_no_attempt_fits_into_are_told(self):
+        self.daemon(more="retraining: {limits: {gpu_hours_per_day: 2}, strategies: {a: {gpu_hours: 3}}}\n")
+        told = "retraining.limits.gpu_hours_per_day, 2, is less than every strategy costs (a, the cheapest, 3): every request waits for ever"
+        self.live.wait_log(lambda event: event.get("msg") == told)
+        self.assertEqual(self.reload()["warnings"], [told])
+        self.rewrite("gpu_hours_per_day: 2", "gpu_hours_per_day: 3")
+        self.assertNotIn("warnings", self.reload())
+
 
 if __name__ == "__main__":
     unittest.main()

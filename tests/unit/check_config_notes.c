@@ -93,6 +93,21 @@ START_TEST(no_more_than_twenty)
 }
 END_TEST
 
+START_TEST(a_day_has_room_for_an_attempt)
+{
+    expect_noted("{}", "");
+    expect_noted("retraining: {strategies: {a: {gpu_hours: 64}}}", "");
+    expect_noted("retraining: {limits: {gpu_hours_per_day: none}, strategies: {a: {gpu_hours: 999}}}", "");
+    expect_noted("retraining: {strategies: {a: {gpu_hours: 65}, b: {gpu_hours: 66}}}",
+                 "retraining.limits.gpu_hours_per_day, 64, is less than every strategy costs (a, the cheapest, 65): every "
+                 "request waits for ever");
+    expect_noted("retraining: {limits: {projects: {shop: {gpu_hours_per_day: 2}, other: {gpu_hours_per_day: 3}}}, "
+                 "strategies: {a: {gpu_hours: 1}, b: {gpu_hours: 2.5}}}",
+                 "retraining.limits.projects.shop.gpu_hours_per_day, 2, is less than the strategy b costs (2.5): a request "
+                 "that gets it waits for ever");
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("notes");
@@ -100,6 +115,7 @@ int main(void)
     tcase_add_test(cases, promises_that_are_kept);
     tcase_add_test(cases, limits_that_windows_cannot_tell_from_what_is_beside_them);
     tcase_add_test(cases, no_more_than_twenty);
+    tcase_add_test(cases, a_day_has_room_for_an_attempt);
     Suite *suite = suite_create("config notes");
     suite_add_tcase(suite, cases);
     return run_suite(suite);
