@@ -58,10 +58,9 @@ static json_t *notes_of(const struct config *config)
 
 static void show_good(const char *name, const json_t *notes)
 {
-    size_t i;
-    const json_t *note;
     printf("%s: ok\n", name);
-    json_array_foreach(notes, i, note) printf("%s: note: %s\n", name, json_string_value(note));
+    for (size_t i = 0; i < json_array_size(notes); i++)
+        printf("%s: note: %s\n", name, json_string_value(json_array_get(notes, i)));
 }
 
 static bool check_one(struct check *check, const char *path, json_t *files)

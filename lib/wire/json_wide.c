@@ -44,7 +44,7 @@ static void narrow(char *at, size_t len)
 
 json_t *json_wide_read(struct text json, size_t flags, json_error_t *error)
 {
-    json_error_t own;
+    json_error_t own = {.line = 0};
     error = error ? error : &own;
     json_t *value = json_loadb(json.at, json.len, flags, error);
     if (value || json_error_code(error) != json_error_numeric_overflow)
