@@ -48,9 +48,9 @@ def pattern_of(text):
     parts, at = [], 0
     for conversion in CONVERSION.finditer(text):
         parts.append(re.escape(text[at:conversion.start()]))
-        parts.append("%" if conversion.group() == "%%" else ".*")
+        parts.append("%" if conversion.group() == "%%" else r"[^\n]*")
         at = conversion.end()
-    return re.compile("".join(parts) + re.escape(text[at:].rstrip("\n")), re.S)
+    return re.compile("".join(parts) + re.escape(text[at:].rstrip("\n")))
 
 
 def is_part_of(said, sentence):

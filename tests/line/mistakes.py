@@ -374,6 +374,14 @@ DOCUMENTS = [
 ]
 
 # What is no mistake, and told all the same.
+# Of the configuration as a whole.
+GENERAL_NOTES = [
+    ("retraining: {strategies: {a: {gpu_hours: 65}}}",
+     "retraining.limits.gpu_hours_per_day, 64, is less than every strategy costs (a, the cheapest, 65): every request waits for ever"),
+    ("retraining: {limits: {projects: {shop: {gpu_hours_per_day: 2}}}, strategies: {a: {gpu_hours: 1}, b: {gpu_hours: 2.5}}}",
+     "retraining.limits.projects.shop.gpu_hours_per_day, 2, is less than the strategy b costs (2.5): a request that gets it waits for ever"),
+]
+
 NOTES = [
     (drift('{metric: loss, detector: cusum, reference: 100}'),
      '1:33: budgets[].drift[]: no threshold of cusum with these parameters keeps to one false alarm in 30 days where more than 10 '

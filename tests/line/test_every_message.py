@@ -18,8 +18,6 @@ NOT_SHOWN = {
     "out from the change of server_key until it has the new one": "no mistake: a note, which test_daemon_projects looks for",
     "not enough memory": "no allocation fails here; check_config_memory makes them fail",
     "cannot be read: memory is short": "the same",
-    "not in this release (%s); remove the key": "no key is refused so in this release",
-    "%s is not in this release (%s)": "no word is",
     "rate of false alarms": "the name of a type, in the documentation",
     "this cannot be read": "libyaml always says what is wrong",
     # What libyaml says, for which the tables have sentences of their own.
@@ -68,6 +66,11 @@ class Configuration(unittest.TestCase):
         for document, sentence in mistakes.NOTES:
             with self.subTest(document):
                 self.assertEqual(["note: FILE:" + sentence], self.check("--config", self.path("FILE", document), status=0))
+
+    def test_general_notes(self):
+        for document, sentence in mistakes.GENERAL_NOTES:
+            with self.subTest(document):
+                self.assertEqual(["note: " + sentence], self.check("--config", self.path("FILE", document), status=0))
 
     def test_clients(self):
         main = self.path("FILE", "security: {curve: on, server_key: %s, clients: %s}\n" % (self.path("key"), self.path("CLIENTS")))
