@@ -174,7 +174,7 @@ START_TEST(names_are_those_of_the_event)
         first = second; /* it is expected to look otherwise */
     }
     for (int i = 0; i < 3 * SHAPE_PATIENCE * SHAPE_SLOTS; i++) { /* all shapes give way in time */
-        char json[256], expected[64];
+        char json[256], expected[128];
         snprintf(json, sizeof json, "[{\"m%d\":1},{\"m%d\":1},{\"m%d\":2},{\"m%d\":3}]", i / 2, i / 2, i, i);
         snprintf(expected, sizeof expected, "[m%d=1][m%d=1][m%d=2][m%d=3]", i / 2, i / 2, i, i);
         read_event(decoder, json, &batch, expected);
