@@ -17,10 +17,20 @@ struct check_most {
     double most; /* INFINITY: it is no chart */
 };
 
+static bool same_chart(const struct detect_params *a, const struct detect_params *b)
+{
+    if (a->type != b->type)
+        return false;
+    for (uint32_t i = 0; i < DETECT_PARAMS_MAX; i++)
+        if (a->value[i] != b->value[i] && !(isnan(a->value[i]) && isnan(b->value[i])))
+            return false;
+    return true;
+}
+
 static double most_of(struct checker *self, const struct detect_params *asked)
 {
     struct check_most *at = self->mosts;
-    while (at && (at->asked.type != asked->type || memcmp(at->asked.value, asked->value, sizeof asked->value) != 0))
+    while (at && !same_chart(&at->asked, asked))
         at = at->before;
     if (at)
         return at->most;
