@@ -60,6 +60,8 @@ int endpoints_find(struct endpoint *endpoints, size_t count, const struct common
             endpoints[i].at = endpoints[i].fallback;
     }
     json_decref(status);
+    if (error)
+        endpoints_free(endpoints, count);
     return error;
 }
 
