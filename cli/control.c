@@ -155,8 +155,7 @@ static void say_errors(const json_t *errors)
 {
     const json_t *error;
     size_t index;
-    json_array_foreach(errors, index, error)
-    {
+    json_array_foreach(errors, index, error) {
         visible_put(stderr, (struct text){.at = json_is_string(error) ? json_string_value(error) : "",
                                           .len = json_string_length(error)});
         fputc('\n', stderr);

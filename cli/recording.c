@@ -26,7 +26,7 @@ struct recording {
     size_t record_len;
     uint64_t record_line; /* where it begins */
     uint64_t header_lines;
-    off_t size;             /* 0: it is no file */
+    off_t size; /* 0: it is no file */
     struct json_write json; /* a record as JSON */
 };
 

@@ -47,8 +47,6 @@ static void say_what_runs(const struct engine *self)
     engine_security_say(self);
     engine_warn(self);
     engine_memory_say(self);
-    if (!self->config->has_budgets)
-        log_warning(ENGINE_NO_BUDGETS);
     if (self->config->jobs.feedback == CONFIG_FEEDBACK_NONE)
         log_warning(
             "jobs.feedback is none: a job counts as delivered once a trainer's connection took it, at most once; a "

@@ -48,23 +48,11 @@ json_t *engine_reload_status(struct engine *self)
     return status;
 }
 
-/* What the log is warned of as well; NULL: nothing. */
-static json_t *warnings_of(const struct engine *self)
-{
-    json_t *security = engine_warnings(self);
-    if (self->config->has_budgets)
-        return security;
-    json_t *all = json_pack("[s]", ENGINE_NO_BUDGETS);
-    json_array_extend(all, security);
-    json_decref(security);
-    return all;
-}
-
 /* What the caller gets, and observers but for the members ok, error and message. */
 static json_t *figures(struct engine *self, struct now now)
 {
     struct reload *reload = &self->reload;
-    json_t *warnings = reload->refused ? NULL : warnings_of(self);
+    json_t *warnings = reload->refused ? NULL : engine_warnings(self);
     return json_pack("{s:b, s:I, s:I, s:I, s:f, s:o*}", "ok", (int)!reload->refused, "models",
                      (json_int_t)workers_models(self->workers), "changed", (json_int_t)atomic_load(&reload->changed),
                      "budgets", (json_int_t)engine_budget_count(self->config), "took_s",
@@ -98,8 +86,6 @@ static void log_result(struct engine *self, double took_s)
                  LOG_NUMBER("budgets", engine_budget_count(self->config)),
                  LOG_NUMBER("models", workers_models(self->workers)),
                  LOG_NUMBER("changed", atomic_load(&reload->changed)), LOG_NUMBER("took_s", took_s));
-        if (!self->config->has_budgets)
-            log_warning(ENGINE_NO_BUDGETS);
         engine_warn(self);
         return;
     }

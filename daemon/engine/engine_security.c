@@ -145,31 +145,6 @@ int engine_security_open(struct engine *self)
     return EXIT_STOPPED;
 }
 
-static void add_note(void *argument, const char *line)
-{
-    json_array_append_new(argument, json_string(line));
-}
-
-json_t *engine_warnings(const struct engine *self)
-{
-    json_t *all = json_array();
-    config_notes(self->config, add_note, all);
-    if (self->security && keyring_count(self->keyring) == 0)
-        json_array_append_new(all, json_sprintf("%s lists nobody: nobody is let in", self->config->security.clients));
-    if (json_array_size(all) > 0)
-        return all;
-    json_decref(all);
-    return NULL;
-}
-
-void engine_warn(const struct engine *self)
-{
-    json_t *all = engine_warnings(self);
-    for (size_t i = 0; i < json_array_size(all); i++)
-        log_warning(json_string_value(json_array_get(all, i)));
-    json_decref(all);
-}
-
 void engine_security_say(const struct engine *self)
 {
     const struct config *config = self->config;

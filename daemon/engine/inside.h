@@ -177,17 +177,14 @@ struct http_options engine_http_options(const struct config *config);
 /* `projects` must hold config->retraining.project_count of them. */
 struct requests_options engine_requests_options(const struct engine *self, const struct config *config,
                                                 struct requests_project *projects);
+/* What of the configuration in force nobody can have meant: sentences, for the caller to let go; NULL: nothing. Or to the log. */
+json_t *engine_warnings(const struct engine *self);
+void engine_warn(const struct engine *self);
 
 /* engine_security.c: CURVE, where the configuration turns it on. Opened before every other socket, closed after them. */
 int engine_security_open(struct engine *self);
 /* What of it a person has to know at the start. */
 void engine_security_say(const struct engine *self);
-
-#define ENGINE_NO_BUDGETS "no budgets are configured: models are shown, none is judged"
-
-/* What of the configuration in force nobody can have meant: sentences, for the caller to let go; NULL: nothing. Or to the log. */
-json_t *engine_warnings(const struct engine *self);
-void engine_warn(const struct engine *self);
 void engine_security_close(struct engine *self);
 /* Reads the server's keys as the configuration names them. 0; negative after `error` was told what is wrong. */
 int engine_security_keys(struct engine_keys *out, const struct config *config, config_error_fn *error, void *argument);

@@ -1,6 +1,7 @@
 /* What a person writes in the file, and what becomes of it: drift inside the budget, in a metric that is neither normal
  * nor independent, found by rules whose thresholds come from a rate of false alarms. */
 #include "lib/config/config.h"
+#include "tests/normal.h"
 #include "tests/story/story.h"
 
 #define SECOND (1000 * STORY_MS)
@@ -15,22 +16,6 @@ static const char yaml[] = "budgets:\n"
                            "      - {metric: latency_ms, detector: shewhart, direction: up}\n"
                            "      - {metric: latency_ms, detector: ewma, direction: up}\n";
 
-static uint64_t state;
-
-/* Marsaglia's xorshift64. */
-static double uniform(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return ((double)(state >> 11) + 0.5) / 9007199254740992.0;
-}
-
-static double normal(void)
-{
-    return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform());
-}
-
 static void tell_error(void *argument, const char *line)
 {
     (void)argument;
@@ -44,7 +29,7 @@ static struct config *configured(const struct monitor_settings **settings)
     ck_assert_int_eq(config_parse(&config, "story.yaml", text_of(yaml), NULL, tell_error, NULL), 0);
     ck_assert_int_eq(model_id_parse(&model, text_of("visutility/object-detector/v1")), 0);
     ck_assert_int_eq(config_settings_for(config, &model, settings), 0);
-    state = 88172645463325252u;
+    normal_seed = 88172645463325252u;
     return config;
 }
 

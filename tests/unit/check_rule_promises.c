@@ -9,6 +9,7 @@
 #include "lib/calibrate/chart.h"
 #include "lib/detect/detector.h"
 #include "lib/monitor/monitor.h"
+#include "tests/normal.h"
 #include "tests/run_suite.h"
 
 #define SECOND INT64_C(1000000000)
@@ -16,22 +17,6 @@
 #define TOP (RULE_STEPS_MAX - 1)
 
 static const char *const charts[] = {"cusum", "ewma", "shewhart"};
-
-/* Marsaglia's xorshift64; the same values in every run. */
-static uint64_t state;
-
-static double uniform(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return ((double)(state >> 11) + 0.5) / 9007199254740992.0;
-}
-
-static double normal(void)
-{
-    return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform());
-}
 
 static struct detect_params params_of(const char *chart, double reference)
 {
@@ -94,7 +79,7 @@ START_TEST(a_promise_is_kept_at_the_rate_that_is_measured)
 {
     static const double references[] = {100, 110, 120, 150};
     uint32_t alarms = 0;
-    state = 88172645463325252u;
+    normal_seed = 88172645463325252u;
     for (size_t k = 0; k < sizeof references / sizeof *references; k++) {
         struct plan plan;
         begin(&plan, references[k], 0);
@@ -120,7 +105,7 @@ END_TEST
  * falls to where there is a promise, that is kept. */
 START_TEST(where_nothing_can_be_promised_the_strictest_threshold_judges)
 {
-    state = 88172645463325252u;
+    normal_seed = 88172645463325252u;
     for (int given = 0; given < 2; given++) {
         struct plan plan;
         begin(&plan, 100, given ? 50 : 0);
@@ -213,7 +198,7 @@ START_TEST(a_rule_goes_on_from_a_promise_to_none_and_back)
     struct plan none, kept;
     begin(&none, 100, 50);
     begin(&kept, 100, 1);
-    state = 88172645463325252u;
+    normal_seed = 88172645463325252u;
     for (int back = 0; back < 2; back++) {
         struct plan *from = back ? &kept : &none, *to = back ? &none : &kept;
         ck_assert_uint_eq(healthy(from, 150, SECOND), 0);

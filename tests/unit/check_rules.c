@@ -8,27 +8,12 @@
 #include "lib/monitor/expected.h"
 #include "lib/monitor/moments.h"
 #include "lib/monitor/monitor.h"
+#include "tests/normal.h"
 #include "tests/run_suite.h"
 
 #define SECOND INT64_C(1000000000)
 #define EPOCH_S 1764000000.0
 #define BACKOFF_S 100
-
-/* Marsaglia's xorshift64; the same values in every run. */
-static uint64_t state;
-
-static double uniform(void)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return ((double)(state >> 11) + 0.5) / 9007199254740992.0;
-}
-
-static double normal(void)
-{
-    return sqrt(-2 * log(uniform())) * cos(6.283185307179586 * uniform());
-}
 
 struct bench {
     struct drift_rule rules[4];
@@ -64,7 +49,7 @@ static void begin(struct bench *self, double every_events, double every_s)
     self->settings = fixed;
     ck_assert_int_eq(drift_rules_promise(self->rules, s->rule_count, &s->alarms, 0, self->steps), 0);
     ck_assert_int_eq(monitor_new(&self->monitor, s), 0);
-    state = 88172645463325252u;
+    normal_seed = 88172645463325252u;
 }
 
 static struct verdict send_at(struct bench *self, const struct metric *metrics, uint32_t count, int64_t now_ns)
@@ -87,7 +72,7 @@ START_TEST(a_drift_inside_the_budget)
                       .settings.kpi_count = 1};
     with(rule(&b, "accuracy", "cusum"), "direction", "down");
     begin(&b, 1e5, 0);
-    state = 7; /* where the sum happens to be at rest when the change comes */
+    normal_seed = 7; /* where the sum happens to be at rest when the change comes */
     for (int i = 0; i < 1000; i++)
         ck_assert(!send(&b, "accuracy", 0.9 + 0.01 * normal()).triggered);
     const double changed_s = EPOCH_S + 1001;
