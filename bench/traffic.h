@@ -86,6 +86,26 @@ static inline size_t traffic_payload(char *out, uint64_t model, unsigned rows, b
     return len;
 }
 
+/* A message of a node, in JSON: an event of each of `rows` models from `model` on, `lap` makes their values. The first
+ * has node, boot and seq. Room as above. */
+static inline size_t traffic_batch(char *out, uint64_t model, unsigned rows, uint64_t lap)
+{
+    size_t len = 0;
+    for (unsigned r = 0; r < rows; r++) {
+        len += (size_t)sprintf(out + len, "%c{\"model\":\"bench/model-%07u/v1\"", r ? ',' : '[', (unsigned)model + r);
+        const size_t at = len;
+        len += json_event(out + at, 256, (lap * 64 + r) * 1024, r == 0);
+        out[at] = ',';
+    }
+    out[len++] = ']';
+    return len;
+}
+
+static inline size_t traffic_batch_topic(char out[40], uint64_t model)
+{
+    return (size_t)snprintf(out, 40, "batch/node-%07u", (unsigned)model);
+}
+
 static inline size_t traffic_topic(char out[40], uint64_t model)
 {
     return (size_t)snprintf(out, 40, "metrics/bench/model-%07u/v1", (unsigned)model);

@@ -140,6 +140,19 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
         reject_model(self, frame, message->event_count, why, now);
 }
 
+/* What the events of models will touch, `count` of them: fewer from step to step. */
+static void prefetch_monitors(const struct monitor *monitors[FRAME_BATCH_MAX], uint32_t count)
+{
+    for (unsigned step = 0; step < MONITOR_PREFETCH_STEPS && count > 0; step++) {
+        uint32_t left = 0;
+        for (uint32_t i = 0; i < count; i++) {
+            monitors[left] = monitors[i];
+            left += monitor_prefetch(monitors[i], step);
+        }
+        count = left;
+    }
+}
+
 /* How many events from the `first` on, in a row, are of one model. */
 static uint32_t run_of(const struct metric_message *message, uint32_t first)
 {
@@ -151,29 +164,78 @@ static uint32_t run_of(const struct metric_message *message, uint32_t first)
 }
 
 /* Events of one model in a batch of many models'. */
-static void take_run(struct shard *self, struct frame *frame, const struct metric_event *events, uint32_t count,
-                     struct now now)
+struct run {
+    const struct metric_event *events;
+    struct model *model; /* as guessed, then as found */
+    uint64_t hash;
+    uint32_t count, guess;
+};
+
+static void begin_run(struct shard *self, const struct metric_message *message, uint32_t first, struct run *out)
 {
-    const struct model_id *id = events->model;
-    const uint32_t guess = models_guess(self->models, id->whole);
-    struct model *model = models_known(models_guessed(self->models, guess), id->whole);
-    const uint64_t hash = model ? model->hash : siphash13(&self->options.key, id->whole.at, id->whole.len);
-    if (shard_owner(hash, self->options.shards) != self->options.number)
-        return;
+    out->events = &message->events[first];
+    out->count = run_of(message, first);
+    out->guess = models_guess(self->models, out->events->model->whole);
+}
+
+/* False: the model is another shard's. */
+static bool find_run(struct shard *self, struct run *run)
+{
+    const struct text id = run->events->model->whole;
+    struct model *model = models_known(run->model, id);
+    run->hash = model ? model->hash : siphash13(&self->options.key, id.at, id.len);
+    if (shard_owner(run->hash, self->options.shards) != self->options.number)
+        return false;
+    if (!model && (model = models_find(self->models, run->hash, id)))
+        models_learn(self->models, run->guess, model);
+    run->model = model;
+    if (model)
+        model_prefetch(model);
+    return true;
+}
+
+static void take_run(struct shard *self, struct frame *frame, const struct run *run, struct now now)
+{
+    const struct model_id *id = run->events->model;
+    struct model *model = run->model;
+    int why = 0;
     if (!may(self, id->project)) {
-        reject(self, frame, DROP_UNAUTHORIZED, count, not_this_project, now);
+        reject(self, frame, DROP_UNAUTHORIZED, run->count, not_this_project, now);
         return;
     }
-    int why = 0;
-    if (!model) {
-        model = shard_model(self, hash, id, now.steady_ns, &why);
+    if (!model) { /* a run before it may have made it */
+        model = shard_model(self, run->hash, id, now.steady_ns, &why);
         if (model)
-            models_learn(self->models, guess, model);
+            models_learn(self->models, run->guess, model);
     }
     if (model)
-        take_events(self, model, events, count, now);
+        take_events(self, model, run->events, run->count, now);
     else
-        reject_model(self, frame, count, why, now);
+        reject_model(self, frame, run->count, why, now);
+}
+
+/* Many runs, from the event `first` on, by stages as in shard_take(); the event behind them. */
+static uint32_t take_runs(struct shard *self, struct frame *frame, const struct metric_message *message, uint32_t first,
+                          struct now now)
+{
+    struct run runs[FRAME_BATCH_MAX];
+    const struct monitor *monitors[FRAME_BATCH_MAX];
+    uint32_t count = 0, own = 0, known = 0;
+    for (; count < FRAME_BATCH_MAX && first < message->event_count; first += runs[count++].count)
+        begin_run(self, message, first, &runs[count]);
+    for (uint32_t i = 0; i < count; i++)
+        runs[i].model = models_guessed(self->models, runs[i].guess);
+    for (uint32_t i = 0; i < count; i++) {
+        if (!find_run(self, &runs[i]))
+            continue;
+        if (runs[i].model)
+            monitors[known++] = runs[i].model->monitor;
+        runs[own++] = runs[i];
+    }
+    prefetch_monitors(monitors, known);
+    for (uint32_t i = 0; i < own; i++)
+        take_run(self, frame, &runs[i], now);
+    return first;
 }
 
 /* Every shard gets the message and takes the events of its own models. */
@@ -192,10 +254,8 @@ static void take_batch(struct shard *self, struct frame *frame, struct now now)
         return;
     }
     account(self, frame, message, frame->hash ^ BATCH_STREAM, NULL, now);
-    for (uint32_t i = 0, run; i < message->event_count; i += run) {
-        run = run_of(message, i);
-        take_run(self, frame, &message->events[i], run, now);
-    }
+    for (uint32_t next = 0; next < message->event_count;)
+        next = take_runs(self, frame, message, next, now);
 }
 
 /* Every shard gets the beacon and looks at the topics whose sequences it keeps. */
@@ -331,19 +391,6 @@ static void find_frame(struct shard *self, struct frame *frame, struct passing *
     }
     model_prefetch(model);
     ledger_prefetch(self->ledger, &model->sender);
-}
-
-/* What the events of models will touch, `count` of them: fewer from step to step. */
-static void prefetch_monitors(const struct monitor *monitors[FRAME_BATCH_MAX], uint32_t count)
-{
-    for (unsigned step = 0; step < MONITOR_PREFETCH_STEPS && count > 0; step++) {
-        uint32_t left = 0;
-        for (uint32_t i = 0; i < count; i++) {
-            monitors[left] = monitors[i];
-            left += monitor_prefetch(monitors[i], step);
-        }
-        count = left;
-    }
 }
 
 /* By stages, so that the memory of all is on its way before the first is used: what costs is waiting for it. */

@@ -141,6 +141,43 @@ START_TEST(gaps_are_counted_and_told)
 }
 END_TEST
 
+static int64_t events_of(int i)
+{
+    char question[64];
+    snprintf(question, sizeof question, "{\"do\":\"model\",\"model\":\"p/m%d/v\"}", i);
+    json_t *model = ask(question);
+    const int64_t events = json_integer_value(json_object_get(model, "events"));
+    json_decref(model);
+    return events;
+}
+
+/* Models are looked up many at a time: one that comes twice among them is made by the first of its events, and what
+ * does not get a place does not take that of another. */
+START_TEST(a_batch_finds_its_models)
+{
+    static const int models[] = {0,  1,  0,  2,  2,  1,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16,
+                                 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 0};
+    char batch[2000];
+    int used = 0;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++)
+        used += snprintf(batch + used, sizeof batch - (size_t)used, "%c{\"model\":\"p/m%d/v\",\"accuracy\":0.9}",
+                         i ? ',' : '[', models[i]);
+    used += snprintf(batch + used, sizeof batch - (size_t)used, "]");
+    workers_destroy(&workers);
+    begin(35); /* one less than there are */
+    for (int64_t time = 1; time <= 3; time++) {
+        send_bytes(FRAME_BATCH, 2, "batch/n", batch, (size_t)used);
+        ck_assert_uint_eq(workers_models(workers), 35);
+        ck_assert_int_eq(events_of(0), 3 * time);
+        ck_assert_int_eq(events_of(1), 2 * time);
+        ck_assert_int_eq(events_of(2), 2 * time);
+        for (int i = 3; i < 35; i++)
+            ck_assert_int_eq(events_of(i), time);
+        ck_assert_int_eq(figure("dropped", "too_many_models"), time);
+    }
+}
+END_TEST
+
 START_TEST(models_as_the_operator_sees_them)
 {
     char model[32];
@@ -284,6 +321,7 @@ int main(void)
     tcase_add_test(tcase, models_are_bounded);
     tcase_add_test(tcase, memory_is_bounded);
     tcase_add_test(tcase, gaps_are_counted_and_told);
+    tcase_add_test(tcase, a_batch_finds_its_models);
     tcase_add_test(tcase, models_as_the_operator_sees_them);
     tcase_add_test(tcase, a_list_is_as_long_as_its_bytes_allow);
     tcase_add_test(tcase, the_rate_is_that_of_the_last_seconds);
