@@ -9,6 +9,7 @@
 
 #include "lib/retrain/strategy_way.h"
 #include "lib/siphash.h"
+#include "lib/words.h"
 
 #define BONUS_SPAN 20.0 /* the bonus falls by 1 / sqrt(1 + attempts of the family / this) */
 #define CHANCE 0.2      /* of the bonus */
@@ -140,8 +141,14 @@ static void say_why(const struct prospects *all, uint32_t index, const struct pr
     struct sentence out = {.at = reason};
     struct prospect best = {.rate = 0};
     if (!(all->fleet_attempts > 0)) {
-        sentence_add(&out, "%s: no history yet, here or in the fleet, so the least cost of %u strategies, %.9g GPU-hours",
-                     name, choice->count, choice->at[index].gpu_hours);
+        struct words words = words_into(reason, STRATEGY_REASON_MAX); /* a fleet that drifts before it learns: many of these */
+        words_add(&words, name);
+        words_add(&words, ": no history yet, here or in the fleet, so the least cost of ");
+        words_add_count(&words, choice->count);
+        words_add(&words, " strategies, ");
+        words_add_real(&words, choice->at[index].gpu_hours, 9);
+        words_add(&words, " GPU-hours");
+        out.len = words.len;
         sentence_add_attempt(&out, choice);
         return;
     }

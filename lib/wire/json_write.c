@@ -102,10 +102,16 @@ static bool any_special(uint64_t eight)
 static size_t plain(struct text text)
 {
     size_t len = 0;
-    for (uint64_t eight; len + sizeof eight <= text.len; len += sizeof eight) {
+    uint64_t eight;
+    for (; len + sizeof eight <= text.len; len += sizeof eight) {
         memcpy(&eight, text.at + len, sizeof eight);
         if (any_special(eight))
             break;
+    }
+    if (len && len + sizeof eight > text.len) { /* the last eight, some of which were looked at */
+        memcpy(&eight, text.at + text.len - sizeof eight, sizeof eight);
+        if (!any_special(eight))
+            return text.len;
     }
     while (len < text.len && text.at[len] >= 0x20 && text.at[len] < 0x7f && text.at[len] != '"' && text.at[len] != '\\')
         len++;
@@ -230,7 +236,7 @@ void json_write_integer(struct json_write *self, int64_t number)
 /* Written without a point: 300, not 3e+02. */
 static bool is_plain_integer(double number, double below)
 {
-    return fabs(number) < below && !(floor(number) < number);
+    return fabs(number) < below && !((double)(int64_t)number < number) && !((double)(int64_t)number > number);
 }
 
 void json_write_number(struct json_write *self, double number)
@@ -264,19 +270,19 @@ static bool same_float(double a, double b)
  * these. */
 static bool write_places(struct json_write *self, double number)
 {
-    static const double tens[] = {1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7};
+    static const uint32_t tens[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000};
     double size = fabs(number);
-    if (!(size >= 0.1 && size < 1e5) || same_float(floor(size + 0.5), size))
+    if (!(size >= 0.1 && size < 1e5) || same_float((double)(uint32_t)(size + 0.5), size))
         return false;
     int whole = size < 1 ? 0 : size < 10 ? 1 : size < 100 ? 2 : size < 1e3 ? 3 : size < 1e4 ? 4 : 5;
     for (int places = 1; places + whole <= 7; places++) {
-        double decimal = floor(size * tens[places] + 0.5);
-        if (!same_float(decimal / tens[places], size))
+        uint32_t decimal = (uint32_t)(size * tens[places] + 0.5); /* of at most seven digits */
+        if (!same_float((double)decimal / tens[places], size))
             continue;
         char text[24], *end = text + sizeof text;
-        char *begin = digits_of((uint64_t)fmod(decimal, tens[places]), places, end);
+        char *begin = digits_of(decimal % tens[places], places, end);
         *--begin = '.';
-        begin = digits_of((uint64_t)(decimal / tens[places]), 1, begin);
+        begin = digits_of(decimal / tens[places], 1, begin);
         if (number < 0)
             *--begin = '-';
         json_write_raw(self, (struct text){begin, (size_t)(end - begin)});
