@@ -50,7 +50,8 @@ int store_tidy(struct store *self, bool soon);
 
 /* -- requests ------------------------------------------------------------------------------------------------------ */
 
-/* Returns the request's number, by which it is set and its lines point at it; 0 when it failed. */
+/* Returns the request's number, by which it is set and its lines point at it; 0 when it failed. It is new: at its first
+ * attempt, due from its making on. */
 int64_t store_add_request(struct store *self, const struct request *request);
 void store_set_request(struct store *self, const struct request *request);
 
@@ -78,7 +79,8 @@ struct store_line {
     const char *to, *by, *why;
 };
 
-/* Returns the line's number in the whole history, 0 when it failed. */
+/* Returns the line's number in the whole history, 0 when it failed. The first line of a request, which has no `from`, has
+ * the request's. */
 int64_t store_add_line(struct store *self, const struct store_line *line);
 typedef void store_line_fn(void *argument, const struct store_line *line);
 int store_each_line(struct store *self, int64_t request, store_line_fn *visit, void *argument);

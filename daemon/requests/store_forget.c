@@ -12,6 +12,9 @@ static void forget(struct store *self, const struct gone *gone)
     struct cursor cursor = store_write(self, FORGET_REQUEST);
     put_integer(&cursor, gone->number);
     store_execute(&cursor);
+    cursor = store_write(self, FORGET_FIRST_LINE);
+    put_integer(&cursor, gone->number);
+    store_execute(&cursor);
     cursor = store_write(self, FORGET_LINES);
     put_integer(&cursor, gone->number);
     store_execute(&cursor);

@@ -10,6 +10,7 @@
 #include "daemon/requests/store.h"
 
 enum store_statement {
+    LAST_NUMBER,
     ADD_REQUEST,
     SET_REQUEST,
     GET_ENDED,
@@ -45,6 +46,7 @@ enum store_statement {
     PUT_FAMILY,
     ENDED_LONG_AGO,
     FORGET_REQUEST,
+    FORGET_FIRST_LINE,
     FORGET_LINES,
     FORGET_OUTCOMES,
     PUT_SILENCE,
@@ -62,6 +64,7 @@ struct store {
     char *made_file; /* path of the file that says that there is one */
     char *open_file; /* and of the one that says that it was not closed: the log is part of it */
     int64_t boot;    /* this boot's number */
+    int64_t last;    /* number that a request or a line has */
     struct moment opened;
     bool writing;    /* a transaction is open */
     bool broken;     /* the disk failed: not one byte more is written */
@@ -75,6 +78,9 @@ int store_error_of(struct store *self, int rc);
 
 /* Brings all of the log into the database, synced; the next transaction begins the log anew. */
 int store_bring_in(struct store *self);
+
+/* Sets `last`. */
+int store_find_last(struct store *self, char why[STORE_WHY_MAX]);
 
 /* Walks the parameters or the columns of a statement from left to right. */
 struct cursor {

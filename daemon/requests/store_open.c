@@ -11,6 +11,7 @@
 #include "daemon/requests/store_inside.h"
 #include "daemon/requests/store_log.h"
 #include "daemon/requests/store_mark.h"
+#include "daemon/requests/store_memory.h"
 #include "daemon/requests/store_schema.h"
 #include "daemon/requests/store_why.h"
 
@@ -242,6 +243,7 @@ static int connect_to(struct store *self, char why[STORE_WHY_MAX])
     /* Nobody asks SQLite for its statistics of memory, which cost a mutex an allocation. Refused, and no matter, where
      * SQLite is in use already. */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    store_memory_use();
     int rc = sqlite3_open_v2(self->file, &self->db,
                              SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
                              NULL);
@@ -331,6 +333,8 @@ static int open_all(struct store *self, const char *dir, const char *boot, char 
         error = prepare(self, why);
     if (!error)
         error = number_boot(self, boot, why);
+    if (!error)
+        error = store_find_last(self, why);
     if (!error)
         error = begin_log(self, why);
     failpoint("log_begun");

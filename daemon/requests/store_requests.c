@@ -1,13 +1,36 @@
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/requests/store_inside.h"
+#include "daemon/requests/store_why.h"
+
+int store_find_last(struct store *self, char why[STORE_WHY_MAX])
+{
+    struct cursor cursor = store_read(self, LAST_NUMBER);
+    int rc = store_next(&cursor);
+    if (rc != 1)
+        return store_say_error(self, rc, why);
+    self->last = get_integer(&cursor);
+    store_finish(&cursor);
+    return 0;
+}
+
+/* It is as new as they come: what is the same in all of these stands in the statement. */
+static void check_new(const struct request *request)
+{
+    assert(request->attempt == 1 && request->offers == 0 && request->offered_for_ns == 0);
+    assert(!request->taken && !request->cancel_asked && !request->silent);
+    assert(request->not_before.steady_ns == request->created.steady_ns);
+}
 
 int64_t store_add_request(struct store *self, const struct request *request)
 {
     struct cursor cursor = store_write(self, ADD_REQUEST);
+    check_new(request);
+    put_integer(&cursor, ++self->last);
     put_text(&cursor, request->id);
     put_text(&cursor, request->model);
     put_piece(&cursor, model_id_family_of(text_of(request->model)));
@@ -20,19 +43,12 @@ int64_t store_add_request(struct store *self, const struct request *request)
     put_text(&cursor, request->metrics_json);
     put_moment(&cursor, request->created);
     put_text(&cursor, request_state_name(request->state));
-    put_integer(&cursor, request->attempt);
-    put_integer(&cursor, request->offers);
-    put_integer(&cursor, request->taken);
-    put_integer(&cursor, request->cancel_asked);
-    put_integer(&cursor, request->silent);
     put_text(&cursor, request->strategy);
     put_text(&cursor, request->strategy_reason);
     put_real(&cursor, request->gpu_hours);
-    put_integer(&cursor, request->offered_for_ns);
     put_integer(&cursor, self->boot);
-    put_moment(&cursor, request->not_before);
     store_execute(&cursor);
-    return self->error ? 0 : sqlite3_last_insert_rowid(self->db);
+    return self->error ? 0 : self->last;
 }
 
 /* The wall clock's reading at the end of the lease, for people and tools. */
@@ -187,6 +203,8 @@ int store_count_states(struct store *self, uint64_t counts[REQUEST_STATES])
 int64_t store_add_line(struct store *self, const struct store_line *line)
 {
     struct cursor cursor = store_write(self, ADD_LINE);
+    int64_t seq = line->from ? ++self->last : line->request;
+    put_integer(&cursor, seq);
     put_integer(&cursor, line->request);
     put_integer(&cursor, line->attempt);
     put_real(&cursor, line->at_s);
@@ -195,7 +213,7 @@ int64_t store_add_line(struct store *self, const struct store_line *line)
     put_text(&cursor, line->by);
     put_text(&cursor, line->why);
     store_execute(&cursor);
-    return self->error ? 0 : sqlite3_last_insert_rowid(self->db);
+    return self->error ? 0 : seq;
 }
 
 int store_each_line(struct store *self, int64_t request, store_line_fn *visit, void *argument)

@@ -199,8 +199,13 @@ static const char version_7[] =
     "CREATE UNIQUE INDEX requests_id ON requests (id) WHERE " HAS_ENDED ";"
     REQUESTS_RULES;
 
+/* A request has the number of the line that it begins with, which is found by it: only the lines after that are indexed.
+ * Requests and lines of before stay as they are; where the two numbers are not the same the line is in the index. */
+static const char version_8[] =
+    "DROP INDEX history_request; CREATE INDEX history_request ON history (request) WHERE seq <> request;";
+
 const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3, version_4, version_5, version_6,
-                                                version_7};
+                                                version_7, version_8};
 
 #define REQUEST_COLUMNS                                                                                                \
     "number, id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason,"      \
@@ -223,12 +228,17 @@ const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3,
 /* The models of the family ?1: nothing but a slash follows it in their names, and the character after that is '0'. */
 #define OF_FAMILY "model > ?1 || '/' AND model < ?1 || '0'"
 
+/* Lines that are not the first of their request. */
+#define OF_INDEX "seq <> request"
+
 const char *const store_sql[STATEMENTS] = {
+    [LAST_NUMBER] = "SELECT max (coalesce ((SELECT max (number) FROM requests), 0),"
+                    " coalesce ((SELECT max (seq) FROM history), 0))",
     [ADD_REQUEST] =
-        "INSERT INTO requests (id, model, family, episode, metric, severity, observed, bound, trigger_json,"
-        " metrics_json, created_ns, created_s, state, attempt, offers, taken, cancel_asked, silent, strategy,"
-        " strategy_reason, gpu_hours, offered_for_ns, boot, not_before_ns, not_before_s) VALUES (?1,?2,?3,?4,?5,?6,?7,"
-        " ?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25)",
+        "INSERT INTO requests (number, id, model, family, episode, metric, severity, observed, bound, trigger_json,"
+        " metrics_json, created_ns, created_s, state, strategy, strategy_reason, gpu_hours, boot, not_before_ns,"
+        " not_before_s, attempt, offers, taken, cancel_asked, silent, offered_for_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,"
+        " ?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?12,?13,1,0,0,0,0,0)",
     [SET_REQUEST] =
         "UPDATE requests SET state = ?2, attempt = ?3, offers = ?4, taken = ?5, cancel_asked = ?6, silent = ?7,"
         " strategy = ?8, strategy_reason = ?9, gpu_hours = ?10, trainer = ?11, fraction = ?12, note = ?13,"
@@ -240,8 +250,11 @@ const char *const store_sql[STATEMENTS] = {
     [NEWEST_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE ?1 IS NULL OR state = ?1"
                         " ORDER BY number DESC LIMIT ?2",
     [COUNT_STATES] = "SELECT state, count(*) FROM requests GROUP BY state",
-    [ADD_LINE] = "INSERT INTO history (request, attempt, at, \"from\", \"to\", \"by\", why) VALUES (?1,?2,?3,?4,?5,?6,?7)",
-    [LINES] = "SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history WHERE request = ?1 ORDER BY seq",
+    [ADD_LINE] = "INSERT INTO history (seq, request, attempt, at, \"from\", \"to\", \"by\", why)"
+                 " VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+    [LINES] = "SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history WHERE seq = ?1 AND request = ?1"
+              " UNION ALL SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history WHERE request = ?1 AND "
+              OF_INDEX, /* which has them in their order */
     [BEGIN_ATTEMPT] =
         "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, said, expected_gpu_hours, boot,"
         " accepted_ns, accepted_s, heard_s) VALUES (?1,?2,?3,?4,?5,'running',0,?6,?7,?8,?9,?9)",
@@ -290,7 +303,8 @@ const char *const store_sql[STATEMENTS] = {
                        " AND NOT " SINCE("ended") " AND id NOT IN (SELECT last_request FROM families WHERE last_request"
                                                   " IS NOT NULL) LIMIT ?4",
     [FORGET_REQUEST] = "DELETE FROM requests WHERE number = ?1",
-    [FORGET_LINES] = "DELETE FROM history WHERE request = ?1",
+    [FORGET_FIRST_LINE] = "DELETE FROM history WHERE seq = ?1 AND request = ?1",
+    [FORGET_LINES] = "DELETE FROM history WHERE request = ?1 AND " OF_INDEX,
     [FORGET_OUTCOMES] = "DELETE FROM outcomes WHERE request = ?1",
     [PROBE] = "UPDATE probes SET count = count + 1", /* a row that stays as it was would not be written */
 };
