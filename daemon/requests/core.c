@@ -66,15 +66,16 @@ static bool take_question(struct core *self, struct letter letter, bool writable
 
 static bool take_notice(struct core *self, struct letter letter)
 {
-    if (notices_take(self, letter.body) == -EAGAIN) {
-        hold(self, letter);
-        return false;
-    }
     if (!letters_add(&self->taken, letter)) {
         core_fail(self, -ENOMEM);
         letter_drop(&letter);
+        return true;
     }
-    return true;
+    if (notices_take(self, letter.body) != -EAGAIN)
+        return true;
+    self->taken.count--;
+    hold(self, letter);
+    return false;
 }
 
 /* Returns false when nothing more may be taken in this turn. */

@@ -35,11 +35,13 @@
 
 /* A request that is live. */
 struct live {
+    struct live_block *block; /* that it lies in */
     struct map_link by_id, by_family;
     struct request now;   /* as committed; its texts are owned here */
     struct request *next; /* as this turn leaves it; NULL: not touched; `now` itself where `born` */
     struct live *next_touched;
     bool born; /* in this turn */
+    struct retrain_notice *notice; /* and of this one, whose metrics_json it has; NULL: of none */
 
     /* What was made of its job after the commit; recorded by the next turn. */
     enum { SENT_NOT, SENT_HANDED, SENT_NOT_TAKEN } sent;
@@ -109,6 +111,7 @@ struct core {
     struct limits *limits;
     struct queue *queue;
     struct map by_id, by_family; /* struct live */
+    struct live_block *roomy;    /* where there is room for more of them */
     struct heap timers;
     uint64_t counts[REQUEST_STATES]; /* all requests of the store */
 
@@ -140,7 +143,7 @@ struct core {
     struct requests_renewal *renewal; /* of the options, which the next turn takes over; NULL: none */
     bool choose_due;                  /* core_choose_anew() is */
     bool ended;                       /* the station cannot go on */
-    struct history_row *fleet; /* the fleet's sums of each strategy, while `fleet_known` */
+    struct history_row *fleet; /* of each strategy: the fleet's sums, while `fleet_known`, and of the family that chooses */
     bool fleet_known;          /* until the turn is over, an attempt is counted or the strategies change */
     struct json_write data, event;    /* where these are written; the memory stays for the next */
 };
@@ -240,8 +243,11 @@ void learn_recovered(struct core *self, const struct retrain_notice *notice);
 
 /* -- what comes in ----------------------------------------------------------------------------------------------------- */
 
-/* notices.c: 0; -EAGAIN: this turn cannot take it, the next can. */
-int notices_take(struct core *self, const struct retrain_notice *notice);
+/* notices.c: 0; -EAGAIN: this turn cannot take it, the next can. Otherwise it stays where it is until the turn is over,
+ * since a request that is made of it takes its metrics over, and gives them back if it comes to nothing. */
+int notices_take(struct core *self, struct retrain_notice *notice);
+/* notices_why.c: "accuracy mean < 0.8, observed 0.52 over 64 values, 3 failures in a row" */
+void notices_why(const struct trigger *trigger, char out[REQUEST_WHY_MAX]);
 
 /* Opens an episode and makes its request. `trigger_json` and `metrics_json` are taken over. NULL: no memory. */
 struct new_request {
@@ -251,6 +257,7 @@ struct new_request {
     const char *metric; /* "" by hand */
     double observed, limit;
     char *trigger_json, *metrics_json;
+    struct retrain_notice *notice; /* that the metrics are from; NULL */
     struct moment triggered; /* or asked for */
     uint32_t fruitless;
     const struct store_model *model_row; /* with the next: as this turn has read them; NULL: not yet */

@@ -13,23 +13,19 @@
 /* -- the choice ------------------------------------------------------------------------------------------------------ */
 
 /* The fleet's sums are read once for all choices of a turn. */
-static int take_fleet(struct core *self, struct history_row *rows)
+static int take_fleet(struct core *self)
 {
     const struct requests_options *options = &self->options;
-    if (!self->fleet_known) {
-        struct history_row *fleet = reallocarray(self->fleet, options->strategy_count, sizeof *fleet);
-        if (!fleet)
-            return -ENOMEM;
-        self->fleet = fleet;
-        memset(fleet, 0, options->strategy_count * sizeof *fleet);
-        int rc = store_get_fleet(self->store, options->strategies, options->strategy_count, fleet);
-        if (rc < 0)
-            return rc;
-        self->fleet_known = true;
-    }
-    for (uint32_t i = 0; i < options->strategy_count; i++)
-        rows[i].fleet = self->fleet[i].fleet;
-    return 0;
+    if (self->fleet_known)
+        return 0;
+    struct history_row *fleet = reallocarray(self->fleet, options->strategy_count, sizeof *fleet);
+    if (!fleet)
+        return -ENOMEM;
+    self->fleet = fleet;
+    memset(fleet, 0, options->strategy_count * sizeof *fleet);
+    int rc = store_get_fleet(self->store, options->strategies, options->strategy_count, fleet);
+    self->fleet_known = rc >= 0;
+    return rc;
 }
 
 static void put_tally(struct core *self, struct text family, const char *strategy, const struct history_row *row)
@@ -38,39 +34,27 @@ static void put_tally(struct core *self, struct text family, const char *strateg
     self->fleet_known = false;
 }
 
-static struct history_row *rows_of(struct core *self, const struct strategy_context *context)
+/* What each strategy has brought; borrowed until the next choice. NULL: the turn fails. */
+static const struct history_row *rows_of(struct core *self, const struct strategy_context *context)
 {
     const struct requests_options *options = &self->options;
-    size_t bytes = options->strategy_count * sizeof(struct history_row);
-    struct history_row *rows = malloc(bytes); /* not calloc(), which glibc serves more slowly */
-    if (!rows)
-        return NULL;
-    memset(rows, 0, bytes);
     bool first = context->attempt == 1 && context->family_requests == 0; /* nothing was ever tried here */
-    int rc = first ? 0
-                   : store_get_tallies(self->store, context->family, options->strategies, options->strategy_count, rows);
-    if (rc >= 0)
-        rc = take_fleet(self, rows);
+    int rc = take_fleet(self);
+    for (uint32_t i = 0; rc >= 0 && i < options->strategy_count; i++)
+        self->fleet[i].here = (struct history_tally){.attempts = 0};
+    if (rc >= 0 && !first)
+        rc = store_get_tallies(self->store, context->family, options->strategies, options->strategy_count, self->fleet);
     if (rc < 0)
         core_fail(self, rc);
-    return rows;
+    return rc < 0 ? NULL : self->fleet;
 }
 
 uint32_t learn_choose(struct core *self, const struct strategy_context *context, char reason[STRATEGY_REASON_MAX])
 {
     const struct requests_options *options = &self->options;
     struct strategy_context with = *context;
-    struct history_row *rows = NULL;
-    if (strcmp(options->choose, "history") == 0) {
-        rows = rows_of(self, context);
-        if (!rows)
-            core_fail(self, -ENOMEM);
-    }
-    with.history = rows;
-    uint32_t index =
-        strategy_choose(text_of(options->choose), options->strategies, options->strategy_count, &with, reason);
-    free(rows);
-    return index;
+    with.history = strcmp(options->choose, "history") == 0 ? rows_of(self, context) : NULL;
+    return strategy_choose(text_of(options->choose), options->strategies, options->strategy_count, &with, reason);
 }
 
 /* -- what came of an attempt ----------------------------------------------------------------------------------------- */

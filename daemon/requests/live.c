@@ -22,6 +22,87 @@ struct live *live_by_family(struct core *self, struct text family)
     return link ? MAP_THING(link, struct live, by_family) : NULL;
 }
 
+/* -- room for them ---------------------------------------------------------------------------------------------------- */
+
+/* The allocator makes a thread's heap accessible page by page, with a call of the system each: so it is asked for many
+ * at a time. Sanitizers are to see each by itself. */
+#ifdef __SANITIZE_ADDRESS__
+#define LIVES_A_BLOCK 1
+#else
+#define LIVES_A_BLOCK 64
+#endif
+
+struct live_block {
+    struct live_block *before, *next; /* among those that have room */
+    uint32_t taken, fresh;            /* how many there are, and were ever */
+    struct live *spare;               /* that were given back */
+    struct live lives[LIVES_A_BLOCK];
+};
+
+static bool has_room(const struct live_block *block)
+{
+    return block->spare || block->fresh < LIVES_A_BLOCK;
+}
+
+static void block_link(struct core *self, struct live_block *block)
+{
+    block->before = NULL;
+    block->next = self->roomy;
+    if (block->next)
+        block->next->before = block;
+    self->roomy = block;
+}
+
+static void block_unlink(struct core *self, struct live_block *block)
+{
+    if (block->next)
+        block->next->before = block->before;
+    if (block->before)
+        block->before->next = block->next;
+    else
+        self->roomy = block->next;
+}
+
+/* Its `block` is set. NULL: no memory. */
+static struct live *take_room(struct core *self)
+{
+    struct live_block *block = self->roomy;
+    if (!block) {
+        block = malloc(sizeof *block);
+        if (!block)
+            return NULL;
+        block->taken = block->fresh = 0;
+        block->spare = NULL;
+        block_link(self, block);
+    }
+    struct live *live = block->spare;
+    if (live)
+        block->spare = live->next_touched;
+    else
+        live = &block->lives[block->fresh++];
+    block->taken++;
+    if (!has_room(block))
+        block_unlink(self, block);
+    live->block = block;
+    return live;
+}
+
+/* A block that nobody is in goes back, unless it is the only one with room. */
+static void give_room(struct core *self, struct live *live)
+{
+    struct live_block *block = live->block;
+    if (!has_room(block))
+        block_link(self, block);
+    live->next_touched = block->spare;
+    block->spare = live;
+    if (--block->taken == 0 && (block->before || block->next)) {
+        block_unlink(self, block);
+        free(block);
+    }
+}
+
+/* -- one of them ----------------------------------------------------------------------------------------------------- */
+
 static uint32_t outlet_of(struct core *self, struct text project)
 {
     const struct job_port *port = &self->ports.job;
@@ -30,18 +111,17 @@ static uint32_t outlet_of(struct core *self, struct text project)
 
 struct live *live_add(struct core *self, const struct request *value, bool born)
 {
-    struct live *live = malloc(sizeof *live);
     struct model_id id;
-    if (!live || model_id_parse(&id, text_of(value->model)) < 0) {
-        free(live);
+    if (model_id_parse(&id, text_of(value->model)) < 0)
         return NULL;
-    }
     struct limit_account *account = limits_account(self->limits, id.project);
-    if (!account || heap_reserve(&self->timers, self->by_id.count + 1) < 0) {
-        free(live);
+    if (!account || heap_reserve(&self->timers, self->by_id.count + 1) < 0)
         return NULL;
-    }
-    *live = (struct live){.now = *value,
+    struct live *live = take_room(self);
+    if (!live)
+        return NULL;
+    *live = (struct live){.block = live->block,
+                          .now = *value,
                           .born = born,
                           .account = account,
                           .item = {.outlet = outlet_of(self, id.project)},
@@ -180,7 +260,7 @@ static void live_free(struct core *self, struct live *live)
     map_remove(&self->by_family, &live->by_family);
     request_texts_free(&live->now);
     drop_next(live);
-    free(live);
+    give_room(self, live);
 }
 
 /* Makes the next value the present one. */
@@ -193,6 +273,7 @@ static void publish(struct core *self, struct live *live)
     drop_next(live);
     self->counts[live->now.state]++;
     live->born = false;
+    live->notice = NULL;
     live_settle(self, live, &live->now);
     live->ended_attempt = 0;
 }
@@ -222,6 +303,10 @@ void live_undo(struct core *self)
         live->ended_attempt = 0;
         drop_next(live);
         if (live->born) { /* as if it had ended before anybody had it: nothing is counted of it */
+            if (live->notice) {
+                live->notice->metrics_json = live->now.metrics_json;
+                live->now.metrics_json = NULL;
+            }
             live->now.state = REQUEST_CANCELLED;
             live->now.taken = false;
         }
@@ -249,15 +334,16 @@ void live_renew_leases(struct core *self)
 static void free_drained(void *argument, struct map_link *link)
 {
     struct live *live = MAP_THING(link, struct live, by_id);
-    (void)argument;
     limits_let_go(&live->start_ticket);
     limits_let_go(&live->spend_ticket);
     request_texts_free(&live->now);
     drop_next(live);
-    free(live);
+    give_room(argument, live);
 }
 
 void live_free_all(struct core *self)
 {
-    map_drain(&self->by_id, free_drained, NULL);
+    map_drain(&self->by_id, free_drained, self);
+    free(self->roomy);
+    self->roomy = NULL;
 }

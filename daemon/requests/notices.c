@@ -80,6 +80,9 @@ struct live *episodes_open(struct core *self, const struct new_request *new)
         core_fail(self, -ENOMEM);
         return NULL;
     }
+    live->notice = new->notice;
+    if (new->notice)
+        new->notice->metrics_json = NULL;
     step_begin(self, live, new->by, new->why);
     live_settle(self, live, live->next); /* so that this very turn can offer it: one commit for both */
     model.episode = request.episode;
@@ -188,17 +191,7 @@ static void give_up(struct core *self, const struct retrain_notice *notice, stru
     request_texts_free(&last);
 }
 
-static void say_why(const struct trigger *trigger, char out[REQUEST_WHY_MAX])
-{
-    if (trigger->by_drift_rule)
-        snprintf(out, REQUEST_WHY_MAX, "%s: statistic %.4g against a threshold of %.4g after %llu values", trigger->rule,
-                 trigger->statistic, trigger->threshold, (unsigned long long)trigger->n);
-    else
-        snprintf(out, REQUEST_WHY_MAX, "%s, observed %.7g over %u values, %u failures in a row", trigger->rule,
-                 trigger->observed, trigger->window, trigger->failures);
-}
-
-static void open_episode(struct core *self, const struct retrain_notice *notice, const struct store_model *model,
+static void open_episode(struct core *self, struct retrain_notice *notice, const struct store_model *model,
                          const struct store_family *family)
 {
     const struct trigger *trigger = &notice->trigger;
@@ -220,7 +213,7 @@ static void open_episode(struct core *self, const struct retrain_notice *notice,
                                 .size = trigger->size,
                                 .size_lower = trigger->size_lower,
                                 .size_upper = trigger->size_upper};
-    say_why(trigger, why);
+    notices_why(trigger, why);
     struct new_request new = {.model = notice->model,
                               .by = "monitor",
                               .why = why,
@@ -229,7 +222,8 @@ static void open_episode(struct core *self, const struct retrain_notice *notice,
                               .observed = trigger->observed,
                               .limit = trigger->limit,
                               .trigger_json = job_trigger_json(&shown),
-                              .metrics_json = strdup(notice->metrics_json ? notice->metrics_json : "{}"),
+                              .metrics_json = notice->metrics_json ? notice->metrics_json : strdup("{}"),
+                              .notice = notice->metrics_json ? notice : NULL,
                               .triggered = moment_of(self, notice),
                               .fruitless = family->fruitless,
                               .model_row = model,
@@ -237,11 +231,12 @@ static void open_episode(struct core *self, const struct retrain_notice *notice,
     if (!new.trigger_json || !new.metrics_json || !episodes_open(self, &new)) {
         core_fail(self, -ENOMEM);
         free(new.trigger_json);
-        free(new.metrics_json);
+        if (!new.notice)
+            free(new.metrics_json);
     }
 }
 
-static void triggered_idle(struct core *self, const struct retrain_notice *notice)
+static void triggered_idle(struct core *self, struct retrain_notice *notice)
 {
     struct text family = step_family(notice->model);
     struct store_family row = family_row(self, family);
@@ -265,7 +260,7 @@ static void triggered_idle(struct core *self, const struct retrain_notice *notic
     step_tell_model(self, &model, false, true);
 }
 
-static int triggered(struct core *self, const struct retrain_notice *notice)
+static int triggered(struct core *self, struct retrain_notice *notice)
 {
     struct live *live = live_by_family(self, step_family(notice->model));
     if (!live) {
@@ -360,7 +355,7 @@ static void silent(struct core *self, const struct retrain_notice *notice)
         look_for_successor(self, live);
 }
 
-int notices_take(struct core *self, const struct retrain_notice *notice)
+int notices_take(struct core *self, struct retrain_notice *notice)
 {
     struct model_id id;
     if (model_id_parse(&id, text_of(notice->model)) < 0) {

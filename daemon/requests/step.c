@@ -6,6 +6,7 @@
 
 #include "daemon/requests/core.h"
 #include "lib/wire/cloud_event.h"
+#include "lib/words.h"
 
 struct text step_family(const char *model)
 {
@@ -35,8 +36,10 @@ static void note_tried(void *argument, const struct store_outcome *outcome)
 void step_choose(struct core *self, struct request *request, struct text family, uint64_t family_requests)
 {
     const struct requests_options *options = &self->options;
-    struct tried tried = {.core = self, .room = request->attempt - 1};
-    tried.at = malloc((tried.room + 1) * sizeof *tried.at);
+    uint32_t few[8];
+    struct tried tried = {.core = self, .at = few, .room = request->attempt - 1};
+    if (tried.room > sizeof few / sizeof *few)
+        tried.at = malloc(tried.room * sizeof *tried.at);
     if (!tried.at) {
         core_fail(self, -ENOMEM);
         return;
@@ -55,7 +58,8 @@ void step_choose(struct core *self, struct request *request, struct text family,
     uint32_t index = learn_choose(self, &context, request->strategy_reason);
     text_put(request->strategy, sizeof request->strategy, options->strategies[index].name);
     request->gpu_hours = options->strategies[index].gpu_hours;
-    free(tried.at);
+    if (tried.at != few)
+        free(tried.at);
 }
 
 static void choose_next(struct core *self, struct request *request)
@@ -150,7 +154,10 @@ static void tell(struct core *self, const struct request *request, const struct 
                  const struct tale *tale)
 {
     char id[REQUEST_ID_LEN + 32];
-    snprintf(id, sizeof id, "%s/history/%lld", request->id, (long long)line);
+    struct words words = words_into(id, sizeof id);
+    words_add(&words, request->id);
+    words_add(&words, "/history/");
+    words_add_count(&words, (uint64_t)line);
     effects_news(self, headline->type, id, request, headline->sentence, headline->warning, tale->why,
                  news_data(&self->data, request, tale, headline->type == requested.type));
 }

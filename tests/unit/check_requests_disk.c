@@ -243,6 +243,7 @@ START_TEST(what_could_not_be_kept_counts_for_no_limit)
     rig_pass(&rig, 3);
     ck_assert_uint_eq(core_live(rig.core), 1);
     ck_assert_int_eq(rig.job_count, 1);
+    ck_assert_ptr_nonnull(strstr(rig.jobs[0], "\"mean\":0.52")); /* with the metrics of its notice */
     rig_trigger(&rig, "p/b/v", 0.1);
     ck_assert_int_eq(rig.job_count, 1);
 }
