@@ -197,12 +197,12 @@ bool metric_table_take(struct metric_table *self, const struct metric_event *eve
     return true;
 }
 
-static void add_times(struct metric_slot *slot, const double *at_s, uint32_t stride, uint32_t count)
+static void add_times(struct metric_slot *slot, const double *at_s, uint32_t count)
 {
     const struct window *window = &slot->window;
     double before_s = window->total ? slot->newest_s : *at_s;
     uint32_t place = window->next;
-    for (uint32_t i = 0; i < count; i++, at_s += stride) {
+    for (uint32_t i = 0; i < count; i++, at_s++) {
         *metric_gap(window, place) = (float)(*at_s - before_s);
         before_s = *at_s;
         place = place + 1 == window->capacity ? 0 : place + 1;
@@ -210,22 +210,41 @@ static void add_times(struct metric_slot *slot, const double *at_s, uint32_t str
     slot->newest_s = before_s;
 }
 
-void metric_table_take_all(struct metric_table *self, uint32_t rows, const double *events, uint32_t stride,
-                           bool singles, uint32_t count)
+/* Values of a row, or of two that stand side by side. */
+static void take_columns(struct window *first, struct window *beside, struct window_numbers values, uint32_t apart,
+                         uint32_t count, double rate)
+{
+    for (uint32_t run; count > 0; count -= run) {
+        run = first->capacity - first->next < count ? first->capacity - first->next : count;
+        run = run < WINDOW_MANY ? run : WINDOW_MANY;
+        if (!window_add_many(first, beside, values, apart, run, rate)) {
+            const struct window_numbers others = {values.at + apart, values.stride, values.singles};
+            window_add_all(first, values, run, rate);
+            if (beside)
+                window_add_all(beside, others, run, rate);
+        }
+        values.at += (size_t)run * values.stride;
+    }
+}
+
+void metric_table_take_all(struct metric_table *self, uint32_t rows, const struct metric_columns *events)
 {
     const double rate = window_rate(&self->slots->window);
-    const uint32_t apart = stride * (uint32_t)sizeof *events;
+    struct window_numbers values = events->values;
     for (uint32_t row = 0; row < rows; row++) {
         if (self->clocks >> row & 1)
-            add_times(&self->slots[row], events, stride, count);
+            add_times(&self->slots[row], events->at_s, events->count);
         else if (self->timed >> row & 1)
-            self->slots[row].newest_s = events[(size_t)(count - 1) * stride];
-        struct window *window = &self->slots[row].window;
-        const char *values = (const char *)(events + 1);
-        if (singles)
-            window_add_all(window, (struct window_numbers){values + row * sizeof(float), apart, true}, count, rate);
-        else
-            window_add_all(window, (struct window_numbers){values + row * sizeof(double), apart, false}, count, rate);
+            self->slots[row].newest_s = events->at_s[events->count - 1];
+    }
+    for (uint32_t row = 0, width; row < rows; row += width) {
+        struct window *first = &self->slots[row].window,
+                      *beside = row + 1 < rows && window_are_beside(first, &self->slots[row + 1].window)
+                                    ? &self->slots[row + 1].window
+                                    : NULL;
+        take_columns(first, beside, values, events->apart, events->count, rate);
+        width = beside ? 2 : 1;
+        values.at += (size_t)width * events->apart;
     }
 }
 

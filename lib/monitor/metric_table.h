@@ -120,11 +120,16 @@ void metric_table_add(struct metric_table *self, uint32_t row, double value, uin
  * metric where the last event was of the same shape, else 20 more. */
 bool metric_table_take(struct metric_table *self, const struct metric_event *event, double at_s, uint64_t *carried);
 
-/* Adds what came of the first rows in several events of the shape that was last taken so, one after the other: each
- * event's time and, behind it, a value for each of these rows, as floats or as doubles; `stride` doubles from one event
- * to the next. */
-void metric_table_take_all(struct metric_table *self, uint32_t rows, const double *events, uint32_t stride,
-                           bool singles, uint32_t count);
+/* Several events: when each was measured, and the numbers of the first metric, with those of each further one `apart`
+ * bytes behind. */
+struct metric_columns {
+    const double *at_s;
+    struct window_numbers values;
+    uint32_t apart, count;
+};
+
+/* Adds what came of the first rows in several events of the shape that was last taken so, one after the other. */
+void metric_table_take_all(struct metric_table *self, uint32_t rows, const struct metric_columns *events);
 
 const char *metric_table_name(const struct metric_table *self, uint32_t row);
 const struct window *metric_table_window(const struct metric_table *self, uint32_t row);

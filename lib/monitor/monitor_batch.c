@@ -331,9 +331,13 @@ void monitor_settle(struct monitor *self)
     if (batch->waiting == 0)
         return;
     settle_kpis(self);
-    metric_table_take_all(&self->metrics, batch->metrics, batch_row(batch, 0), batch->row_numbers, batch->singles,
-                          batch->waiting);
     column(batch, 0, at_s);
+    const struct metric_columns events = {
+        at_s,
+        {(const char *)(batch_row(batch, 0) + 1), batch->row_numbers * (uint32_t)sizeof(double), batch->singles},
+        batch->singles ? sizeof(float) : sizeof(double),
+        batch->waiting};
+    metric_table_take_all(&self->metrics, batch->metrics, &events);
     for (uint32_t i = 0; i < self->rules.count; i++)
         settle_rule(batch, self->rules.states[i], &self->settings->rules[i]);
     rule_set_came(&self->rules, at_s, batch->waiting);

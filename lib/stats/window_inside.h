@@ -224,6 +224,20 @@ static inline void window_add_all(struct window *self, const struct window_numbe
     }
 }
 
+/* The same for up to WINDOW_MANY values of two full windows that are as far, the place of each value of `beside` right
+ * behind that of the other's, or of one (NULL), up to the end of the ring. The numbers of `beside` stand `apart` bytes
+ * behind; floats, side by side. False, and nothing was taken: window_add_all() has more to do than this does. Some 20
+ * instructions for two values, sums included. */
+#define WINDOW_MANY 64
+bool window_add_many(struct window *self, struct window *beside, struct window_numbers values, size_t apart,
+                     uint32_t count, double rate);
+
+static inline bool window_are_beside(const struct window *self, const struct window *other)
+{
+    return other->values == self->values + 1 && other->next == self->next && other->stride == self->stride &&
+           other->capacity == self->capacity;
+}
+
 /* Whether the watched statistic is beyond a limit, by the weight of what is. */
 static inline int window_watch_side(const struct window *self)
 {
