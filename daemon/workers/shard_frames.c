@@ -12,18 +12,27 @@
 /* --- events --- */
 
 /* Each event goes past those who observe its model, in this order; the monitor's verdict is for those behind it. They
- * are asked first whether they have anything to do: mostly only the monitor has. */
+ * are asked first whether they have anything to do: mostly only the monitor has, which then takes many at once. */
 static void take_events(struct shard *self, struct model *model, const struct metric_event *events, uint32_t count,
                         struct now now)
 {
     const bool records = model->records, taped = self->tape.session != 0;
+    const struct metric_event *alone = events, *end = events + count; /* before `alone` one by one */
     model->heard = model->changed = true;
     model->heard_ns = now.steady_ns;
     if (model->silent_told) /* it is back, and serves again once it has shown enough */
         model->silent_told = model->serving_told = model->replaced = false;
     self->events += count;
-    for (const struct metric_event *event = events; event < events + count; event++) {
+    for (const struct metric_event *event = events; event < end; event++) {
         struct verdict verdict;
+        if (event >= alone && end - event >= MONITOR_MANY_LEAST && model->serving_told && !records && !taped) {
+            const uint32_t many =
+                monitor_add_many(model->monitor, event, (uint32_t)(end - event), now.steady_ns, now.wall_s, &verdict);
+            event += many;
+            if (event == end)
+                break;
+            alone = event + (many < MONITOR_MANY_LEAST / 2 ? MONITOR_MANY_LEAST : 1);
+        }
         if (monitor_add(model->monitor, event, now.steady_ns, now.wall_s, &verdict) < 0)
             self->no_memory++;
         if (records)

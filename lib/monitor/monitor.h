@@ -143,6 +143,13 @@ bool monitor_settings_same(const struct monitor_settings *a, const struct monito
 int monitor_add(struct monitor *self, const struct metric_event *event, int64_t now_ns, double now_s,
                 struct verdict *out);
 
+/* Takes as many of several events that came together as are of no consequence, from the first on, with what
+ * monitor_add() comes to for each; *out: what it says of each, which nobody is to be told. Returns how many: 0 where
+ * that is not known of the first, or too few are left for it to pay. Whatever follows is for monitor_add(). */
+#define MONITOR_MANY_LEAST 8
+uint32_t monitor_add_many(struct monitor *self, const struct metric_event *events, uint32_t count, int64_t now_ns,
+                          double now_s, struct verdict *out);
+
 /* Begins to load what monitor_add() will touch: first where that is, then in MONITOR_PREFETCH_STEPS steps, from 0 on, what
  * it is: each needs what the one before has brought, so between two of them there should be as much else to do as memory
  * takes. False: the rest may be left out, since the event is likely to wait. */

@@ -26,7 +26,7 @@ static inline struct batch_link *links_of(struct batch *self)
 
 /* --- writing down --- */
 
-static bool link_keeps(struct batch_link *link, double value)
+bool batch_link_keeps(struct batch_link *link, double value)
 {
     double seen = link->errors ? 1 - value : value;
     if (!(fabs(value) <= DETECT_VALUE_MAX))
@@ -42,7 +42,7 @@ static bool links_keep(struct batch *self, const struct metric_event *event)
 {
     struct batch_link *link = links_of(self);
     for (uint32_t i = 0; i < self->links; i++, link++)
-        if (!link_keeps(link, event->metrics[link->metric].number))
+        if (!batch_link_keeps(link, event->metrics[link->metric].number))
             return false;
     self->waiting++;
     return true;
@@ -121,18 +121,6 @@ void batch_prefetch_all(const struct batch *self)
 
 /* --- asking --- */
 
-struct asked_bounds {
-    double low, high;
-};
-
-struct asking {
-    uint32_t metrics, links, most;
-    int64_t until_ns;
-    bool healthy, eager, singles;
-    struct asked_bounds bounds[METRIC_TABLE_MAX];
-    struct batch_link link[MONITOR_RULES_MAX];
-};
-
 static void narrow(struct asked_bounds *bounds, double low, double high)
 {
     bounds->low = low > bounds->low ? low : bounds->low;
@@ -148,7 +136,8 @@ static bool is_judged(const struct monitor *self, const struct kpi_state *kpi, u
 
 static bool ask_kpis(const struct monitor *self, struct asking *out)
 {
-    for (const struct kpi_state *kpi = self->kpis; kpi < self->kpis + self->settings->kpi_count; kpi++) {
+    for (const struct kpi_state *kpi = self->kpis; kpi < self->kpis + self->settings->kpi_count && out->most > 0;
+         kpi++) {
         const struct kpi_budget *budget = &self->settings->kpis[kpi - self->kpis];
         if (budget->test == KPI_EVIDENCE || kpi->row >= out->metrics)
             continue;
@@ -160,7 +149,7 @@ static bool ask_kpis(const struct monitor *self, struct asking *out)
             continue;
         }
         out->healthy = true;
-        if (!window_quiet(window, budget->over, budget->min, budget->max, BATCH_EVENTS, &bounds->low, &bounds->high))
+        if (!window_quiet(window, budget->over, budget->min, budget->max, out->most, &bounds->low, &bounds->high))
             return false;
     }
     return true;
@@ -188,7 +177,7 @@ static void ask_rule(struct rule_state *state, const struct drift_rule *rule, co
     state->place = metric ? (uint16_t)(metric - event->metrics) : RULE_NO_PLACE;
     if (!metric)
         return;
-    if (!rule_state_quiet(state, rule, BATCH_EVENTS, &quiet, &until_ns)) {
+    if (!rule_state_quiet(state, rule, out->most, &quiet, &until_ns)) {
         out->eager = true;
         return;
     }
@@ -248,27 +237,35 @@ static bool put_up(struct batch *self, const struct asking *asked)
     return true;
 }
 
+bool batch_find(struct monitor *self, const struct metric_event *event, int64_t now_ns, uint32_t most,
+                struct asking *out)
+{
+    if (!is_calm(self, event, now_ns))
+        return false;
+    out->metrics = event->metric_count;
+    out->links = 0;
+    out->most = most;
+    out->until_ns = INT64_MAX;
+    out->healthy = out->eager = false;
+    out->singles = true;
+    for (uint32_t i = 0; i < out->metrics; i++) /* window_add_all() takes no more */
+        out->bounds[i] = (struct asked_bounds){-(double)FLT_MAX, (double)FLT_MAX};
+    if (!ask_kpis(self, out) || (out->healthy && !self->judged))
+        return false;
+    for (uint32_t i = 0; i < self->rules.count && out->most > 0; i++)
+        ask_rule(self->rules.states[i], &self->settings->rules[i], event, out);
+    return out->most > 0;
+}
+
 static bool ask(struct monitor *self, const struct metric_event *event, int64_t now_ns)
 {
     struct asking asking;
-    if (!is_calm(self, event, now_ns))
-        return false;
-    asking.metrics = event->metric_count;
-    asking.links = 0;
     /* Models that began together do not take what waits together ever after: the first one's size is any. */
-    asking.most = self->batch.room_lines
-                      ? BATCH_EVENTS
-                      : 1 + (uint32_t)((uintptr_t)self * UINT64_C(0x9e3779b97f4a7c15) >> 61) % BATCH_EVENTS;
-    asking.until_ns = INT64_MAX;
-    asking.healthy = asking.eager = false;
-    asking.singles = true;
-    for (uint32_t i = 0; i < asking.metrics; i++) /* window_add_all() takes no more */
-        asking.bounds[i] = (struct asked_bounds){-(double)FLT_MAX, (double)FLT_MAX};
-    if (!ask_kpis(self, &asking) || (asking.healthy && !self->judged))
-        return false;
-    for (uint32_t i = 0; i < self->rules.count && asking.most > 0; i++)
-        ask_rule(self->rules.states[i], &self->settings->rules[i], event, &asking);
-    if (asking.most == 0 || (asking.eager && monitor_trigger_room(self) != 0) || !put_up(&self->batch, &asking))
+    const uint32_t most = self->batch.room_lines
+                              ? BATCH_EVENTS
+                              : 1 + (uint32_t)((uintptr_t)self * UINT64_C(0x9e3779b97f4a7c15) >> 61) % BATCH_EVENTS;
+    if (!batch_find(self, event, now_ns, most, &asking) || (asking.eager && monitor_trigger_room(self) != 0) ||
+        !put_up(&self->batch, &asking))
         return false;
     self->batch.shape = event->shape;
     self->batch.until_ns = asking.until_ns;
@@ -293,34 +290,36 @@ bool batch_ask(struct monitor *self, const struct metric_event *event, int64_t n
 
 /* --- taking what waits --- */
 
-static void column(const struct batch *self, uint32_t number, double out[BATCH_EVENTS])
+static void settle_kpis(struct monitor *self, uint32_t metrics, uint32_t events)
 {
-    const double *row = batch_row(self, 0) + number;
-    for (uint32_t i = 0; i < self->waiting; i++, row += self->row_numbers)
-        out[i] = *row;
-}
-
-static void settle_kpis(struct monitor *self)
-{
-    const struct batch *batch = &self->batch;
-    if (!batch->healthy)
-        return;
     self->failures = 0;
-    self->healthy = monitor_more(self->healthy, batch->waiting);
+    self->healthy = monitor_more(self->healthy, events);
     for (struct kpi_state *kpi = self->kpis; kpi < self->kpis + self->settings->kpi_count; kpi++)
-        if (is_judged(self, kpi, batch->metrics))
-            kpi->held = monitor_more(kpi->held, batch->waiting);
+        if (is_judged(self, kpi, metrics))
+            kpi->held = monitor_more(kpi->held, events);
 }
 
-static void settle_rule(const struct batch *batch, struct rule_state *state, const struct drift_rule *rule)
+static void settle_rule(struct rule_state *state, const struct drift_rule *rule, const struct metric_columns *events)
 {
-    double values[BATCH_EVENTS];
+    double values[WINDOW_MANY];
     if (state->place == RULE_NO_PLACE || !rule_state_knows_quiet(state))
         return;
-    column(batch, 1 + state->place, values);
-    for (uint32_t i = 0; state->errors && i < batch->waiting; i++)
-        values[i] = 1 - values[i];
-    rule_state_take_quiet(state, rule, values, batch->waiting);
+    struct window_numbers from = events->values;
+    from.at += (size_t)state->place * events->apart;
+    for (uint32_t i = 0; i < events->count; i++)
+        values[i] = state->errors ? 1 - window_number(&from, i) : window_number(&from, i);
+    rule_state_take_quiet(state, rule, values, events->count);
+}
+
+void batch_take(struct monitor *self, uint32_t metrics, bool healthy, const struct metric_columns *events)
+{
+    assert(events->count <= WINDOW_MANY);
+    if (healthy)
+        settle_kpis(self, metrics, events->count);
+    metric_table_take_all(&self->metrics, metrics, events);
+    for (uint32_t i = 0; i < self->rules.count; i++)
+        settle_rule(self->rules.states[i], &self->settings->rules[i], events);
+    rule_set_came(&self->rules, events->at_s, events->count);
 }
 
 void monitor_settle(struct monitor *self)
@@ -330,16 +329,14 @@ void monitor_settle(struct monitor *self)
     batch->most = 0;
     if (batch->waiting == 0)
         return;
-    settle_kpis(self);
-    column(batch, 0, at_s);
+    const double *row = batch_row(batch, 0);
     const struct metric_columns events = {
         at_s,
-        {(const char *)(batch_row(batch, 0) + 1), batch->row_numbers * (uint32_t)sizeof(double), batch->singles},
-        batch->singles ? sizeof(float) : sizeof(double),
+        {(const char *)(row + 1), batch->row_numbers * (uint32_t)sizeof *row, batch->singles},
+        batch->singles ? sizeof(float) : sizeof *row,
         batch->waiting};
-    metric_table_take_all(&self->metrics, batch->metrics, &events);
-    for (uint32_t i = 0; i < self->rules.count; i++)
-        settle_rule(batch, self->rules.states[i], &self->settings->rules[i]);
-    rule_set_came(&self->rules, at_s, batch->waiting);
+    for (uint32_t i = 0; i < batch->waiting; i++, row += batch->row_numbers)
+        at_s[i] = *row;
+    batch_take(self, batch->metrics, batch->healthy, &events);
     batch->waiting = 0;
 }

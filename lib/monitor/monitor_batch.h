@@ -11,6 +11,9 @@
  * before. To ask: about 100 instructions a rule or budget, once in BATCH_EVENTS events; where that is in vain again and
  * again it is done ever more rarely.
  *
+ * Events that come together need not be written down: monitor_add_many() asks for as many as there are, and has them
+ * taken from where they stand.
+ *
  * Threads, memory, failure: as monitor.h says. Where there is no memory for it, events do not wait.
  */
 #ifndef DRIFT_LIB_MONITOR_MONITOR_BATCH_H
@@ -18,11 +21,11 @@
 
 #include <stdalign.h>
 
+#include "lib/monitor/metric_table.h"
+#include "lib/monitor/monitor.h"
 #include "lib/wire/metric_message.h"
 
 #define BATCH_EVENTS 8 /* that wait at most: the more, the closer the bounds */
-
-struct monitor;
 
 /* Floats, so that those of a model stand in few lines: what they allow is within what was found. */
 struct batch_bounds {
@@ -71,6 +74,30 @@ static inline bool batch_tired(struct batch *self)
 
 /* Asks again, where nothing waits: whether the next events of the shape of this one may. */
 bool batch_ask(struct monitor *monitor, const struct metric_event *event, int64_t now_ns);
+
+/* What was found when it was asked. */
+struct asked_bounds {
+    double low, high;
+};
+
+struct asking {
+    uint32_t metrics, links, most;
+    int64_t until_ns;
+    bool healthy, eager, singles;
+    struct asked_bounds bounds[METRIC_TABLE_MAX];
+    struct batch_link link[MONITOR_RULES_MAX];
+};
+
+/* Whether the next events of the shape of this one, up to `most`, may be taken together, as far as they keep to what is
+ * found. Nothing waits. */
+bool batch_find(struct monitor *monitor, const struct metric_event *event, int64_t now_ns, uint32_t most,
+                struct asking *out);
+
+/* Whether the next value keeps to a link. */
+bool batch_link_keeps(struct batch_link *link, double value);
+
+/* Has windows and rules take events that keep to what was found; of `metrics` metrics each. */
+void batch_take(struct monitor *monitor, uint32_t metrics, bool healthy, const struct metric_columns *events);
 
 /* Has windows and rules take what waits, and lets nothing wait before batch_ask(). */
 void monitor_settle(struct monitor *monitor);

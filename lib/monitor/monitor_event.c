@@ -140,12 +140,6 @@ static int take_any(struct monitor *self, const struct metric_event *event, doub
     return 0;
 }
 
-/* When the event was measured. A timestamp is evidence for people, no more: where it is decades off, it is none. */
-static double measured_at(const struct metric_event *event, double now_s)
-{
-    return fabs(event->timestamp_s - now_s) < 1e9 ? event->timestamp_s : now_s;
-}
-
 /* What one event's evaluation found. */
 struct finding {
     uint32_t judged;   /* KPIs */
@@ -308,7 +302,7 @@ static bool put_off(struct monitor *self, const struct metric_event *event, int6
 {
     if (self->batch.most == 0 && batch_tired(&self->batch))
         return false;
-    const double at_s = measured_at(event, now_s);
+    const double at_s = monitor_measured_at(event, now_s);
     if (!batch_write(&self->batch, event, now_ns, at_s)) {
         monitor_settle(self);
         if (batch_tired(&self->batch) || !batch_ask(self, event, now_ns) ||
@@ -327,7 +321,7 @@ static int take(struct monitor *self, const struct metric_event *event, int64_t 
                 struct verdict *out)
 {
     uint64_t carried = 0;
-    const double at_s = measured_at(event, now_s);
+    const double at_s = monitor_measured_at(event, now_s);
     *out = (struct verdict){0};
     int error = prepare(self, event);
     if (error == 0 && (event->n != 1 || !metric_table_take(&self->metrics, event, at_s, &carried)))

@@ -6,6 +6,7 @@
 #define DRIFT_LIB_MONITOR_MONITOR_INSIDE_H
 
 #include <assert.h>
+#include <math.h>
 
 #include "lib/lines.h"
 #include "lib/monitor/episode.h"
@@ -52,6 +53,12 @@ struct monitor {
 
 static_assert(offsetof(struct monitor, settings) == MONITOR_HEAD_BYTES && MONITOR_HEAD_BYTES == 2 * LINES_BYTES,
               "an event that waits touches two lines");
+
+/* When the event was measured. A timestamp is evidence for people, no more: where it is decades off, it is none. */
+static inline double monitor_measured_at(const struct metric_event *event, double now_s)
+{
+    return fabs(event->timestamp_s - now_s) < 1e9 ? event->timestamp_s : now_s;
+}
 
 /* A count that stays at its end. */
 static inline uint32_t monitor_more(uint32_t count, uint32_t more)
