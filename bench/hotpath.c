@@ -173,13 +173,7 @@ static void lap(struct workers *workers, struct message *messages, uint64_t mode
             const struct message *topic = &messages[m], *message = &messages[(m + seq * shift) % all];
             struct frame *frame = &frames[count];
             traffic_seq(message->payload + message->seq_at, seq, form == FORM_MSGPACK);
-            zmq_msg_close(&frame->topic);
-            zmq_msg_close(&frame->payload);
-            zmq_msg_init_size(&frame->topic, topic->topic_len);
-            memcpy(zmq_msg_data(&frame->topic), topic->topic, topic->topic_len);
-            zmq_msg_init_data(&frame->payload, message->payload, message->len, NULL, NULL);
-            frame->topic_len = topic->topic_len;
-            frame->payload_len = message->len;
+            frame_borrow(frame, topic->topic, topic->topic_len, message->payload, message->len);
             frame->kind = form == FORM_BATCH ? FRAME_BATCH : FRAME_METRICS;
             frame->parts = 2;
         }

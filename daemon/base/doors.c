@@ -15,6 +15,7 @@ struct door {
     char actual[ENDPOINT_MAX]; /* "" before it was bound for the first time */
     struct curve_server curve;
     bool with_curve, bound;
+    bool plain; /* bound, and not to the socket */
     bool taken; /* by the door that comes after it */
 };
 
@@ -25,6 +26,7 @@ struct row {
 
 struct doors {
     const char *key, *domain;
+    struct doors_plain plain;
     struct row row; /* changed by the socket's thread alone, under the mutex */
     pthread_mutex_t mutex;
 };
@@ -81,8 +83,9 @@ static struct door *counterpart(struct row *row, const struct door *door)
 }
 
 /* What stays goes over into `next`, bound as it is; the rest is given up. Whether there was anything to give up. */
-static bool give_up(zsock_t *socket, struct row *row, struct row *next, bool cut)
+static bool give_up(struct doors *self, zsock_t *socket, struct row *next, bool cut)
 {
+    struct row *row = &self->row;
     bool gave = false;
     for (uint32_t i = 0; i < next->count; i++) {
         struct door *door = &next->at[i], *was = counterpart(row, door);
@@ -90,11 +93,14 @@ static bool give_up(zsock_t *socket, struct row *row, struct row *next, bool cut
             continue;
         memcpy(door->actual, was->actual, sizeof door->actual);
         door->bound = was->bound && !cut && same_key(was, door);
+        door->plain = was->plain;
         was->bound = was->bound && !door->bound;
         was->taken = true;
     }
     for (uint32_t i = 0; i < row->count; i++) {
-        if (row->at[i].bound)
+        if (row->at[i].bound && row->at[i].plain)
+            self->plain.shut(self->plain.argument, row->at[i].actual);
+        else if (row->at[i].bound)
             endpoint_unbind(socket, row->at[i].actual);
         gave = gave || row->at[i].bound;
         row->at[i].bound = false;
@@ -108,15 +114,23 @@ static const char *endpoint_of(const struct door *door)
     return *door->actual && strncmp(door->actual, "tcp://", 6) == 0 ? door->actual : door->wanted;
 }
 
+static int bind_now(struct doors *self, zsock_t *socket, const struct door *door, char actual[ENDPOINT_MAX],
+                    char why[ENDPOINT_WHY_MAX])
+{
+    return door->plain ? self->plain.open(self->plain.argument, self->key, endpoint_of(door), actual, why)
+                       : endpoint_bind(socket, self->key, endpoint_of(door), actual, why);
+}
+
 static int bind_one(struct doors *self, zsock_t *socket, struct door *door, bool patient, char why[ENDPOINT_WHY_MAX])
 {
     char actual[ENDPOINT_MAX];
-    int rc = curve_serve(socket, door->with_curve ? &door->curve : NULL, self->domain, why);
+    int rc = 0, tries = 0;
+    door->plain = self->plain.open && !door->with_curve && endpoint_is_plain(door->wanted);
+    if (!door->plain)
+        rc = curve_serve(socket, door->with_curve ? &door->curve : NULL, self->domain, why);
     if (rc < 0)
         return rc;
-    int tries = 0;
-    while ((rc = endpoint_bind(socket, self->key, endpoint_of(door), actual, why)) == -EADDRINUSE && patient &&
-           tries++ < AGAIN_MAX)
+    while ((rc = bind_now(self, socket, door, actual, why)) == -EADDRINUSE && patient && tries++ < AGAIN_MAX)
         zclock_sleep(AGAIN_MS);
     if (rc == 0)
         memcpy(door->actual, actual, sizeof actual);
@@ -158,6 +172,20 @@ int doors_new(struct doors **self_p, const char *key, const char *domain)
     return 0;
 }
 
+void doors_set_plain(struct doors *self, const struct doors_plain *plain)
+{
+    self->plain = *plain;
+}
+
+bool doors_any_of_socket(const struct doors *self)
+{
+    for (uint32_t i = 0; i < self->row.count; i++) {
+        if (self->row.at[i].bound && !self->row.at[i].plain)
+            return true;
+    }
+    return false;
+}
+
 int doors_open(struct doors *self, zsock_t *socket, const struct doors_wish *wish, char why[ENDPOINT_WHY_MAX])
 {
     struct row next;
@@ -168,7 +196,7 @@ int doors_open(struct doors *self, zsock_t *socket, const struct doors_wish *wis
         return first;
     }
     pthread_mutex_lock(&self->mutex);
-    bool gave = give_up(socket, &self->row, &next, wish->cut);
+    bool gave = give_up(self, socket, &next, wish->cut);
     pthread_mutex_unlock(&self->mutex);
     for (uint32_t i = 0; i < next.count; i++) {
         int rc = next.at[i].bound ? 0 : bind_one(self, socket, &next.at[i], gave, sentence);
@@ -191,7 +219,7 @@ void doors_shut(struct doors *self, zsock_t *socket)
 {
     struct row none = {.at = NULL};
     pthread_mutex_lock(&self->mutex);
-    give_up(socket, &self->row, &none, false);
+    give_up(self, socket, &none, false);
     struct row before = self->row;
     self->row = none;
     pthread_mutex_unlock(&self->mutex);

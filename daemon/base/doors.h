@@ -59,6 +59,21 @@ void doors_letter_back(struct doors_letter *letter);
 
 struct doors;
 
+/* Who listens without libzmq, where an endpoint is plain (endpoint_is_plain()) and needs no key. By the socket's
+ * owner. */
+struct doors_plain {
+    void *argument;
+    int (*open)(void *argument, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
+                char why[ENDPOINT_WHY_MAX]);          /* as endpoint_bind() */
+    void (*shut)(void *argument, const char *actual); /* as endpoint_unbind() */
+};
+
+/* Before anything is opened: from then on such endpoints are `plain`'s, and the socket's are the others. */
+void doors_set_plain(struct doors *self, const struct doors_plain *plain);
+
+/* Whether any endpoint is the socket's. By its owner. */
+bool doors_any_of_socket(const struct doors *self);
+
 /* `key` is the configuration's name of the endpoints, `domain` what ZAP hears; both are borrowed. 0 or -ENOMEM. */
 int doors_new(struct doors **self_p, const char *key, const char *domain);
 

@@ -1,6 +1,9 @@
 #include "daemon/base/endpoint.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -120,14 +123,81 @@ int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, cha
     return 0;
 }
 
+/* --- TCP without libzmq --- */
+
+#define BACKLOG 512
+
+static bool plain_address(const char *endpoint, struct sockaddr_in *out)
+{
+    char host[sizeof "255.255.255.255"], port[sizeof "65535"];
+    char room[ENDPOINT_MAX], end;
+    unsigned number = 0;
+    if (sscanf(with_address(endpoint, room), "tcp://%15[0-9.*]:%5[0-9*]%c", host, port, &end) != 2)
+        return false;
+    *out = (struct sockaddr_in){.sin_family = AF_INET};
+    if (strcmp(host, "*") != 0 && inet_pton(AF_INET, host, &out->sin_addr) != 1)
+        return false;
+    if (strcmp(port, "*") != 0 && (sscanf(port, "%5u%c", &number, &end) != 1 || number > UINT16_MAX))
+        return false;
+    out->sin_port = htons((uint16_t)number);
+    return true;
+}
+
+bool endpoint_is_plain(const char *endpoint)
+{
+    struct sockaddr_in address;
+    return plain_address(endpoint, &address);
+}
+
+enum { DEAD_PROBES = 2 };
+
+static int probe_every_s(int within_s)
+{
+    return within_s / (DEAD_PROBES + 2);
+}
+
+/* What is set here holds for what is accepted as well. */
+static int listen_at(int fd, struct sockaddr_in *address, int dead_s)
+{
+    const int yes = 1, every = probe_every_s(dead_s), idle = dead_s - DEAD_PROBES * every, probes = DEAD_PROBES;
+    socklen_t size = sizeof *address;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) < 0 ||
+        bind(fd, (const struct sockaddr *)address, size) < 0 || listen(fd, BACKLOG) < 0 ||
+        getsockname(fd, (struct sockaddr *)address, &size) < 0)
+        return -errno;
+    return 0;
+}
+
+int endpoint_listen(const char *key, const char *endpoint, int dead_s, char actual[ENDPOINT_MAX],
+                    char why[ENDPOINT_WHY_MAX])
+{
+    struct sockaddr_in address;
+    char host[INET_ADDRSTRLEN];
+    if (!plain_address(endpoint, &address))
+        return refuse(EINVAL, key, endpoint, why);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int rc = fd < 0 ? -errno : listen_at(fd, &address, dead_s);
+    if (rc < 0) {
+        if (fd >= 0)
+            close(fd);
+        return refuse(-rc, key, endpoint, why);
+    }
+    inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
+    snprintf(actual, ENDPOINT_MAX, "tcp://%s:%u", host, ntohs(address.sin_port));
+    return fd;
+}
+
 void endpoint_find_dead(zsock_t *socket, int within_s, bool sending)
 {
-    enum { PROBES = 2 };
-    const int interval_s = within_s / (PROBES + 2), most_ms = within_s * 1000;
+    const int interval_s = probe_every_s(within_s), most_ms = within_s * 1000;
     zsock_set_tcp_keepalive(socket, 1);
-    zsock_set_tcp_keepalive_idle(socket, within_s - PROBES * interval_s);
+    zsock_set_tcp_keepalive_idle(socket, within_s - DEAD_PROBES * interval_s);
     zsock_set_tcp_keepalive_intvl(socket, interval_s);
-    zsock_set_tcp_keepalive_cnt(socket, PROBES);
+    zsock_set_tcp_keepalive_cnt(socket, DEAD_PROBES);
     if (sending)
         zmq_setsockopt(zsock_resolve(socket), ZMQ_TCP_MAXRT, &most_ms, sizeof most_ms);
 }

@@ -22,13 +22,21 @@ int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char a
 /* Gives an endpoint up that endpoint_bind() returned as `actual`; a Unix socket's file goes with it. */
 void endpoint_unbind(zsock_t *socket, const char *actual);
 
+/* Whether it is TCP at an address of numbers, at localhost or at all addresses: then endpoint_listen() can have it. */
+bool endpoint_is_plain(const char *endpoint);
+
+/* As endpoint_bind(), without libzmq: a listening socket that does not block, closed with close(2); or a negative
+ * error. Connections that come in through it are found dead within `dead_s` seconds, as by endpoint_find_dead(). */
+int endpoint_listen(const char *key, const char *endpoint, int dead_s, char actual[ENDPOINT_MAX],
+                    char why[ENDPOINT_WHY_MAX]);
+
 /* As endpoint_bind() for connecting, which succeeds before anybody is there. */
 int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX]);
 
 /* Has TCP find out that a peer is gone without a word, within `within_s` seconds (at least 4), on connections that are
- * made from now on. ZMTP's own heartbeats are not for that: where a queue is full they go unanswered, and end connections
- * and whole processes (docs/decisions/0033-dead-peers-are-found-by-tcp.md). With `sending` also whoever does not
- * confirm or take for so long what was sent to it. */
+ * made from now on. ZMTP's own heartbeats are not for that: where a queue is full they go unanswered, and end
+ * connections and whole processes (docs/decisions/0033-dead-peers-are-found-by-tcp.md). With `sending` also whoever
+ * does not confirm or take for so long what was sent to it. */
 void endpoint_find_dead(zsock_t *socket, int within_s, bool sending);
 
 #endif

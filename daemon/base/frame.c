@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -29,15 +30,63 @@ struct frame_ring {
 
 void frame_init(struct frame *self)
 {
-    *self = (struct frame){.kind = FRAME_WRONG};
-    zmq_msg_init(&self->topic);
-    zmq_msg_init(&self->payload);
+    *self = (struct frame){.topic = "", .payload = "", .kind = FRAME_WRONG};
+    zmq_msg_init(&self->topic_message);
+    zmq_msg_init(&self->payload_message);
 }
 
 void frame_close(struct frame *self)
 {
-    zmq_msg_close(&self->topic);
-    zmq_msg_close(&self->payload);
+    zmq_msg_close(&self->topic_message);
+    zmq_msg_close(&self->payload_message);
+}
+
+void frame_borrow(struct frame *self, const char *topic, size_t topic_len, const char *payload, size_t payload_len)
+{
+    if (self->holds) {
+        frame_close(self);
+        zmq_msg_init(&self->topic_message);
+        zmq_msg_init(&self->payload_message);
+        self->holds = false;
+    }
+    self->topic = topic;
+    self->topic_len = topic_len;
+    self->payload = payload;
+    self->payload_len = payload_len;
+}
+
+/* Few bytes stand in the message itself: where they are changes when it moves. */
+static void point(struct frame *self)
+{
+    self->topic = zmq_msg_data(&self->topic_message);
+    self->payload = zmq_msg_data(&self->payload_message);
+    self->holds = true;
+}
+
+void frame_own(struct frame *self)
+{
+    point(self);
+    self->topic_len = zmq_msg_size(&self->topic_message);
+    self->payload_len = zmq_msg_size(&self->payload_message);
+}
+
+int frame_hold(struct frame *self)
+{
+    if (self->holds)
+        return 0;
+    zmq_msg_t topic;
+    if (zmq_msg_init_size(&topic, self->topic_len) < 0)
+        return -ENOMEM;
+    if (zmq_msg_init_size(&self->payload_message, self->payload_len) < 0) {
+        zmq_msg_close(&topic);
+        zmq_msg_init(&self->payload_message);
+        return -ENOMEM;
+    }
+    zmq_msg_move(&self->topic_message, &topic);
+    memcpy(zmq_msg_data(&self->topic_message), self->topic, self->topic_len);
+    memcpy(zmq_msg_data(&self->payload_message), self->payload, self->payload_len);
+    point(self);
+    return 0;
 }
 
 static void copy_facts(struct frame *to, const struct frame *from)
@@ -53,16 +102,23 @@ static void copy_facts(struct frame *to, const struct frame *from)
 
 void frame_move(struct frame *to, struct frame *from)
 {
-    zmq_msg_move(&to->topic, &from->topic);
-    zmq_msg_move(&to->payload, &from->payload);
+    assert(from->holds);
+    zmq_msg_move(&to->topic_message, &from->topic_message);
+    zmq_msg_move(&to->payload_message, &from->payload_message);
     copy_facts(to, from);
+    point(to);
+    from->topic = from->payload = "";
+    from->topic_len = from->payload_len = 0;
+    from->holds = false;
 }
 
 void frame_share(struct frame *to, struct frame *from)
 {
-    zmq_msg_copy(&to->topic, &from->topic);
-    zmq_msg_copy(&to->payload, &from->payload);
+    assert(from->holds);
+    zmq_msg_copy(&to->topic_message, &from->topic_message);
+    zmq_msg_copy(&to->payload_message, &from->payload_message);
     copy_facts(to, from);
+    point(to);
 }
 
 int ring_new(struct frame_ring **self_p, uint32_t slots)

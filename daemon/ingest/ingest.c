@@ -10,18 +10,20 @@
 #include <time.h>
 
 #include "daemon/ingest/pace.h"
+#include "daemon/ingest/receiver.h"
 
 #define ENDPOINTS_MAX 64
 #define QUIET_MS 20                   /* a drain ends when nothing came for so long, */
 #define DRAIN_MAX_NS (2 * CLOCK_S_NS) /* or after this */
-#define DEAD_S 40 /* a node that is gone without a word is found so within this */
+#define DEAD_S 40                     /* a node that is gone without a word is found so within this */
 #define HANDSHAKE_MS 3000
 
 struct ingest {
     zsock_t *socket;
-    void *handle; /* of the socket, for libzmq's own functions: czmq's are too slow for each message */
     struct inbox *inbox;
     struct doors *doors;
+    struct receiver receiver;
+    struct nodes *nodes; /* who comes in over plain TCP; all others are the socket's */
     char connected[ENDPOINTS_MAX][ENDPOINT_MAX];
     uint32_t connected_count;
     struct curve_server curve; /* of what is connected */
@@ -33,6 +35,7 @@ struct ingest {
     bool started;
     struct heart heart;
     struct pace pace;
+    int64_t now_ns; /* of the last turn */
     atomic_bool hasten;
     atomic_uint_fast64_t messages;
 };
@@ -43,6 +46,13 @@ static int connect_all(struct ingest *self, char why[ENDPOINT_WHY_MAX])
     for (uint32_t i = 0; i < self->connected_count && rc == 0; i++)
         rc = endpoint_connect(self->socket, "metrics.connect", self->connected[i], why);
     return rc;
+}
+
+/* What came from there stays to be read after it was given up. */
+static void look_at_socket(struct ingest *self)
+{
+    self->receiver.socket_used =
+        self->receiver.socket_used || self->connected_count > 0 || doors_any_of_socket(self->doors);
 }
 
 static void take_options(struct ingest *self, const struct ingest_options *options)
@@ -56,11 +66,15 @@ static void take_options(struct ingest *self, const struct ingest_options *optio
 
 /* Publishers leave out what begins with none of these. A SUB would look for each topic among them once more, one byte
  * after another; kind_of() does it for us, and counts what came all the same. */
+static const char *const wanted[] = {"metrics/", "batch/", "beacon/", NULL};
+
 static void subscribe(struct ingest *self)
 {
-    static const char *const wanted[] = {"\001metrics/", "\001batch/", "\001beacon/"};
-    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
-        zmq_send(self->handle, wanted[i], strlen(wanted[i]), 0);
+    for (const char *const *prefix = wanted; *prefix; prefix++) {
+        char subscription[16];
+        int len = snprintf(subscription, sizeof subscription, "\001%s", *prefix);
+        zmq_send(self->receiver.handle, subscription, (size_t)len, 0);
+    }
 }
 
 static void set_up(struct ingest *self, const struct ingest_options *options)
@@ -72,8 +86,21 @@ static void set_up(struct ingest *self, const struct ingest_options *options)
     int64_t largest = options->max_message_bytes > INT64_MAX / INGEST_FRAME_FACTOR
                           ? -1
                           : (int64_t)options->max_message_bytes * INGEST_FRAME_FACTOR;
-    zmq_setsockopt(self->handle, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
+    zmq_setsockopt(self->receiver.handle, ZMQ_MAXMSGSIZE, &largest, sizeof largest);
     subscribe(self);
+}
+
+static int nodes_of(struct ingest *self, const struct ingest_options *options)
+{
+    const struct nodes_options of = {.prefixes = wanted,
+                                     .most_bytes = options->max_message_bytes * INGEST_FRAME_FACTOR,
+                                     .dead_s = DEAD_S,
+                                     .handshake_ns = HANDSHAKE_MS * CLOCK_MS_NS};
+    int rc = nodes_new(&self->nodes, &of);
+    self->receiver.nodes = self->nodes;
+    if (rc == 0)
+        doors_set_plain(self->doors, &(struct doors_plain){self->nodes, nodes_open, nodes_shut});
+    return rc;
 }
 
 int ingest_new(struct ingest **self_p, const struct ingest_options *options, char why[ENDPOINT_WHY_MAX])
@@ -91,17 +118,20 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
     int rc = inbox_new(&self->inbox);
     if (rc == 0)
         rc = doors_new(&self->doors, "metrics.bind", "metrics");
+    if (rc == 0)
+        rc = nodes_of(self, options);
     if (rc < 0) {
         snprintf(why, ENDPOINT_WHY_MAX, "no descriptor for the metrics socket");
         ingest_destroy(&self);
         return rc;
     }
     self->socket = zsock_new(ZMQ_XSUB);
-    self->handle = zsock_resolve(self->socket);
+    self->receiver.handle = zsock_resolve(self->socket);
     set_up(self, options);
     rc = doors_open(self->doors, self->socket, &options->doors, why);
     if (rc == 0)
         rc = connect_all(self, why);
+    look_at_socket(self);
     if (rc < 0)
         ingest_destroy(&self);
     *self_p = self;
@@ -110,100 +140,40 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
 
 /* --- receiving --- */
 
-static enum frame_kind kind_of(struct frame *frame)
-{
-    if (frame->parts != 2)
-        return FRAME_WRONG;
-    const char *topic = zmq_msg_data(&frame->topic);
-    const size_t len = frame->topic_len;
-    if (len >= 8 && memcmp(topic, "metrics/", 8) == 0)
-        return FRAME_METRICS;
-    if (len >= 6 && memcmp(topic, "batch/", 6) == 0)
-        return FRAME_BATCH;
-    if (len >= 7 && memcmp(topic, "beacon/", 7) == 0)
-        return FRAME_BEACON;
-    return FRAME_WRONG;
-}
-
-static int receive_part(void *handle, zmq_msg_t *part)
-{
-    int rc;
-    do
-        rc = zmq_msg_recv(part, handle, ZMQ_DONTWAIT);
-    while (rc < 0 && zmq_errno() == EINTR);
-    return rc;
-}
-
-/* Bytes of a part: what zmq_msg_recv() says of it, which is an int. */
-static size_t bytes_of(zmq_msg_t *part, int received)
-{
-    return received < INT_MAX ? (size_t)received : zmq_msg_size(part);
-}
-
-/* One message; false when none waits. libzmq hands a message out whole: once there is a first part, the others are
- * here. What is more than two is received and let go, part by part, so it takes no memory of ours. */
-static bool receive(struct ingest *self, struct frame *frame)
-{
-    int received = receive_part(self->handle, &frame->topic);
-    if (received < 0)
-        return false;
-    frame->parts = 1;
-    frame->topic_len = bytes_of(&frame->topic, received);
-    bool more = zmq_msg_more(&frame->topic);
-    received = more ? receive_part(self->handle, &frame->payload) : -1;
-    if (received >= 0) {
-        frame->parts = 2;
-        frame->payload_len = bytes_of(&frame->payload, received);
-        more = zmq_msg_more(&frame->payload);
-    } else {
-        zmq_msg_close(&frame->payload);
-        zmq_msg_init(&frame->payload);
-        frame->payload_len = 0;
-        more = false;
-    }
-    while (more) {
-        zmq_msg_t extra;
-        zmq_msg_init(&extra);
-        more = receive_part(self->handle, &extra) >= 0 && zmq_msg_more(&extra);
-        zmq_msg_close(&extra);
-        if (frame->parts < UINT32_MAX)
-            frame->parts++;
-    }
-    frame->kind = kind_of(frame);
-    return true;
-}
-
 /* One turn: receives up to a batch, reads the clock once, hands on, and lets the sink do what else it has. Returns how
  * many came; *more_p: the sink wants another turn at once; *now_p: when it was. */
 static uint32_t turn(struct ingest *self, bool *more_p, int64_t *now_p)
 {
-    uint32_t count = 0;
-    while (count < FRAME_BATCH_MAX && receive(self, &self->frames[count]))
-        count++;
+    uint32_t count = receiver_take(&self->receiver, self->frames, self->now_ns);
     struct now now = clock_now();
+    self->now_ns = now.steady_ns;
     if (count) {
         self->sink.take(self->sink.argument, self->frames, count, now);
         uint64_t before = atomic_load_explicit(&self->messages, memory_order_relaxed);
         atomic_store_explicit(&self->messages, before + count, memory_order_relaxed);
     }
     heart_beat(&self->heart);
-    *more_p = self->sink.turn(self->sink.argument, now);
+    *more_p = self->sink.turn(self->sink.argument, now) || nodes_more(self->nodes);
     *now_p = now.steady_ns;
     return count;
 }
 
 static void wait_for_more(struct ingest *self, int timeout_ms)
 {
-    zmq_pollitem_t items[] = {{.socket = self->handle, .events = ZMQ_POLLIN},
-                              {.fd = inbox_fd(self->inbox), .events = ZMQ_POLLIN},
-                              {.fd = self->sink.fd, .events = ZMQ_POLLIN}};
-    zmq_poll(items, self->sink.fd >= 0 ? 3 : 2, timeout_ms);
+    zmq_pollitem_t items[4] = {{.fd = inbox_fd(self->inbox), .events = ZMQ_POLLIN},
+                               {.fd = nodes_fd(self->nodes), .events = ZMQ_POLLIN}};
+    int count = 2;
+    if (self->sink.fd >= 0)
+        items[count++] = (zmq_pollitem_t){.fd = self->sink.fd, .events = ZMQ_POLLIN};
+    if (self->receiver.socket_used)
+        items[count++] = (zmq_pollitem_t){.socket = self->receiver.handle, .events = ZMQ_POLLIN};
+    zmq_poll(items, count, timeout_ms);
 }
 
 static void disconnect_all(struct ingest *self)
 {
     for (uint32_t i = 0; i < self->connected_count; i++)
-        zmq_disconnect(self->handle, self->connected[i]);
+        zmq_disconnect(self->receiver.handle, self->connected[i]);
 }
 
 /* The endpoints are given up first, so that what can still come is what libzmq has received already. Of a bound
@@ -211,7 +181,8 @@ static void disconnect_all(struct ingest *self)
 static void drain(struct ingest *self)
 {
     int64_t until_ns = clock_now().steady_ns + DRAIN_MAX_NS;
-    zmq_pollitem_t item = {.socket = self->handle, .events = ZMQ_POLLIN};
+    zmq_pollitem_t items[] = {{.socket = self->receiver.handle, .events = ZMQ_POLLIN},
+                              {.fd = nodes_fd(self->nodes), .events = ZMQ_POLLIN}};
     bool more = true;
     int64_t now_ns;
     doors_shut(self->doors, self->socket);
@@ -221,7 +192,7 @@ static void drain(struct ingest *self)
         if (self->connected_count) {
             disconnect_all(self);
             self->connected_count = 0;
-        } else if (zmq_poll(&item, 1, QUIET_MS) <= 0) {
+        } else if (zmq_poll(items, 2, QUIET_MS) <= 0) {
             break;
         }
     }
@@ -233,6 +204,7 @@ static void renew_doors(struct ingest *self, struct doors_letter *letter)
     const struct curve_server *curve = letter->wish.sets[0].curve;
     char why[ENDPOINT_WHY_MAX];
     letter->error = doors_open(self->doors, self->socket, &letter->wish, letter->why);
+    look_at_socket(self);
     if (!curve || !self->with_curve || strcmp(curve->secret, self->curve.secret) == 0)
         return;
     self->curve = *curve;
@@ -355,6 +327,7 @@ void ingest_destroy(struct ingest **self_p)
         disconnect_all(self);
     }
     zsock_destroy(&self->socket);
+    nodes_destroy(&self->nodes);
     doors_destroy(&self->doors);
     explicit_bzero(&self->curve, sizeof self->curve);
     inbox_destroy(&self->inbox);

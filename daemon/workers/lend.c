@@ -1,10 +1,13 @@
 #include "daemon/workers/lend.h"
 
-/* A message is worth a thread where judging it takes LEND_WORTH times what receiving it takes, and the receiving thread
+/* What is borrowed comes from connections that the receiving thread reads itself, which takes a tenth to a fifth of
+ * what judging takes: a thread would bring no more than that, and copying and handing over takes it away again. Else a
+ * message is worth a thread where judging it takes LEND_WORTH times what receiving it takes, and the receiving thread
  * is busy for LEND_BUSY of the time: two cores then do 1.2 to 1.4 times as much (docs/performance.md). It is taken back
  * where judging takes less than receiving, or of a core less than LEND_IDLE, where the hand-over and its wake-ups are
  * all that a thread brings. */
 #define LEND_WORTH 2.0
+#define LEND_BORROWED 0.5
 #define LEND_BUSY 0.6
 #define LEND_IDLE 0.2
 #define LEND_LOOKS 3
@@ -14,7 +17,8 @@ static bool change_wished(const struct lend *self, double passed_ns, const struc
 {
     const double messages = (double)(now->messages - self->sums.messages);
     const double receiving_ns = (double)(now->receiving_ns - self->sums.receiving_ns);
-    if (messages <= 0)
+    const double borrowed = (double)(now->borrowed - self->sums.borrowed);
+    if (messages <= 0 || borrowed > LEND_BORROWED * messages)
         return self->lent;
     if (self->lent)
         return self->judge_ns < self->other_ns || self->judge_ns * messages < LEND_IDLE * passed_ns;

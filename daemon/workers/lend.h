@@ -14,7 +14,8 @@
 
 /* Of the whole run, each growing. */
 struct lend_sums {
-    uint64_t messages;    /* that were received */
+    uint64_t messages;    /* that were received; */
+    uint64_t borrowed;    /* of these, those whose bytes would have to be copied for another thread */
     int64_t receiving_ns; /* CPU time of the receiving thread, with what it judges itself */
     uint64_t measured;    /* messages whose judging was timed, */
     int64_t judging_ns;   /* and how much CPU time that took */

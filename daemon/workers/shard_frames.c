@@ -46,16 +46,20 @@ static void take_events(struct shard *self, struct model *model, const struct me
 
 /* --- one message --- */
 
-static struct text text_of_message(zmq_msg_t *message)
+static struct text topic_of(const struct frame *frame)
 {
-    return (struct text){.at = zmq_msg_data(message), .len = zmq_msg_size(message)};
+    return (struct text){.at = frame->topic, .len = frame->topic_len};
+}
+
+static struct text payload_of(const struct frame *frame)
+{
+    return (struct text){.at = frame->payload, .len = frame->payload_len};
 }
 
 static void reject(struct shard *self, struct frame *frame, enum metric_drop reason, uint64_t count, const char *detail,
                    struct now now)
 {
-    rejects_count(&self->rejects, reason, count, text_of_message(&frame->topic), text_of_message(&frame->payload),
-                  detail, now.wall_s);
+    rejects_count(&self->rejects, reason, count, topic_of(frame), payload_of(frame), detail, now.wall_s);
 }
 
 static void reject_all(struct shard *self, struct frame *frame, const uint32_t dropped[DROP_REASONS],
@@ -91,7 +95,7 @@ static bool know_sender(struct shard *self, struct frame *frame, struct now now)
 {
     if (!self->options.keyring)
         return true;
-    self->sender = keyring_find(&self->keys, zmq_msg_gets(&frame->topic, "User-Id"));
+    self->sender = keyring_find(&self->keys, zmq_msg_gets(&frame->topic_message, "User-Id"));
     if (self->sender && self->sender->role == KEYRING_NODE)
         return true;
     if (frame->accounts)
@@ -100,8 +104,8 @@ static bool know_sender(struct shard *self, struct frame *frame, struct now now)
 }
 
 /* What the message says of itself as a whole. */
-static inline void account(struct shard *self, struct frame *frame, const struct metric_message *message, uint64_t stream,
-                    struct ledger_memo *memo, struct now now)
+static inline void account(struct shard *self, struct frame *frame, const struct metric_message *message,
+                           uint64_t stream, struct ledger_memo *memo, struct now now)
 {
     if (!frame->accounts)
         return;
@@ -109,8 +113,7 @@ static inline void account(struct shard *self, struct frame *frame, const struct
     self->ignored += message->ignored;
     if (message->drops)
         reject_all(self, frame, message->dropped, message->detail, now);
-    if (message->has_seq &&
-        !(message->same_sender && ledger_again(self->ledger, memo, message->seq, now.steady_ns)))
+    if (message->has_seq && !(message->same_sender && ledger_again(self->ledger, memo, message->seq, now.steady_ns)))
         ledger_message(self->ledger, memo, stream, message->node, message->boot, message->seq, now.steady_ns);
 }
 
@@ -123,7 +126,7 @@ static void take_metrics(struct shard *self, struct frame *frame, struct text pa
     const struct metric_message *message;
     if (model) {
         id = model_id_of(model);
-    } else if (metric_topic_parse(text_of_message(&frame->topic), &id, &node) != TOPIC_METRICS) {
+    } else if (metric_topic_parse(topic_of(frame), &id, &node) != TOPIC_METRICS) {
         reject(self, frame, DROP_TOPIC, 1, "the topic is not metrics/<project>/<name>/<version>", now);
         return;
     }
@@ -250,7 +253,7 @@ static uint32_t take_runs(struct shard *self, struct frame *frame, const struct 
 /* Every shard gets the message and takes the events of its own models. */
 static void take_batch(struct shard *self, struct frame *frame, struct now now)
 {
-    struct text topic = text_of_message(&frame->topic), node;
+    struct text topic = topic_of(frame), node;
     struct model_id none;
     const struct metric_message *message;
     if (metric_topic_parse(topic, &none, &node) != TOPIC_BATCH) {
@@ -258,7 +261,7 @@ static void take_batch(struct shard *self, struct frame *frame, struct now now)
             reject(self, frame, DROP_TOPIC, 1, "the topic is not batch/<node>", now);
         return;
     }
-    if (metric_decode(self->decoder, NULL, text_of_message(&frame->payload), now.wall_s, &message) < 0) {
+    if (metric_decode(self->decoder, NULL, payload_of(frame), now.wall_s, &message) < 0) {
         self->no_memory += frame->accounts;
         return;
     }
@@ -270,7 +273,7 @@ static void take_batch(struct shard *self, struct frame *frame, struct now now)
 /* Every shard gets the beacon and looks at the topics whose sequences it keeps. */
 static void take_beacon(struct shard *self, struct frame *frame, struct now now)
 {
-    struct text topic = text_of_message(&frame->topic), node;
+    struct text topic = topic_of(frame), node;
     struct model_id none;
     const struct beacon_message *beacon;
     if (metric_topic_parse(topic, &none, &node) != TOPIC_BEACON) {
@@ -278,7 +281,7 @@ static void take_beacon(struct shard *self, struct frame *frame, struct now now)
             reject(self, frame, DROP_TOPIC, 1, "the topic is not beacon/<node>", now);
         return;
     }
-    if (beacon_decode(self->decoder, text_of_message(&frame->payload), &beacon) < 0) {
+    if (beacon_decode(self->decoder, payload_of(frame), &beacon) < 0) {
         self->no_memory += frame->accounts;
         return;
     }
@@ -315,12 +318,19 @@ static void reject_wrong(struct shard *self, struct frame *frame, struct now now
     reject(self, frame, DROP_FRAMES, 1, detail, now);
 }
 
+static void reject_unreceived(struct shard *self, struct frame *frame, struct now now)
+{
+    if (frame->accounts)
+        reject(self, frame, DROP_TOO_LARGE, 1, "so much larger than metrics.max_message that its connection was ended",
+               now);
+}
+
 static void take_frame(struct shard *self, struct frame *frame, struct text payload, struct model *model,
                        struct now now)
 {
     if (!know_sender(self, frame, now))
         return;
-    if (frame->kind != FRAME_WRONG && payload.len > self->options.max_message_bytes) {
+    if (frame_is_ours(frame->kind) && payload.len > self->options.max_message_bytes) {
         if (frame->accounts)
             reject(self, frame, DROP_TOO_LARGE, 1, "the payload is larger than metrics.max_message", now);
         return;
@@ -339,6 +349,9 @@ static void take_frame(struct shard *self, struct frame *frame, struct text payl
         break;
     case FRAME_WRONG:
         reject_wrong(self, frame, now);
+        break;
+    case FRAME_TOO_LARGE:
+        reject_unreceived(self, frame, now);
         break;
     }
 }
@@ -362,12 +375,12 @@ static inline void prefetch_payload(struct text payload)
 
 static void begin_frame(struct shard *self, struct frame *frame, struct passing *out)
 {
-    out->payload = (struct text){zmq_msg_data(&frame->payload), frame->payload_len};
+    out->payload = payload_of(frame);
     out->about = (struct text){0};
     out->guess = 0;
     out->model = NULL;
     prefetch_payload(out->payload);
-    if (frame->kind == FRAME_WRONG)
+    if (!frame_is_ours(frame->kind))
         return;
     out->about = topic_about(frame);
     if (frame->kind == FRAME_METRICS)
@@ -378,7 +391,7 @@ static void begin_frame(struct shard *self, struct frame *frame, struct passing 
 static void hash_frame(const struct shard *self, struct frame *frame, struct text about)
 {
     if (!frame->hashed)
-        frame->hash = frame->kind == FRAME_WRONG ? 0 : siphash13(&self->options.key, about.at, about.len);
+        frame->hash = frame_is_ours(frame->kind) ? siphash13(&self->options.key, about.at, about.len) : 0;
     frame->hashed = true;
 }
 

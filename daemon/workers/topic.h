@@ -9,13 +9,13 @@
 #include "lib/text.h"
 
 /* The bytes behind the prefix that the frame's kind stands for. */
-static inline struct text topic_about(struct frame *frame)
+static inline struct text topic_about(const struct frame *frame)
 {
     static const uint8_t prefix[] = {[FRAME_METRICS] = sizeof "metrics/" - 1,
                                      [FRAME_BATCH] = sizeof "batch/" - 1,
                                      [FRAME_BEACON] = sizeof "beacon/" - 1};
-    const size_t skipped = frame->kind == FRAME_WRONG ? 0 : prefix[frame->kind];
-    return (struct text){(const char *)zmq_msg_data(&frame->topic) + skipped, frame->topic_len - skipped};
+    const size_t skipped = frame_is_ours(frame->kind) ? prefix[frame->kind] : 0;
+    return (struct text){frame->topic + skipped, frame->topic_len - skipped};
 }
 
 #endif

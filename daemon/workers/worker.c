@@ -115,10 +115,17 @@ void worker_take(struct worker *self, struct frame *frames, uint32_t count, stru
         judge(self, frames, count, now);
 }
 
-/* A full ring means that the worker is behind: ingest waits for it, libzmq's queue fills, publishers drop, and the
+void worker_hold(struct frame *frame)
+{
+    while (frame_hold(frame) < 0)
+        poll(NULL, 0, PATIENCE_MS);
+}
+
+/* A full ring means that the worker is behind: ingest waits for it, its connections fill, publishers drop, and the
  * sequence numbers say so. Or that the worker has just given the shard back. */
 void worker_put(struct worker *self, struct frame *frame, struct now now)
 {
+    worker_hold(frame);
     while (!ring_put(self->ring, frame, worker_runner(self) == RUNNER_INGEST ? 0 : PATIENCE_MS))
         if (worker_runner(self) == RUNNER_INGEST) {
             take_left(self, now);

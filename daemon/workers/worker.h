@@ -41,7 +41,11 @@ static inline enum runner worker_runner(const struct worker *self)
 /* Lets the shard take up to FRAME_BATCH_MAX frames, after those that were left in the ring; while ingest runs it. */
 void worker_take(struct worker *self, struct frame *frames, uint32_t count, struct now now);
 
-/* Puts a frame into the ring, while the thread runs the shard; it is seen after ring_publish(). */
+/* Copies what the frame borrows; waits for memory where there is none. */
+void worker_hold(struct frame *frame);
+
+/* Puts a frame into the ring, while the thread runs the shard; it is seen after ring_publish(). What it borrows is
+ * copied. */
 void worker_put(struct worker *self, struct frame *frame, struct now now);
 
 void worker_lend(struct worker *self);

@@ -15,8 +15,8 @@ struct workers {
     uint32_t shards;
     uint32_t threads; /* that there are, whether they have work or not */
     atomic_uint model_count;
-    struct lend lend; /* these by ingest alone */
-    uint64_t messages;
+    struct lend lend;            /* these by ingest alone */
+    uint64_t messages, borrowed; /* struct lend_sums */
     struct worker at[WORKERS_MAX];
 };
 
@@ -69,6 +69,7 @@ int workers_start(struct workers *self)
 static void put_to_all(struct workers *self, struct frame *frame, uint32_t owner, struct now now)
 {
     struct frame copy;
+    worker_hold(frame);
     frame_init(&copy);
     for (uint32_t i = 0; i < self->shards; i++) {
         frame_share(&copy, frame);
@@ -85,7 +86,7 @@ static uint32_t owner_of(const struct workers *self, struct frame *frame)
     if (!frame->hashed)
         return 0;
     const struct text about = topic_about(frame);
-    frame->hash = frame->kind == FRAME_WRONG ? 0 : siphash13(&self->options.key, about.at, about.len);
+    frame->hash = frame_is_ours(frame->kind) ? siphash13(&self->options.key, about.at, about.len) : 0;
     return shard_owner(frame->hash, self->shards);
 }
 
@@ -108,6 +109,7 @@ void workers_take(void *argument, struct frame *frames, uint32_t count, struct n
 {
     struct workers *self = argument;
     self->messages += count;
+    self->borrowed += count && !frames[0].holds ? count : 0; /* they mostly come from one place */
     if (worker_runner(&self->at[0]) != RUNNER_INGEST) {
         hand_over(self, frames, count, now);
         return;
@@ -137,6 +139,7 @@ static void look(struct workers *self, struct now now)
     if (!lend_due(&self->lend, now.steady_ns) || worker_runner(worker) == RUNNER_RECALLED)
         return;
     struct lend_sums sums = {.messages = self->messages,
+                             .borrowed = self->borrowed,
                              .receiving_ns = self->options.lend_by(),
                              .measured = atomic_load_explicit(&worker->measured, memory_order_relaxed),
                              .judging_ns = (int64_t)atomic_load_explicit(&worker->judging_ns, memory_order_relaxed)};

@@ -113,18 +113,11 @@ static void close_part(struct part *part)
 static void send_event(struct part *part, const char *model, double accuracy)
 {
     struct frame frame;
-    char payload[128];
+    char topic[128], payload[128];
     frame_init(&frame);
-    zmq_msg_close(&frame.topic);
-    zmq_msg_init_size(&frame.topic, strlen(model) + 8);
-    memcpy(zmq_msg_data(&frame.topic), "metrics/", 8);
-    memcpy((char *)zmq_msg_data(&frame.topic) + 8, model, strlen(model));
+    int topic_len = snprintf(topic, sizeof topic, "metrics/%s", model);
     int length = snprintf(payload, sizeof payload, "{\"accuracy\":%g,\"latency_ms\":%g}", accuracy, 100 * accuracy);
-    zmq_msg_close(&frame.payload);
-    zmq_msg_init_size(&frame.payload, (size_t)length);
-    memcpy(zmq_msg_data(&frame.payload), payload, (size_t)length);
-    frame.topic_len = strlen(model) + 8;
-    frame.payload_len = (size_t)length;
+    frame_borrow(&frame, topic, (size_t)topic_len, payload, (size_t)length);
     frame.kind = FRAME_METRICS;
     frame.parts = 2;
     workers_take(part->workers, &frame, 1, clock_now());

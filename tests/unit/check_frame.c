@@ -8,16 +8,13 @@
 #include "daemon/base/frame.h"
 #include "tests/run_suite.h"
 
+/* The topic is beyond what libzmq keeps inside a message, the payload within. */
 static void fill(struct frame *frame, unsigned number)
 {
-    zmq_msg_close(&frame->topic);
-    zmq_msg_init_size(&frame->topic, 100); /* beyond what libzmq keeps inside a message */
-    memset(zmq_msg_data(&frame->topic), 't', 100);
-    zmq_msg_close(&frame->payload);
-    zmq_msg_init_size(&frame->payload, sizeof number);
-    memcpy(zmq_msg_data(&frame->payload), &number, sizeof number);
-    frame->topic_len = 100;
-    frame->payload_len = sizeof number;
+    char topic[100];
+    memset(topic, 't', sizeof topic);
+    frame_borrow(frame, topic, sizeof topic, (const char *)&number, sizeof number);
+    ck_assert_int_eq(frame_hold(frame), 0);
     frame->hash = number * 3ull;
     frame->parts = 2;
     frame->kind = FRAME_METRICS;
@@ -27,12 +24,12 @@ static void fill(struct frame *frame, unsigned number)
 static unsigned number_of(struct frame *frame)
 {
     unsigned number;
-    ck_assert_uint_eq(zmq_msg_size(&frame->payload), sizeof number);
-    memcpy(&number, zmq_msg_data(&frame->payload), sizeof number);
-    ck_assert_uint_eq(frame->hash, number * 3ull);
-    ck_assert_uint_eq(zmq_msg_size(&frame->topic), 100);
-    ck_assert_uint_eq(frame->topic_len, 100);
     ck_assert_uint_eq(frame->payload_len, sizeof number);
+    memcpy(&number, frame->payload, sizeof number);
+    ck_assert_uint_eq(frame->hash, number * 3ull);
+    ck_assert_uint_eq(frame->topic_len, 100);
+    for (int i = 0; i < 100; i++)
+        ck_assert_int_eq(frame->topic[i], 't');
     return number;
 }
 
@@ -44,14 +41,37 @@ START_TEST(moved_and_shared)
     fill(&a, 7);
     frame_share(&b, &a);
     ck_assert_uint_eq(number_of(&b), 7);
-    ck_assert_ptr_eq(zmq_msg_data(&a.topic), zmq_msg_data(&b.topic));
+    ck_assert_ptr_eq(a.topic, b.topic);
     frame_close(&a);
     frame_init(&a);
     frame_move(&a, &b);
     ck_assert_uint_eq(number_of(&a), 7);
-    ck_assert_uint_eq(zmq_msg_size(&b.topic), 0);
+    ck_assert_uint_eq(b.topic_len, 0);
     frame_close(&a);
     frame_close(&b);
+}
+END_TEST
+
+START_TEST(borrowed_until_held)
+{
+    char topic[] = "metrics/p/n/v", payload[200] = "{}";
+    struct frame frame;
+    frame_init(&frame);
+    for (int round = 0; round < 2; round++) { /* what it held goes when it borrows again */
+        frame_borrow(&frame, topic, strlen(topic), payload, sizeof payload);
+        ck_assert_ptr_eq(frame.payload, payload);
+        ck_assert(!frame.holds);
+        ck_assert_int_eq(frame_hold(&frame), 0);
+        ck_assert(frame.holds);
+        ck_assert_int_eq(frame_hold(&frame), 0);
+    }
+    memset(topic, 'x', sizeof topic);
+    memset(payload, 'x', sizeof payload);
+    ck_assert_uint_eq(frame.topic_len, 13);
+    ck_assert_int_eq(memcmp(frame.topic, "metrics/p/n/v", 13), 0);
+    ck_assert_uint_eq(frame.payload_len, 200);
+    ck_assert_str_eq(frame.payload, "{}");
+    frame_close(&frame);
 }
 END_TEST
 
@@ -175,6 +195,7 @@ int main(void)
     TCase *tcase = tcase_create("frame");
     tcase_set_timeout(tcase, 60);
     tcase_add_test(tcase, moved_and_shared);
+    tcase_add_test(tcase, borrowed_until_held);
     tcase_add_test(tcase, a_full_ring_refuses);
     tcase_add_test(tcase, only_a_sleeper_is_woken);
     tcase_add_test(tcase, two_threads);

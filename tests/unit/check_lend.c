@@ -40,6 +40,29 @@ START_TEST(costly_judging_of_a_busy_thread_is_lent_after_three_seconds)
 }
 END_TEST
 
+/* Where messages stand in what the receiving thread has read itself, a thread brings less than its hand-over takes. */
+START_TEST(what_is_borrowed_is_not_lent)
+{
+    for (int i = 0; i < 20; i++) {
+        sums.borrowed += 50000;
+        ck_assert(!second(80000, 8000, 500));
+    }
+    for (int i = 0; i < 2; i++) {
+        sums.borrowed += 30000;
+        ck_assert(!second(80000, 8000, 500));
+    }
+    sums.borrowed += 30000;
+    ck_assert(second(80000, 8000, 500));
+    for (int i = 0; i < 9; i++) {
+        sums.borrowed += 50000;
+        ck_assert(!second(80000, 8000, 500));
+    }
+    sums.borrowed += 50000;
+    ck_assert(second(80000, 8000, 500));
+    ck_assert(!lend.lent);
+}
+END_TEST
+
 START_TEST(a_quiet_second_between_begins_the_count_anew)
 {
     for (int i = 0; i < 20; i++) {
@@ -137,6 +160,7 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, enter, NULL);
     tcase_add_test(all, costly_judging_of_a_busy_thread_is_lent_after_three_seconds);
+    tcase_add_test(all, what_is_borrowed_is_not_lent);
     tcase_add_test(all, a_quiet_second_between_begins_the_count_anew);
     tcase_add_loop_test(all, what_is_cheap_or_seldom_stays_with_ingest, 0, sizeof kept / sizeof *kept);
     tcase_add_loop_test(all, a_thread_without_work_gives_it_back_after_ten_seconds, 0,

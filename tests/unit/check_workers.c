@@ -99,12 +99,8 @@ static struct frame frame_of(enum frame_kind kind, const char *topic, const char
 {
     struct frame frame;
     frame_init(&frame);
-    zmq_msg_init_size(&frame.topic, strlen(topic));
-    memcpy(zmq_msg_data(&frame.topic), topic, strlen(topic));
-    zmq_msg_init_size(&frame.payload, strlen(payload));
-    memcpy(zmq_msg_data(&frame.payload), payload, strlen(payload));
-    frame.topic_len = strlen(topic);
-    frame.payload_len = strlen(payload);
+    frame_borrow(&frame, topic, strlen(topic), payload, strlen(payload));
+    ck_assert_int_eq(frame_hold(&frame), 0);
     frame.kind = kind;
     frame.parts = 2;
     return frame;

@@ -131,21 +131,11 @@ static inline void pass(int64_t ns)
     settle();
 }
 
-static inline void fill(zmq_msg_t *message, const char *bytes, size_t len)
-{
-    zmq_msg_close(message);
-    zmq_msg_init_size(message, len);
-    memcpy(zmq_msg_data(message), bytes, len);
-}
-
 static inline void send_bytes(enum frame_kind kind, uint32_t parts, const char *topic, const char *payload, size_t len)
 {
     struct frame frame;
     frame_init(&frame);
-    fill(&frame.topic, topic, strlen(topic));
-    fill(&frame.payload, payload, len);
-    frame.topic_len = strlen(topic);
-    frame.payload_len = len;
+    frame_borrow(&frame, topic, strlen(topic), payload, len);
     frame.kind = kind;
     frame.parts = parts;
     workers_take(workers, &frame, 1, now);

@@ -1,0 +1,108 @@
+#include "daemon/ingest/node.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ROOM_LEAST 512
+#define ROOM_KEPT 16384 /* more is given back once it is empty */
+
+static void name_peer(struct node *self)
+{
+    struct sockaddr_in address = {.sin_family = AF_UNSPEC};
+    socklen_t size = sizeof address;
+    char host[INET_ADDRSTRLEN] = "?";
+    if (getpeername(self->fd, (struct sockaddr *)&address, &size) == 0 && address.sin_family == AF_INET)
+        inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
+    snprintf(self->peer, sizeof self->peer, "%s:%u", host, ntohs(address.sin_port));
+}
+
+struct node *node_new(int fd, int door, uint64_t most_bytes, int64_t now_ns)
+{
+    uint8_t greeting[ZMTP_GREETING_BYTES];
+    struct node *self = calloc(1, sizeof *self);
+    if (!self)
+        return NULL;
+    self->fd = fd;
+    self->door = door;
+    self->left = NODE_WITHOUT_LIMIT;
+    self->since_ns = now_ns;
+    zmtp_init(&self->zmtp, most_bytes);
+    name_peer(self);
+    zmtp_greeting(greeting);
+    node_send(self, greeting, sizeof greeting); /* if that fails, so will the first look at it */
+    return self;
+}
+
+/* What is sent is little, and the kernel's buffer empty: what does not fit is for a peer that does not read. */
+bool node_send(struct node *self, const void *bytes, size_t len)
+{
+    ssize_t sent;
+    do
+        sent = send(self->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    while (sent < 0 && errno == EINTR);
+    return sent == (ssize_t)len;
+}
+
+size_t node_wanted(const struct node *self, size_t room)
+{
+    return self->left < (int64_t)room ? (size_t)self->left : room;
+}
+
+long node_receive(struct node *self, void *to, size_t most)
+{
+    ssize_t got;
+    do
+        got = recv(self->fd, to, node_wanted(self, most), MSG_DONTWAIT);
+    while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return -errno;
+    if (self->left != NODE_WITHOUT_LIMIT)
+        self->left -= got;
+    return got;
+}
+
+static int make_room(struct node *self, size_t room)
+{
+    if (room <= self->rest_room)
+        return 0;
+    unsigned char *rest = realloc(self->rest, room);
+    if (!rest)
+        return -ENOMEM;
+    self->rest = rest;
+    self->rest_room = room;
+    return 0;
+}
+
+int node_keep(struct node *self, const unsigned char *at, size_t len)
+{
+    if (len == 0 && self->rest_room > ROOM_KEPT) {
+        free(self->rest);
+        self->rest = NULL;
+        self->rest_room = 0;
+    }
+    self->rest_len = 0;
+    if (len == 0)
+        return 0;
+    if (make_room(self, len > ROOM_LEAST ? len : ROOM_LEAST) < 0)
+        return -ENOMEM;
+    memcpy(self->rest, at, len);
+    self->rest_len = len;
+    return 0;
+}
+
+int node_reserve(struct node *self)
+{
+    const size_t twice = 2 * self->rest_len;
+    return make_room(self, self->zmtp.need < twice ? self->zmtp.need : twice);
+}
+
+void node_close(struct node *self)
+{
+    close(self->fd);
+    free(self->rest);
+    free(self);
+}

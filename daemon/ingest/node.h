@@ -1,0 +1,50 @@
+/* node.h - one node's connection: its descriptor, how far its bytes were read, and those of a message that is not
+ * complete yet.
+ *
+ * Threads: the owner's. Memory: node_close() frees it. Failure: as each function says.
+ */
+#ifndef DRIFTD_INGEST_NODE_H
+#define DRIFTD_INGEST_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/wire/zmtp.h"
+
+#define NODE_PEER_MAX sizeof "255.255.255.255:65535"
+#define NODE_WITHOUT_LIMIT INT64_MAX
+
+struct node {
+    int fd;
+    int door; /* the descriptor that it came in through */
+    struct zmtp zmtp;
+    unsigned char *rest; /* of the message at hand; and perhaps room for more of it */
+    size_t rest_len, rest_room;
+    int64_t left; /* bytes that are still read of it */
+    int64_t since_ns;
+    char peer[NODE_PEER_MAX];
+    struct node *next, *before; /* all, in the order in which they came */
+};
+
+/* Takes over a connection that was accepted, and greets. NULL: no memory, and it is not taken over. */
+struct node *node_new(int fd, int door, uint64_t most_bytes, int64_t now_ns);
+
+/* Sends a few bytes; false: the connection is of no use any more. */
+bool node_send(struct node *self, const void *bytes, size_t len);
+
+/* How many more bytes to read at most, `room` of which there is. */
+size_t node_wanted(const struct node *self, size_t room);
+
+/* As recv(2) without waiting: how many bytes came, 0 at the end, -EAGAIN or another error. */
+long node_receive(struct node *self, void *to, size_t most);
+
+/* Keeps `len` bytes, which are not part of `rest`, for later. 0 or -ENOMEM. */
+int node_keep(struct node *self, const unsigned char *at, size_t len);
+
+/* Makes room in `rest` for more of a message of zmtp.need bytes: at least one byte, and no more than twice what has
+ * come. 0 or -ENOMEM. */
+int node_reserve(struct node *self);
+
+void node_close(struct node *self);
+
+#endif
