@@ -107,6 +107,16 @@ static void work_out(struct engine *self)
     atomic_store(&memory->told_kept, (int64_t)memory->kept);
 }
 
+/* A connection that is read without libzmq holds no more than the message that is not complete yet. */
+static double messages_of_a_connection(const struct engine *self)
+{
+    const struct config *config = self->config;
+    bool plain = !self->keys.on && config->metrics.connect.count == 0;
+    for (uint32_t i = 0; i < config->metrics.bind.count && plain; i++)
+        plain = endpoint_is_plain(config->metrics.bind.at[i]);
+    return plain ? 1 : config->metrics.queue;
+}
+
 static void say(const struct engine *self)
 {
     const struct memory *memory = &self->memory;
@@ -114,7 +124,7 @@ static void say(const struct engine *self)
     const double waiting = (double)workers_threads(self->workers) * WORKERS_RING_SLOTS *
                            (double)config->metrics.max_message_bytes * INGEST_FRAME_FACTOR;
     const double connection =
-        (double)config->metrics.queue * (double)config->metrics.max_message_bytes * INGEST_FRAME_FACTOR;
+        messages_of_a_connection(self) * (double)config->metrics.max_message_bytes * INGEST_FRAME_FACTOR;
     log_info("the memory that the configuration allows; models beyond metrics.max_models are refused and counted",
              LOG_NUMBER("ceiling_mb", memory->all / 1e6), LOG_NUMBER("kept_mb", memory->kept / 1e6),
              LOG_NUMBER("models_mb", (double)memory->most / 1e6), LOG_NUMBER("model_kb", (double)memory->model / 1e3),
@@ -232,8 +242,9 @@ json_t *engine_memory_facts(struct engine *self)
 {
     const struct memory *memory = &self->memory;
     const struct ceiling *ceiling = &memory->ceiling;
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "ceiling", (json_int_t)atomic_load(&memory->told_kept), "in_use",
-                     (json_int_t)atomic_load(&memory->in_use), "models_most", (json_int_t)ceiling_most(ceiling),
-                     "models", (json_int_t)ceiling_used(ceiling), "refused", (json_int_t)ceiling_refused(ceiling),
-                     "full", (int)atomic_load(&memory->full), "large_pages", large_pages_facts(self));
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:b, s:o}", "ceiling", (json_int_t)atomic_load(&memory->told_kept),
+                     "in_use", (json_int_t)atomic_load(&memory->in_use), "models_most",
+                     (json_int_t)ceiling_most(ceiling), "models", (json_int_t)ceiling_used(ceiling), "refused",
+                     (json_int_t)ceiling_refused(ceiling), "full", (int)atomic_load(&memory->full), "large_pages",
+                     large_pages_facts(self));
 }

@@ -220,6 +220,7 @@ static void add_facts(void *argument, json_t *status)
     json_object_set_new(status, "config", json_string(self->files.file));
     json_object_set_new(status, "workers", json_integer(workers_judging(self->workers)));
     json_object_set_new(status, "received", json_integer((json_int_t)ingest_messages(self->ingest)));
+    json_object_set_new(status, "connections", json_integer(ingest_connections(self->ingest)));
     json_object_set_new(status, "observers",
                         json_pack("{s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe), "dropped",
                                   (json_int_t)observe_dropped(self->observe)));

@@ -296,6 +296,11 @@ uint64_t ingest_messages(const struct ingest *self)
     return atomic_load_explicit(&self->messages, memory_order_relaxed);
 }
 
+uint32_t ingest_connections(const struct ingest *self)
+{
+    return nodes_count(self->nodes);
+}
+
 void ingest_hasten(struct ingest *self)
 {
     atomic_store(&self->hasten, true);

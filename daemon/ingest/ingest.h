@@ -1,12 +1,14 @@
 /* ingest.h - the station that receives: frames of the metrics socket, checked for their shape and handed on.
  *
  * One thread with an XSUB socket that binds, connects or both. It never waits for a disk; when who takes the frames is
- * behind, it waits, libzmq's queue fills, and publishers drop.
+ * behind, it waits, connections fill, and publishers drop.
  *
- * How large a message may be: a payload above max_message is handed on to be counted `too_large`; libzmq itself ends
- * the connection that sends a frame of more than INGEST_FRAME_FACTOR times that, so that nobody makes us hold it.
+ * Plain TCP is read without libzmq (nodes.h); what else there is comes through the socket.
  *
- * Threads: everything by the engine but ingest_heart(), ingest_hasten() and ingest_endpoint(). Memory: the sink must
+ * How large a message may be: a payload above max_message is handed on to be counted `too_large`; a frame of more than
+ * INGEST_FRAME_FACTOR times that ends its connection, so that nobody makes us hold it.
+ *
+ * Threads: everything by the engine but what says otherwise. Memory: the sink must
  * outlive the station. Failure: ingest_new() says in a sentence which endpoint could not be had.
  */
 #ifndef DRIFTD_INGEST_INGEST_H
@@ -56,15 +58,19 @@ struct inbox *ingest_inbox(struct ingest *self);
 /* Starts the thread. 0 or a negative error. */
 int ingest_start(struct ingest *self, const struct ingest_sink *sink);
 
+/* Any thread. */
 const struct heart *ingest_heart(const struct ingest *self);
 
 /* Gives the endpoints up, hands on what has been received, and ends the thread: begins it, and waits for it. */
 void ingest_stop_begin(struct ingest *self);
 bool ingest_stop_finished(struct ingest *self);
-/* The drain ends now. */
+/* The drain ends now. Any thread. */
 void ingest_hasten(struct ingest *self);
 
+/* Any thread. */
 uint64_t ingest_messages(const struct ingest *self);
+/* How many nodes are connected, of those that are read without libzmq. Any thread, as ingest_messages(). */
+uint32_t ingest_connections(const struct ingest *self);
 void ingest_destroy(struct ingest **self_p);
 
 #endif

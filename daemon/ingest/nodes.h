@@ -1,7 +1,7 @@
 /* nodes.h - the connections of serving nodes that come in over plain TCP, read without libzmq.
  *
  * libzmq takes two thousand instructions a message to carry it from one thread to another, which is more than all that
- * is done with it afterwards (docs/decisions/0034-plain-tcp-is-read-by-ourselves.md). Here the thread that judges reads
+ * is done with it afterwards (docs/decisions/0036-plain-tcp-is-read-by-ourselves.md). Here the thread that judges reads
  * the sockets itself, as much at a time as waits there, and hands out messages that point into what was read.
  *
  * A connection holds memory for the message that is not complete yet, as far as it has come, and one message never more

@@ -1,8 +1,8 @@
 /* pace.h - how long to let messages gather before the next look, where they come one by one and many a second.
  *
- * Paced traffic is all wake-ups: each costs a signal, a switch of threads and a look, several times what the message itself
- * costs. So above PACE_WAKES_PER_S wake-ups a second the socket is left alone until about PACE_GATHER messages are there,
- * and never longer than the bound that was set. Below that rate nothing waits.
+ * Paced traffic is all wake-ups: each costs a signal, a switch of threads and a look, several times what the message
+ * itself costs. So above PACE_WAKES_PER_S wake-ups a second the socket is left alone until about PACE_GATHER messages
+ * are there, and never longer than the bound that was set. Below that rate nothing waits.
  *
  * Cost: a few instructions a turn. Threads: a value, of one thread. Memory: none. Failure: none.
  */

@@ -99,6 +99,7 @@ static void write_line(struct page *page, const json_t *status)
           number(status, "workers"));
     plain(page, COUNTER, "driftd_messages_received", "Messages that arrived on the metrics socket.",
           number(status, "received"));
+    plain(page, GAUGE, "driftd_connections", "Connections of nodes over plain TCP.", number(status, "connections"));
     plain(page, COUNTER, "driftd_events", "Metric events that were taken.", number(status, "events"));
     plain(page, COUNTER, "driftd_beacons", "Beacons of nodes that were taken.", number(status, "beacons"));
     plain(page, COUNTER, "driftd_ignored_members",

@@ -104,7 +104,7 @@ class Memory(unittest.TestCase):
         with Daemon(budgets=budgets, metrics_more=f"max_models: {MODELS}, queue: 100, max_message: 1MiB") as daemon:
             said = daemon.wait_log(lambda entry: entry["msg"].startswith("the memory that the configuration allows"))
             self.assertEqual(said["max_models"], MODELS)
-            self.assertAlmostEqual(said["queue_of_a_connection_mb"], 100 * 4 * 2**20 / 1e6, places=2)
+            self.assertAlmostEqual(said["queue_of_a_connection_mb"], 4 * 2**20 / 1e6, places=2)
             before = self.resident(daemon)
             self.fill(daemon)
             after = self.resident(daemon)
