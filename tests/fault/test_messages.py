@@ -15,7 +15,7 @@ import urllib.request
 
 import zmq
 
-from catalogue import GREETING, FaultCase, line, peer, size, until_closed
+from catalogue import FILE, GREETING, LOOPBACK, FaultCase, line, peer, size, until_closed
 
 DRIFTC = os.path.join(line.BUILD, "driftc")
 NASTY = [b"a\nb", b"a\0b", b"a\x1b[31mb", b"\xff\xfe", b"a\r\nlevel=error msg=forged", b"\xc2\x9b31m", b"x" * 65536,
@@ -56,53 +56,22 @@ class Messages(FaultCase):
         self.is_well(ceiling_mb=32, note="1 GiB announced on four sockets; ")
 
     def test_frames_without_end(self):
-        """More and more frames of one message, until there is no memory: either libzmq ends the connection that it has none
-        for, or the daemon ends, is started again, and has every request.
-
-        ZMQ_MAXMSGSIZE bounds a frame, not a message: what bounds this is the key of who sends (CURVE), and MemoryMax."""
-        if line.sanitized():
-            self.skipTest("the address space of a sanitizer cannot be limited")
-        with open(f"/proc/{self.daemon.process.pid}/statm") as file:
-            used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        room = size(1024, 128) << 20
-        self.limit(resource.RLIMIT_AS, used + room)
+        """More and more frames of one message: it is bounded as a whole, its connection ended, and it is counted."""
         connection = peer(self.daemon.endpoints["metrics"])
+        said = b""
+        while b"beacon/" not in said:
+            said += connection.recv(4096)
         frame = b"\x03" + struct.pack(">Q", 1 << 20) + bytes(1 << 20)
         sent = 0
-        try:
+        with self.assertRaises(ConnectionError):
             connection.sendall(b"\x01\x08metrics/")
-            while sent < 4 * room:
+            while sent < size(1024, 128) << 20:
                 connection.sendall(frame)
                 sent += 1 << 20
-        except ConnectionError:
-            pass
         connection.close()
-        self.assertLess(sent, 4 * room)
-        how = "its connection was ended"
-        if self.ended():
-            how = "the daemon ended and was started again"
-            self.start_again()
-        self.is_well(ceiling_mb=room / 1e6, note=f"{sent >> 20} MiB in one message, {how}; ")
-
-    def ended(self):
-        """Whether it has, or does before it has answered."""
-        control = self.daemon.socket(zmq.REQ, "control")
-        control.send_json({"do": "status"})
-        try:
-            while not control.poll(50):
-                if self.daemon.process.poll() is not None:
-                    return True
-            return False
-        finally:
-            control.close()
-
-    def start_again(self):
-        self.assertNotEqual(self.daemon.process.returncode, 0)
-        self.daemon._join()
-        self.node.close()
-        self.daemon.start()
-        self.node = self.daemon.publisher()
-        self.before = self.memory_mb(), self.descriptors()
+        self.daemon.wait_status(lambda status: status.get("dropped", {}).get("too_large", 0) == 1)
+        self.daemon.wait_log(lambda entry: entry["msg"] == "a node's connection was ended")
+        self.is_well(ceiling_mb=32, note=f"{sent >> 20} MiB in one message; ")
 
     def test_frames_without_end_that_end(self):
         """A hundred thousand small frames in one message are one drop."""
@@ -232,10 +201,66 @@ class Models(FaultCase):
         self.daemon.wait_status(lambda status: status.get("events", 0) >= before + count)
 
 
+class OfLibzmq(FaultCase):
+    """What comes through libzmq's socket."""
+
+    endpoints = {**LOOPBACK, **FILE}
+
+    def test_frames_without_end(self):
+        """More and more frames of one message, until there is no memory: either libzmq ends the connection that it has none
+        for, or the daemon ends, is started again, and has every request.
+
+        ZMQ_MAXMSGSIZE bounds a frame, not a message: what bounds this is the key of who sends (CURVE), and MemoryMax."""
+        if line.sanitized():
+            self.skipTest("the address space of a sanitizer cannot be limited")
+        with open(f"/proc/{self.daemon.process.pid}/statm") as file:
+            used = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        room = size(1024, 128) << 20
+        self.limit(resource.RLIMIT_AS, used + room)
+        connection = peer(self.daemon.endpoints["metrics"])
+        frame = b"\x03" + struct.pack(">Q", 1 << 20) + bytes(1 << 20)
+        sent = 0
+        try:
+            connection.sendall(b"\x01\x08metrics/")
+            while sent < 4 * room:
+                connection.sendall(frame)
+                sent += 1 << 20
+        except ConnectionError:
+            pass
+        connection.close()
+        self.assertLess(sent, 4 * room)
+        how = "its connection was ended"
+        if self.ended():
+            how = "the daemon ended and was started again"
+            self.start_again()
+        self.is_well(ceiling_mb=room / 1e6, note=f"{sent >> 20} MiB in one message, {how}; ")
+
+    def ended(self):
+        """Whether it has, or does before it has answered."""
+        control = self.daemon.socket(zmq.REQ, "control")
+        control.send_json({"do": "status"})
+        try:
+            while not control.poll(50):
+                if self.daemon.process.poll() is not None:
+                    return True
+            return False
+        finally:
+            control.close()
+
+    def start_again(self):
+        self.assertNotEqual(self.daemon.process.returncode, 0)
+        self.daemon._join()
+        self.node.close()
+        self.daemon.start()
+        self.node = self.daemon.publisher()
+        self.before = self.memory_mb(), self.descriptors()
+
+
 class Ceiling(FaultCase):
     """What stands in libzmq's queues counts as well: while it brings the process to its ceiling no model is made."""
 
     options = {"metrics_more": "max_models: 10"}
+    endpoints = {**LOOPBACK, **FILE}
 
     def closed(self, status):
         memory = status["memory"]

@@ -4,6 +4,7 @@ Shares no code with the daemon. Nothing here sleeps: whatever is waited for is a
 subscription, a message, the end of the process), with a deadline.
 """
 import datetime
+import itertools
 import json
 import os
 import select
@@ -58,14 +59,24 @@ budgets:
 """
 
 
+numbers = itertools.count(5570)
+
+
+def plain_tcp():
+    """An endpoint of this process alone: of all of 127.0.0.0/8 the address that its id makes."""
+    own = os.getpid()
+    return f"tcp://127.{1 + (own >> 16 & 127)}.{own >> 8 & 255}.{own & 255}:{next(numbers)}"
+
+
 class Daemon:
     """A driftd of its own. `with Daemon(...) as daemon:` starts it and leaves nothing behind."""
 
     def __init__(self, workers="0", metrics_more="", jobs_more="", backoff="1s", budgets=None, more="", http="off", **endpoints):
         self.folder = tempfile.mkdtemp(prefix="driftd-line.")
         os.mkdir(os.path.join(self.folder, "state"))
-        names = {name: f"ipc://{self.folder}/{name}" for name in ("metrics", "jobs", "feedback", "events", "control")}
-        names.update(endpoints)
+        names = {name: f"ipc://{self.folder}/{name}" for name in ("jobs", "feedback", "events", "control")}
+        names["metrics"] = plain_tcp()
+        names.update({name: endpoint.format(folder=self.folder) for name, endpoint in endpoints.items()})
         self.endpoints = names
         self.config = os.path.join(self.folder, "driftd.yaml")
         self.write_config(CONFIG.format(folder=self.folder, workers=workers,

@@ -156,11 +156,11 @@ class Reload(unittest.TestCase):
 
     def test_what_needs_a_restart_is_refused_with_that_sentence(self):
         self.daemon()
-        good = self.text
+        good, bound = self.text, self.live.endpoints["metrics"] + "]"
         changes = [
-            ("metrics.bind", "bind: [ipc://%s/metrics]" % self.live.folder, "bind: [ipc://%s/other]" % self.live.folder),
-            ("metrics.connect", "/metrics]", "/metrics], connect: [ipc://%s/node]" % self.live.folder),
-            ("metrics.queue", "/metrics]", "/metrics], queue: 10"),
+            ("metrics.bind", bound, "ipc://%s/other]" % self.live.folder),
+            ("metrics.connect", bound, bound + ", connect: [ipc://%s/node]" % self.live.folder),
+            ("metrics.queue", bound, bound + ", queue: 10"),
             ("jobs.bind", "/jobs]", "/jobs2]"),
             ("jobs.feedback", "/jobs]", "/jobs], feedback: none"),
             ("feedback.bind", "/feedback]", "/feedback2]"),
@@ -180,7 +180,7 @@ class Reload(unittest.TestCase):
                                  r"driftd\.yaml:\d+:\d+: " + re.escape(key) + r": a change from .* to .* needs a restart")
                 self.assertEqual(len(answer["errors"]), 1)
         self.text = good
-        self.rewrite("/metrics]", "/metrics], max_message: 64MiB")
+        self.rewrite(bound, bound + ", max_message: 64MiB")
         self.assertIn("metrics.max_message: a change to more than 4 times the 1048576 bytes", self.reload()["message"])
 
     def test_of_a_model_whose_settings_changed_stays_what_can_stay(self):
@@ -239,7 +239,8 @@ class Reload(unittest.TestCase):
     def test_the_gates_move(self):
         self.daemon(budgets=budgets())
         self.send(SHOP, 1, accuracy=0.9)
-        self.rewrite("/metrics]", "/metrics], max_message: 256B, max_models: 1")
+        bound = self.live.endpoints["metrics"] + "]"
+        self.rewrite(bound, bound + ", max_message: 256B, max_models: 1")
         self.assertTrue(self.reload()["ok"])
         self.publisher.send_multipart([b"metrics/" + FARM.encode(), event(accuracy=0.9)])
         self.publisher.send_multipart([b"metrics/" + SHOP.encode(), event(accuracy=0.9, node="x" * 300)])
