@@ -41,18 +41,10 @@ void frame_close(struct frame *self)
     zmq_msg_close(&self->payload_message);
 }
 
-void frame_borrow(struct frame *self, const char *topic, size_t topic_len, const char *payload, size_t payload_len)
+void frame_release(struct frame *self)
 {
-    if (self->holds) {
-        frame_close(self);
-        zmq_msg_init(&self->topic_message);
-        zmq_msg_init(&self->payload_message);
-        self->holds = false;
-    }
-    self->topic = topic;
-    self->topic_len = topic_len;
-    self->payload = payload;
-    self->payload_len = payload_len;
+    frame_close(self);
+    frame_init(self);
 }
 
 /* Few bytes stand in the message itself: where they are changes when it moves. */

@@ -43,9 +43,21 @@ struct frame {
 void frame_init(struct frame *self);
 void frame_close(struct frame *self);
 
+/* Lets go of what it holds. */
+void frame_release(struct frame *self);
+
 /* Points to bytes that somebody else keeps for as long as the frame is looked at where it is; what it held is released.
  */
-void frame_borrow(struct frame *self, const char *topic, size_t topic_len, const char *payload, size_t payload_len);
+static inline void frame_borrow(struct frame *self, const char *topic, size_t topic_len, const char *payload,
+                                size_t payload_len)
+{
+    if (self->holds)
+        frame_release(self);
+    self->topic = topic;
+    self->topic_len = topic_len;
+    self->payload = payload;
+    self->payload_len = payload_len;
+}
 
 /* Points to what stands in its own messages. */
 void frame_own(struct frame *self);

@@ -243,11 +243,31 @@ static enum zmtp_what read_traffic(struct zmtp *self, const uint8_t *at, size_t 
     return ZMTP_MESSAGE;
 }
 
+/* What nearly all messages are: a topic with a head of two bytes, and a payload, both here. False: nothing is said. */
+static inline bool read_usual(const struct zmtp *self, const uint8_t *at, size_t len, size_t *used,
+                              struct zmtp_said *out)
+{
+    if (self->looked > 0 || len < 2 || at[0] != MORE)
+        return false;
+    const size_t topic = at[1], second = 2 + topic;
+    struct head head;
+    if (len <= second || (at[second] & (uint8_t)~LONG) || !read_head(at + second, len - second, &head))
+        return false;
+    const size_t payload = second + head.bytes;
+    if (topic > self->most || head.body > self->most || head.body > len - payload)
+        return false;
+    out->topic = (struct text){(const char *)at + 2, topic};
+    out->payload = (struct text){(const char *)at + payload, (size_t)head.body};
+    out->parts = 2;
+    *used = payload + (size_t)head.body;
+    return true;
+}
+
 enum zmtp_what zmtp_read(struct zmtp *self, const void *bytes, size_t len, size_t *used, struct zmtp_said *out)
 {
     *used = 0;
     if (self->stage == ZMTP_TRAFFIC)
-        return read_traffic(self, bytes, len, used, out);
+        return read_usual(self, bytes, len, used, out) ? ZMTP_MESSAGE : read_traffic(self, bytes, len, used, out);
     if (len == 0)
         return wait_for(self, 1);
     if (self->stage == ZMTP_GREETING)
