@@ -24,9 +24,10 @@ def bound(case, daemon, *names):
 
 @shows("metrics.bind")
 def _(case):
-    with running() as daemon:
-        bound(case, daemon, "metrics")
-        publish(daemon, 0.9)
+    for endpoint in (line.plain_tcp(), "ipc://{folder}/metrics"):
+        with running(metrics=endpoint) as daemon:
+            case.assertEqual(daemon.endpoints["metrics"], endpoint.format(folder=daemon.folder))
+            publish(daemon, 0.9)
 
 
 @shows("metrics.connect")
@@ -46,8 +47,9 @@ def _(case):
 
 @shows("metrics.queue")
 def _(case):
-    """While nobody takes them, more messages wait than the default has room for, and a sender that may not drop goes on."""
-    with running({"metrics.queue": MANY}) as daemon:
+    """While nobody takes what libzmq reads, more messages wait than the default has room for, and a sender that may not drop
+    goes on."""
+    with running({"metrics.queue": MANY}, metrics="ipc://{folder}/metrics") as daemon:
         node = daemon.socket(zmq.XPUB, "metrics", sndhwm=1, sndtimeo=line.PATIENCE_S * 1000)
         node.setsockopt(zmq.XPUB_NODROP, 1)
         for _ in range(3):
