@@ -3,6 +3,9 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* Bytes of the UTF-8 character at `at`, or 0 where there is none: overlong forms, surrogates, what lies beyond U+10FFFF
  * and cut sequences are none (Unicode 15, table 3-7). */
@@ -86,6 +89,20 @@ static bool is_bounded(struct text segment)
     return segment.len - 1 < MODEL_ID_SEGMENT_MAX && segment.at[0] != ' ' && segment.at[segment.len - 1] != ' ';
 }
 
+/* Cuts a text of plain characters but for slashes at these two of them. */
+static bool cut_plain(struct model_id *out, struct text text, size_t first, size_t second)
+{
+    const struct text project = {text.at, first}, name = {text.at + first + 1, second - first - 1},
+                      version = {text.at + second + 1, text.len - second - 1};
+    if (!is_bounded(project) || !is_bounded(name) || !is_bounded(version))
+        return false;
+    out->whole = text;
+    out->project = project;
+    out->name = name;
+    out->version = version;
+    return true;
+}
+
 /* One pass over an id as most are: of plain characters. False: it has others, or is none. */
 static bool parse_plain(struct model_id *out, struct text text)
 {
@@ -97,22 +114,45 @@ static bool parse_plain(struct model_id *out, struct text text)
             return false;
         slash[slashes++] = i;
     }
-    if (slashes != 2)
-        return false;
-    const char *name = text.at + slash[0] + 1, *version = text.at + slash[1] + 1;
-    const struct model_id id = {.whole = text,
-                                .project = {text.at, slash[0]},
-                                .name = {name, slash[1] - slash[0] - 1},
-                                .version = {version, text.len - slash[1] - 1}};
-    if (!is_bounded(id.project) || !is_bounded(id.name) || !is_bounded(id.version))
-        return false;
-    *out = id;
-    return true;
+    return slashes == 2 && cut_plain(out, text, slash[0], slash[1]);
 }
+
+#ifdef __SSE2__
+/* A bit for each of sixteen bytes that is a slash; and for each that is neither that nor plain. */
+static inline uint64_t slashes_of(const char *at, uint64_t *others)
+{
+    const __m128i bytes = _mm_loadu_si128((const void *)at);
+    const __m128i marks =
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('*')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('?')));
+    const __m128i more =
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('[')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+    const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(' ')); /* those above ASCII as well */
+    *others |= (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(marks, more), low));
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('/')));
+}
+
+/* The same for a text of 16 to 64 bytes, as most ids are. */
+static bool parse_few(struct model_id *out, struct text text)
+{
+    uint64_t others = 0, slashes = 0;
+    for (size_t i = 0; i + 16 < text.len; i += 16)
+        slashes |= slashes_of(text.at + i, &others) << i;
+    slashes |= slashes_of(text.at + text.len - 16, &others) << (text.len - 16);
+    const uint64_t second = slashes & (slashes - 1);
+    if (others || second == 0 || (second & (second - 1)) != 0)
+        return false;
+    return cut_plain(out, text, (size_t)__builtin_ctzll(slashes), (size_t)__builtin_ctzll(second));
+}
+#else
+static bool parse_few(struct model_id *out, struct text text)
+{
+    return parse_plain(out, text);
+}
+#endif
 
 int model_id_parse(struct model_id *out, struct text text)
 {
-    if (text.len <= MODEL_ID_MAX && parse_plain(out, text))
+    if (text.len - 16 <= 48 ? parse_few(out, text) : text.len <= MODEL_ID_MAX && parse_plain(out, text))
         return 0;
     struct model_id id = {.whole = text};
     struct text rest = text;

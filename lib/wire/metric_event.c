@@ -26,7 +26,7 @@ void event_append(struct metric_decoder *self, const struct metric_event *event)
 enum mistake event_model(struct metric_decoder *self, struct text text, const struct model_id **out)
 {
     const struct model_id *before = self->event_count ? self->events[self->event_count - 1].model : NULL;
-    if (before && text_equal(before->whole, text)) {
+    if (before && before->whole.len == text.len && text_same_few(before->whole.at, text.at, text.len)) {
         *out = before;
         return FINE;
     }

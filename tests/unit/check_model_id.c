@@ -128,6 +128,46 @@ END_TEST
 static const char *const no_ids[] = {"",       "/",       "//",     "a",     "a/b",    "a/b/",   "/b/c",    "a//c",
                                      "a/b/c/", "a/b/c/d", "/a/b/c", "a/b/*", "a/b?/c", "a /b/c", "a/b/c\n", "a/\xff/c"};
 
+/* By what a segment is. */
+static bool is_id(struct text text)
+{
+    const char *first = memchr(text.at, '/', text.len), *second = memrchr(text.at, '/', text.len);
+    if (!first || first == second)
+        return false;
+    return model_id_segment_valid((struct text){text.at, (size_t)(first - text.at)}) &&
+           model_id_segment_valid((struct text){first + 1, (size_t)(second - first - 1)}) &&
+           model_id_segment_valid((struct text){second + 1, text.len - (size_t)(second + 1 - text.at)});
+}
+
+/* Ids are looked at sixteen bytes at a time: each byte at each place of one of each length, and the slashes anywhere.
+ */
+START_TEST(any_byte_anywhere)
+{
+    static const size_t lengths[] = {5, 8, 15, 16, 17, 22, 31, 32, 33, 48, 49, 63, 64, 65, 84};
+    struct model_id id;
+    for (size_t k = 0; k < sizeof lengths / sizeof *lengths; k++)
+        for (size_t at = 0, len = lengths[k]; at < len; at++)
+            for (int byte = 0; byte < 256; byte++) {
+                const size_t first = 1 + (at + (size_t)byte) % (len - 4),
+                             second = first + 2 + (7 * at + (size_t)byte) % (len - first - 3);
+                char *text = malloc(len); /* of the very size for the sanitizer */
+                memset(text, 'a', len);
+                text[first] = text[second] = '/';
+                text[at] = (char)byte;
+                const struct text whole = {text, len};
+                const bool good = is_id(whole);
+                ck_assert_msg((model_id_parse(&id, whole) == 0) == good, "%zu bytes, %d at %zu", len, byte, at);
+                if (good)
+                    ck_assert(id.whole.at == text && id.whole.len == len && id.project.at == text &&
+                              id.name.at == text + id.project.len + 1 &&
+                              id.version.at == id.name.at + id.name.len + 1 &&
+                              id.version.at + id.version.len == text + len && id.version.at[-1] == '/' &&
+                              id.name.at[-1] == '/');
+                free(text);
+            }
+}
+END_TEST
+
 START_TEST(what_is_no_id_leaves_the_output_alone)
 {
     struct model_id id;
@@ -278,6 +318,7 @@ int main(void)
     tcase_add_test(tcase, segment_holds_no_nul_and_1_to_128_bytes);
     tcase_add_test(tcase, id_has_three_parts);
     tcase_add_test(tcase, an_id_is_three_segments);
+    tcase_add_test(tcase, any_byte_anywhere);
     tcase_add_loop_test(tcase, what_is_no_id_leaves_the_output_alone, 0, sizeof no_ids / sizeof no_ids[0]);
     tcase_add_test(tcase, id_at_its_longest);
     tcase_add_loop_test(tcase, patterns_match, 0, sizeof globs / sizeof globs[0]);
