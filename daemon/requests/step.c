@@ -182,14 +182,8 @@ void step_note(struct core *self, const struct request *request, const char *by,
 void step_begin(struct core *self, struct live *live, const char *by, const char *why)
 {
     struct request *request = live->next;
-    request->number = store_add_request(self->store, request);
-    int64_t line = store_add_line(self->store, &(struct store_line){.request = request->number,
-                                                                    .attempt = request->attempt,
-                                                                    .at_s = self->now.wall_s,
-                                                                    .to = request_state_name(request->state),
-                                                                    .by = by,
-                                                                    .why = why});
-    tell(self, request, &requested, line,
+    request->number = store_add_request(self->store, request, by, why);
+    tell(self, request, &requested, request->number,
          &(struct tale){.attempt = request->attempt, .trainer = "", .by = by, .why = why});
 }
 

@@ -51,8 +51,8 @@ int store_tidy(struct store *self, bool soon);
 /* -- requests ------------------------------------------------------------------------------------------------------ */
 
 /* Returns the request's number, by which it is set and its lines point at it; 0 when it failed. It is new: at its first
- * attempt, due from its making on. */
-int64_t store_add_request(struct store *self, const struct request *request);
+ * attempt, due from its making on. Who made it and why is the first line of its history, which has the same number. */
+int64_t store_add_request(struct store *self, const struct request *request, const char *by, const char *why);
 void store_set_request(struct store *self, const struct request *request);
 
 /* A request that has ended: one that is live has no place in the index of ids yet, and is known to who made it. 1 and
@@ -75,12 +75,11 @@ struct store_line {
     int64_t request; /* its number */
     uint32_t attempt;
     double at_s;
-    const char *from; /* NULL: the request is made by this */
+    const char *from; /* NULL: the request is made by this; its line is not added */
     const char *to, *by, *why;
 };
 
-/* Returns the line's number in the whole history, 0 when it failed. The first line of a request, which has no `from`, has
- * the request's. */
+/* Returns the line's number in the whole history, 0 when it failed. */
 int64_t store_add_line(struct store *self, const struct store_line *line);
 typedef void store_line_fn(void *argument, const struct store_line *line);
 int store_each_line(struct store *self, int64_t request, store_line_fn *visit, void *argument);

@@ -26,7 +26,7 @@ static void check_new(const struct request *request)
     assert(request->not_before.steady_ns == request->created.steady_ns);
 }
 
-int64_t store_add_request(struct store *self, const struct request *request)
+int64_t store_add_request(struct store *self, const struct request *request, const char *by, const char *why)
 {
     struct cursor cursor = store_write(self, ADD_REQUEST);
     check_new(request);
@@ -47,6 +47,8 @@ int64_t store_add_request(struct store *self, const struct request *request)
     put_text(&cursor, request->strategy_reason);
     put_real(&cursor, request->gpu_hours);
     put_integer(&cursor, self->boot);
+    put_text(&cursor, by);
+    put_text(&cursor, why);
     store_execute(&cursor);
     return self->error ? 0 : self->last;
 }
@@ -78,7 +80,7 @@ void store_set_request(struct store *self, const struct request *request)
     put_real(&cursor, lease_end_s(request));
     put_integer(&cursor, request->offered_for_ns);
     put_integer(&cursor, self->boot);
-    put_moment(&cursor, request->created);
+    put_integer(&cursor, request->created.steady_ns);
     put_moment(&cursor, request->not_before);
     put_moment(&cursor, request->first_offered);
     put_moment(&cursor, request->offered);
@@ -203,8 +205,7 @@ int store_count_states(struct store *self, uint64_t counts[REQUEST_STATES])
 int64_t store_add_line(struct store *self, const struct store_line *line)
 {
     struct cursor cursor = store_write(self, ADD_LINE);
-    int64_t seq = line->from ? ++self->last : line->request;
-    put_integer(&cursor, seq);
+    put_integer(&cursor, ++self->last);
     put_integer(&cursor, line->request);
     put_integer(&cursor, line->attempt);
     put_real(&cursor, line->at_s);
@@ -213,7 +214,7 @@ int64_t store_add_line(struct store *self, const struct store_line *line)
     put_text(&cursor, line->by);
     put_text(&cursor, line->why);
     store_execute(&cursor);
-    return self->error ? 0 : seq;
+    return self->error ? 0 : self->last;
 }
 
 int store_each_line(struct store *self, int64_t request, store_line_fn *visit, void *argument)

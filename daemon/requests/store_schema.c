@@ -204,8 +204,19 @@ static const char version_7[] =
 static const char version_8[] =
     "DROP INDEX history_request; CREATE INDEX history_request ON history (request) WHERE seq <> request;";
 
+/* What a history begins with is told by the request itself: who made it, and why. The other lines are a table of their
+ * own, which nothing is written into when a request is made; `history` shows both. */
+static const char version_9[] =
+    "ALTER TABLE requests ADD COLUMN asked_by TEXT; ALTER TABLE requests ADD COLUMN asked_why TEXT;"
+    "ALTER TABLE history RENAME TO lines;"
+    "CREATE VIEW history AS SELECT number AS seq, number AS request, 1 AS attempt, created_s AS at, NULL AS \"from\","
+    " 'PENDING' AS \"to\", asked_by AS \"by\", asked_why AS why FROM requests WHERE asked_by IS NOT NULL"
+    " UNION ALL SELECT seq, request, attempt, at, \"from\", \"to\", \"by\", why FROM lines;"
+    "CREATE TRIGGER requests_beginning BEFORE UPDATE OF asked_by, asked_why, created_s ON requests"
+    " BEGIN SELECT RAISE (ABORT, 'history is append-only'); END;";
+
 const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3, version_4, version_5, version_6,
-                                                version_7, version_8};
+                                                version_7, version_8, version_9};
 
 #define REQUEST_COLUMNS                                                                                                \
     "number, id, model, episode, state, attempt, offers, taken, cancel_asked, silent, strategy, strategy_reason,"      \
@@ -228,33 +239,36 @@ const char *const store_steps[STORE_VERSION] = {version_1, version_2, version_3,
 /* The models of the family ?1: nothing but a slash follows it in their names, and the character after that is '0'. */
 #define OF_FAMILY "model > ?1 || '/' AND model < ?1 || '0'"
 
-/* Lines that are not the first of their request. */
+#define LINE_COLUMNS "attempt, at, \"from\", \"to\", \"by\", why"
+
+/* Lines but those that a request of version 8 begins with, which have its number. */
 #define OF_INDEX "seq <> request"
 
 const char *const store_sql[STATEMENTS] = {
     [LAST_NUMBER] = "SELECT max (coalesce ((SELECT max (number) FROM requests), 0),"
-                    " coalesce ((SELECT max (seq) FROM history), 0))",
+                    " coalesce ((SELECT max (seq) FROM lines), 0))",
     [ADD_REQUEST] =
         "INSERT INTO requests (number, id, model, family, episode, metric, severity, observed, bound, trigger_json,"
         " metrics_json, created_ns, created_s, state, strategy, strategy_reason, gpu_hours, boot, not_before_ns,"
-        " not_before_s, attempt, offers, taken, cancel_asked, silent, offered_for_ns) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,"
-        " ?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?12,?13,1,0,0,0,0,0)",
+        " not_before_s, asked_by, asked_why, attempt, offers, taken, cancel_asked, silent, offered_for_ns) VALUES (?1,?2,?3,?4,?5,?6,"
+        " ?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?12,?13,?19,?20,1,0,0,0,0,0)",
     [SET_REQUEST] =
         "UPDATE requests SET state = ?2, attempt = ?3, offers = ?4, taken = ?5, cancel_asked = ?6, silent = ?7,"
         " strategy = ?8, strategy_reason = ?9, gpu_hours = ?10, trainer = ?11, fraction = ?12, note = ?13,"
-        " lease_end_s = ?14, offered_for_ns = ?15, boot = ?16, created_ns = ?17, created_s = ?18, not_before_ns = ?19,"
-        " not_before_s = ?20, first_offered_ns = ?21, first_offered_s = ?22, offered_ns = ?23, offered_s = ?24,"
-        " accepted_ns = ?25, accepted_s = ?26, ended_ns = ?27, ended_s = ?28 WHERE number = ?1",
+        " lease_end_s = ?14, offered_for_ns = ?15, boot = ?16, created_ns = ?17, not_before_ns = ?18,"
+        " not_before_s = ?19, first_offered_ns = ?20, first_offered_s = ?21, offered_ns = ?22, offered_s = ?23,"
+        " accepted_ns = ?24, accepted_s = ?25, ended_ns = ?26, ended_s = ?27 WHERE number = ?1",
     [GET_ENDED] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE id = ?1 AND " HAS_ENDED,
     [LIVE_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE " IS_LIVE("state"),
     [NEWEST_REQUESTS] = "SELECT " REQUEST_COLUMNS " FROM requests WHERE ?1 IS NULL OR state = ?1"
                         " ORDER BY number DESC LIMIT ?2",
     [COUNT_STATES] = "SELECT state, count(*) FROM requests GROUP BY state",
-    [ADD_LINE] = "INSERT INTO history (seq, request, attempt, at, \"from\", \"to\", \"by\", why)"
+    [ADD_LINE] = "INSERT INTO lines (seq, request, attempt, at, \"from\", \"to\", \"by\", why)"
                  " VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
-    [LINES] = "SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history WHERE seq = ?1 AND request = ?1"
-              " UNION ALL SELECT attempt, at, \"from\", \"to\", \"by\", why FROM history WHERE request = ?1 AND "
-              OF_INDEX, /* which has them in their order */
+    [LINES] = "SELECT 1, created_s, NULL, 'PENDING', asked_by, asked_why FROM requests WHERE number = ?1 AND"
+              " asked_by IS NOT NULL"
+              " UNION ALL SELECT " LINE_COLUMNS " FROM lines WHERE seq = ?1 AND request = ?1"
+              " UNION ALL SELECT " LINE_COLUMNS " FROM lines WHERE request = ?1 AND " OF_INDEX, /* in their order */
     [BEGIN_ATTEMPT] =
         "INSERT INTO outcomes (request, attempt, family, strategy, trainer, outcome, said, expected_gpu_hours, boot,"
         " accepted_ns, accepted_s, heard_s) VALUES (?1,?2,?3,?4,?5,'running',0,?6,?7,?8,?9,?9)",
@@ -303,8 +317,8 @@ const char *const store_sql[STATEMENTS] = {
                        " AND NOT " SINCE("ended") " AND id NOT IN (SELECT last_request FROM families WHERE last_request"
                                                   " IS NOT NULL) LIMIT ?4",
     [FORGET_REQUEST] = "DELETE FROM requests WHERE number = ?1",
-    [FORGET_FIRST_LINE] = "DELETE FROM history WHERE seq = ?1 AND request = ?1",
-    [FORGET_LINES] = "DELETE FROM history WHERE request = ?1 AND " OF_INDEX,
+    [FORGET_FIRST_LINE] = "DELETE FROM lines WHERE seq = ?1 AND request = ?1",
+    [FORGET_LINES] = "DELETE FROM lines WHERE request = ?1 AND " OF_INDEX,
     [FORGET_OUTCOMES] = "DELETE FROM outcomes WHERE request = ?1",
     [PROBE] = "UPDATE probes SET count = count + 1", /* a row that stays as it was would not be written */
 };

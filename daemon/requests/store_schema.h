@@ -6,7 +6,7 @@
 #define DRIFTD_REQUESTS_STORE_SCHEMA_H
 
 #define STORE_APPLICATION_ID 0x64726674 /* "drft" */
-#define STORE_VERSION 8
+#define STORE_VERSION 9
 
 /* store_steps[n] brings a store of version n to version n + 1; version 0 is empty. */
 extern const char *const store_steps[STORE_VERSION];

@@ -89,7 +89,7 @@ START_TEST(a_newer_store_is_refused)
     struct store *store = open_store();
     store_close(&store);
     sql("PRAGMA user_version = 99", SQLITE_OK);
-    refuses(-EILSEQ, "newer driftd (version 99, this one knows 8)");
+    refuses(-EILSEQ, "newer driftd (version 99, this one knows 9)");
     sql("PRAGMA user_version = 0", SQLITE_OK);
     refuses(-EILSEQ, "damaged");
 }
@@ -200,8 +200,8 @@ START_TEST(an_older_store_is_brought_up)
     sql("UPDATE requests SET state = 'PENDING' WHERE id = 'r0'", SQLITE_CONSTRAINT);
     sql("DELETE FROM requests WHERE id = 'r3'", SQLITE_CONSTRAINT);
     sql("UPDATE requests SET state = 'ASLEEP' WHERE id = 'r3'", SQLITE_CONSTRAINT);
-    sql("INSERT INTO history (request, attempt, at, \"to\", \"by\", why) VALUES (1, 1, 0, 'DONE', 'x', '')", SQLITE_OK);
-    sql("DELETE FROM history", SQLITE_CONSTRAINT);
+    sql("INSERT INTO lines (request, attempt, at, \"to\", \"by\", why) VALUES (1, 1, 0, 'DONE', 'x', '')", SQLITE_OK);
+    sql("DELETE FROM lines", SQLITE_CONSTRAINT);
 }
 END_TEST
 
@@ -209,10 +209,14 @@ START_TEST(history_and_final_states_are_kept_by_the_file_itself)
 {
     struct store *store = open_store();
     add_one(store, 1);
+    store_add_line(store, &(struct store_line){.request = 1, .from = "PENDING", .to = "PENDING", .by = "x", .why = "y"});
     ck_assert_int_eq(store_commit(store), 0);
     store_close(&store);
-    sql("UPDATE history SET why = 'nothing'", SQLITE_CONSTRAINT);
-    sql("DELETE FROM history", SQLITE_CONSTRAINT);
+    sql("UPDATE lines SET why = 'nothing'", SQLITE_CONSTRAINT);
+    sql("DELETE FROM lines", SQLITE_CONSTRAINT);
+    sql("UPDATE requests SET asked_why = 'nothing'", SQLITE_CONSTRAINT);
+    sql("UPDATE requests SET asked_by = 'nobody'", SQLITE_CONSTRAINT);
+    sql("UPDATE requests SET created_s = 0", SQLITE_CONSTRAINT);
     sql("UPDATE requests SET state = 'DONE'", SQLITE_OK);
     sql("UPDATE requests SET silent = 1", SQLITE_OK);
     sql("UPDATE requests SET state = 'PENDING'", SQLITE_CONSTRAINT);
@@ -229,7 +233,7 @@ START_TEST(one_live_request_for_a_family_and_one_for_an_episode)
     /* another id, the same family */
     strcpy(request.id, "ffffffffffffffffffffffffffffffff");
     strcpy(request.model, "p/n1/v2");
-    store_add_request(store, &request);
+    store_add_request(store, &request, "monitor", "drift");
     ck_assert_int_eq(store_commit(store), -EEXIST);
     ck_assert_int_eq(live_in(store), 1);
     request_texts_free(&request);
@@ -242,11 +246,11 @@ START_TEST(the_first_error_sticks_until_the_end)
     struct store *store = open_store();
     add_one(store, 1);
     struct request twin = example(1);
-    store_add_request(store, &twin);
+    store_add_request(store, &twin, "monitor", "drift");
     twin.episode = 5;
     strcpy(twin.id, "x");
     strcpy(twin.model, "q/n/v");
-    store_add_request(store, &twin);
+    store_add_request(store, &twin, "monitor", "drift");
     ck_assert_int_eq(store_commit(store), -EEXIST);
     ck_assert_uint_gt(strlen(store_complaint(store)), 5);
     ck_assert_int_eq(live_in(store), 0); /* all or nothing */
@@ -259,7 +263,7 @@ START_TEST(a_request_comes_back_as_it_went)
 {
     struct store *store = open_store();
     struct request wrote = example(7), read = {.number = 0};
-    wrote.number = store_add_request(store, &wrote);
+    wrote.number = store_add_request(store, &wrote, "monitor", "drift");
     wrote.state = REQUEST_RUNNING;
     wrote.attempt = 2;
     wrote.offers = 3;
@@ -313,7 +317,7 @@ START_TEST(a_request_is_found_by_its_id_once_it_has_ended)
 {
     struct store *store = open_store();
     struct request wrote = example(7), read;
-    wrote.number = store_add_request(store, &wrote);
+    wrote.number = store_add_request(store, &wrote, "monitor", "drift");
     add_one(store, 8);
     ck_assert_int_eq(store_get_ended(store, wrote.id, &read), 0);
     end_one(store, &wrote);
@@ -324,7 +328,7 @@ START_TEST(a_request_is_found_by_its_id_once_it_has_ended)
     request_texts_free(&read);
     ck_assert_int_eq(store_commit(store), 0);
     /* No two of them have the same. */
-    wrote.number = store_add_request(store, &wrote);
+    wrote.number = store_add_request(store, &wrote, "monitor", "drift");
     ck_assert_int_eq(store_commit(store), -EEXIST);
     request_texts_free(&wrote);
     store_close(&store);

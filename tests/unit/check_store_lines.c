@@ -27,7 +27,7 @@ static void has_lines(struct store *store, int64_t request, const char *expected
     ck_assert_str_eq(reasons, expected);
 }
 
-/* The first has the request's number, and the others go on behind all that there are. */
+/* What a request begins with is its own, and the others go on behind all that there are. */
 START_TEST(lines_are_found_by_their_request)
 {
     struct store *store = open_store();
