@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool grow(struct json_write *self, size_t len)
+static __attribute__((noinline)) bool grow(struct json_write *self, size_t len)
 {
     size_t room = self->room ? self->room * 2 : 512;
     while (room < self->len + len + 1)
@@ -20,7 +20,7 @@ static bool grow(struct json_write *self, size_t len)
 }
 
 /* Where `len` bytes more are to be written, which count as written; NULL: memory is short. */
-static char *extend(struct json_write *self, size_t len)
+static inline __attribute__((always_inline)) char *extend(struct json_write *self, size_t len)
 {
     if (self->failed || (self->len + len + 1 > self->room && !grow(self, len)))
         return NULL;

@@ -172,6 +172,25 @@ START_TEST(commas_set_themselves)
 }
 END_TEST
 
+/* Text is looked at many bytes at a time: each place of each length counts. */
+START_TEST(nothing_special_is_overlooked)
+{
+    static const char *const specials[][2] = {{"\"", "\\\""}, {"\\", "\\\\"}, {"\x1f", "\\u001f"}, {"\x7f", "\\u007f"},
+                                              {"\xff", "\xef\xbf\xbd"}};
+    for (int len = 1; len <= 40; len++) {
+        for (int at = 0; at < len; at++) {
+            for (size_t i = 0; i < sizeof specials / sizeof *specials; i++) {
+                char text[64], expected[80];
+                memset(text, 'a', (size_t)len);
+                text[at] = specials[i][0][0];
+                snprintf(expected, sizeof expected, "\"%.*s%s%.*s\"", at, text, specials[i][1], len - at - 1, text + at + 1);
+                WRITES(json_write_text(&out, (struct text){text, (size_t)len}), expected);
+            }
+        }
+    }
+}
+END_TEST
+
 START_TEST(a_name_is_a_key)
 {
     WRITES((json_write_bracket(&out, '{'), json_write_name(&out, "a"), json_write_integer(&out, 1),
@@ -212,6 +231,7 @@ int main(void)
     tcase_add_test(tests, measures_have_eight_digits_at_most);
     tcase_add_test(tests, quick_measures_are_printfs);
     tcase_add_test(tests, text_is_always_json);
+    tcase_add_test(tests, nothing_special_is_overlooked);
     tcase_add_test(tests, a_name_is_a_key);
     tcase_add_test(tests, commas_set_themselves);
     tcase_add_test(tests, times_are_of_the_calendar);
