@@ -19,28 +19,27 @@ struct range {
     double least, most;
 };
 
-/* `singles` and `alone` are known where it is called. */
-static inline __m128 load(const char *at, size_t apart, const bool singles, const bool alone)
+/* Floats stand at no double's place: two are loaded and put as what may stand anywhere. `singles` and `alone` are known
+ * where it is called. */
+static inline __m128 look(const void *place, const bool alone)
 {
-    if (singles && alone)
-        return _mm_load_ss((const float *)(const void *)at);
-    if (singles)
-        return _mm_castpd_ps(_mm_load_sd((const double *)(const void *)at));
-    const __m128d first = _mm_load_sd((const double *)(const void *)at);
-    return _mm_cvtpd_ps(alone ? first : _mm_loadh_pd(first, (const double *)(const void *)(at + apart)));
+    return alone ? _mm_load_ss(place) : _mm_castsi128_ps(_mm_loadl_epi64(place));
 }
 
-static inline __m128 look(const float *place, const bool alone)
-{
-    return alone ? _mm_load_ss(place) : _mm_castpd_ps(_mm_load_sd((const double *)(const void *)place));
-}
-
-static inline void put(float *place, __m128 values, const bool alone)
+static inline void put(void *place, __m128 values, const bool alone)
 {
     if (alone)
         _mm_store_ss(place, values);
     else
-        _mm_storel_pi((__m64 *)(void *)place, values);
+        _mm_storel_epi64(place, _mm_castps_si128(values));
+}
+
+static inline __m128 load(const char *at, size_t apart, const bool singles, const bool alone)
+{
+    if (singles)
+        return look(at, alone);
+    const __m128d first = _mm_load_sd((const double *)(const void *)at);
+    return _mm_cvtpd_ps(alone ? first : _mm_loadh_pd(first, (const double *)(const void *)(at + apart)));
 }
 
 static inline void take(struct run *self, float *place, size_t step, const struct window_numbers *values, size_t apart,
