@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 #define ROOM_LEAST 512
-#define ROOM_KEPT 16384 /* more is given back once it is empty */
+#define ROOM_KEPT 16384 /* more is given back once it is empty, or nearly so */
+#define ROOM_GROWS 8    /* by this part of itself at least */
 
 static void name_peer(struct node *self)
 {
@@ -77,6 +78,15 @@ static int make_room(struct node *self, size_t room)
     return 0;
 }
 
+static void give_back(struct node *self, size_t room)
+{
+    unsigned char *rest = realloc(self->rest, room);
+    if (!rest)
+        return;
+    self->rest = rest;
+    self->rest_room = room;
+}
+
 int node_keep(struct node *self, const unsigned char *at, size_t len)
 {
     if (len == 0 && self->rest_room > ROOM_KEPT) {
@@ -87,17 +97,26 @@ int node_keep(struct node *self, const unsigned char *at, size_t len)
     self->rest_len = 0;
     if (len == 0)
         return 0;
+    /* Of what stands in `rest` there is never more than it has room for. */
     if (make_room(self, len > ROOM_LEAST ? len : ROOM_LEAST) < 0)
         return -ENOMEM;
-    memcpy(self->rest, at, len);
+    if (at != self->rest)
+        memmove(self->rest, at, len);
     self->rest_len = len;
+    if (self->rest_room > ROOM_KEPT && len < self->rest_room / ROOM_GROWS)
+        give_back(self, len > ROOM_LEAST ? len : ROOM_LEAST);
     return 0;
 }
 
+/* Only once it is full, and by a part of itself: so no byte moves often, however small the pieces are that it comes in,
+ * or those that the message is made of. */
 int node_reserve(struct node *self)
 {
-    const size_t twice = 2 * self->rest_len;
-    return make_room(self, self->zmtp.need < twice ? self->zmtp.need : twice);
+    const size_t twice = 2 * self->rest_len, least = self->rest_len + self->rest_len / ROOM_GROWS;
+    const size_t room = self->zmtp.need < twice ? self->zmtp.need : twice;
+    if (self->rest_len < self->rest_room)
+        return 0;
+    return make_room(self, room > least ? room : least);
 }
 
 void node_close(struct node *self)

@@ -38,11 +38,11 @@ size_t node_wanted(const struct node *self, size_t room);
 /* As recv(2) without waiting: how many bytes came, 0 at the end, -EAGAIN or another error. */
 long node_receive(struct node *self, void *to, size_t most);
 
-/* Keeps `len` bytes, which are not part of `rest`, for later. 0 or -ENOMEM. */
+/* Keeps `len` bytes for later, which may stand in `rest` already. 0 or -ENOMEM. */
 int node_keep(struct node *self, const unsigned char *at, size_t len);
 
-/* Makes room in `rest` for more of a message of zmtp.need bytes: at least one byte, and no more than twice what has
- * come. 0 or -ENOMEM. */
+/* Makes room in `rest` for more of a message of zmtp.need bytes, and perhaps of what comes behind it: at least one
+ * byte, and no more than twice what has come. 0 or -ENOMEM. */
 int node_reserve(struct node *self);
 
 void node_close(struct node *self);

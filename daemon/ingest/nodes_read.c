@@ -40,26 +40,24 @@ static void put_by(struct nodes *self, bool handed_out)
     self->at_hand = NULL;
     if (self->in_place && handed_out)
         nodes_retire(self, node);
-    if (node->left == 0) {
+    if (node->left == 0)
         nodes_forget(self, node);
-    } else if (self->in_place && len > 0) {
-        memmove(node->rest, self->at, len);
-        node->rest_len = len;
-    } else if (node_keep(node, self->at, len) < 0) {
+    else if (node_keep(node, self->at, len) < 0)
         nodes_end(self, node, "there is no memory for a message of it");
-    }
 }
 
-static void end_broken(struct nodes *self, const struct zmtp_said *said, struct frame *frames, uint32_t *count)
+static void end_broken(struct nodes *self, const struct zmtp_said *said, bool handed_out, struct frame *frames,
+                       uint32_t *count)
 {
     struct node *node = self->at_hand;
     if (said->fault == ZMTP_TOO_LARGE) {
         frame_borrow(&frames[*count], said->topic.at, said->topic.len, "", 0);
         frames[*count].parts = 2;
         frames[(*count)++].kind = FRAME_TOO_LARGE;
-        if (self->in_place)
-            nodes_retire(self, node);
+        handed_out = true;
     }
+    if (self->in_place && handed_out)
+        nodes_retire(self, node);
     nodes_end(self, node, sentence_of(said->fault));
 }
 
@@ -89,7 +87,7 @@ static bool read_on(struct nodes *self, struct frame *frames, uint32_t most, uin
             subscribe(self, node);
             break;
         case ZMTP_END:
-            end_broken(self, &said, frames, count);
+            end_broken(self, &said, handed_out, frames, count);
             return true;
         }
     }
@@ -102,8 +100,7 @@ static unsigned char *place_for(struct nodes *self, struct node *node, size_t *m
     if (node->rest_len > 0 && node->zmtp.need > IN_PLACE_BYTES) {
         if (node_reserve(node) < 0)
             return NULL;
-        const size_t wanted = node->zmtp.need - node->rest_len, room = node->rest_room - node->rest_len;
-        *most = wanted < room ? wanted : room;
+        *most = node->rest_room - node->rest_len;
         return node->rest;
     }
     unsigned char *to = self->room + self->filled;

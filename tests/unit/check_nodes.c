@@ -1,6 +1,7 @@
 /* What nodes say comes out as it went in, however it came. */
 #include <czmq.h>
 
+#include "daemon/ingest/node.h"
 #include "tests/run_suite.h"
 #include "tests/unit/nodes_case.h"
 #include "tests/unit/tsan_libzmq.h"
@@ -218,6 +219,55 @@ START_TEST(large_in_pieces)
 }
 END_TEST
 
+/* Whoever makes a message of a million parts does not make a call for each of them. */
+START_TEST(many_parts)
+{
+    const size_t parts = 2 * MIB;
+    begin(4 * MIB);
+    int fd = greeted(endpoint);
+    memset(large, 0, 2 * parts);
+    for (size_t i = 0; i + 1 < parts; i++)
+        large[2 * i] = 1;
+    memcpy(large + 2 * parts, "\x01\x01n\0\x01x", 6);
+    calls = 0;
+    heard[0] = '\0';
+    feed(fd, large, 2 * parts + 6, sizeof large);
+    while (strlen(heard) < sizeof "2097152  0\n2 n 1\n" - 1)
+        hear(take_some(FRAME_BATCH_MAX));
+    ck_assert_str_eq(heard, "2097152  0\n2 n 1\n");
+    ck_assert_uint_lt(calls, 20000);
+    close(fd);
+    end();
+}
+END_TEST
+
+/* A message grows by one byte after the other: what it has is moved a few times, and is never half empty. */
+START_TEST(room_grows_by_parts)
+{
+    const size_t size = MIB;
+    int fd[2], moves = 0;
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fd), 0);
+    struct node *node = node_new(fd[0], -1, size, 0);
+    ck_assert_ptr_nonnull(node);
+    ck_assert_int_eq(node_keep(node, (const unsigned char *)large, 1000), 0);
+    while (node->rest_len < size) {
+        const size_t room = node->rest_room;
+        node->zmtp.need = _i ? node->rest_len + 2 : size;
+        MUST(node_reserve(node) == 0 && node->rest_room > node->rest_len && node->rest_room <= 2 * node->rest_len);
+        moves += node->rest_room != room;
+        node->rest_len++;
+    }
+    ck_assert_int_lt(moves, 70);
+    ck_assert_uint_le(node->rest_room, size + size / 8);
+    ck_assert_int_eq(node_keep(node, node->rest + size - 600, 600), 0); /* most of it is given back */
+    ck_assert_uint_eq(node->rest_room, 600);
+    ck_assert_int_eq(node_keep(node, node->rest, 0), 0);
+    ck_assert_uint_eq(node->rest_len, 0);
+    node_close(node);
+    close(fd[1]);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("nodes");
@@ -228,6 +278,8 @@ int main(void)
     tcase_add_test(tcase, byte_by_byte);
     tcase_add_test(tcase, more_than_frames);
     tcase_add_test(tcase, large_in_pieces);
+    tcase_add_test(tcase, many_parts);
+    tcase_add_loop_test(tcase, room_grows_by_parts, 0, 2);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
