@@ -1,5 +1,7 @@
 #include <check.h>
 #include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +111,81 @@ START_TEST(localhost_is_an_address)
 }
 END_TEST
 
+START_TEST(what_is_plain)
+{
+    static const char *const plain[] = {"tcp://127.0.0.1:5555",
+                                        "tcp://0.0.0.0:*",
+                                        "tcp://*:5555",
+                                        "tcp://*:*",
+                                        "tcp://localhost:5555",
+                                        "tcp://localhost:*",
+                                        "tcp://255.255.255.255:65535"};
+    static const char *const other[] = {"tcp://lo:5555",
+                                        "tcp://[::1]:5555",
+                                        "tcp://example.org:5555",
+                                        "tcp://127.0.0.1",
+                                        "tcp://127.0.0.1:",
+                                        "tcp://127.0.0.1:65536",
+                                        "tcp://127.0.0.1:5*",
+                                        "tcp://1*:5555",
+                                        "tcp://127.0.0.256:5555",
+                                        "tcp://127.0.0.1:5555;",
+                                        "tcp://127.0.0.1;127.0.0.1:5555",
+                                        "tcp://127.0.0.1:5555 ",
+                                        "tcp://127.0.1:5555",
+                                        "ipc:///tmp/s",
+                                        "inproc://s",
+                                        "udp://127.0.0.1:5555",
+                                        ""};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        ck_assert_msg(endpoint_is_plain(plain[i]), "%s", plain[i]);
+    for (size_t i = 0; i < sizeof other / sizeof *other; i++)
+        ck_assert_msg(!endpoint_is_plain(other[i]), "%s", other[i]);
+}
+END_TEST
+
+static int option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t size = sizeof value;
+    ck_assert_int_eq(getsockopt(fd, level, name, &value, &size), 0);
+    return value;
+}
+
+/* What came in is looked after as what libzmq lets in; and the endpoint is free once it is closed. */
+START_TEST(it_listens_without_libzmq)
+{
+    char taken[ENDPOINT_MAX];
+    unsigned port = 0;
+    int fd = endpoint_listen("metrics.bind", "tcp://localhost:*", 40, taken, why);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(sscanf(taken, "tcp://127.0.0.1:%u", &port), 1);
+    ck_assert_int_eq(endpoint_listen("metrics.bind", taken, 40, actual, why), -EADDRINUSE);
+    ck_assert_ptr_nonnull(strstr(why, "is taken: another process listens there"));
+    ck_assert_int_eq(endpoint_listen("metrics.bind", "tcp://192.0.2.1:*", 40, actual, why), -EADDRNOTAVAIL);
+    ck_assert_str_eq(why, "metrics.bind: tcp://192.0.2.1:* is not an address of this machine");
+    ck_assert_int_eq(endpoint_listen("metrics.bind", "tcp://lo:*", 40, actual, why), -EINVAL);
+    zsock_t *pub = zsock_new(ZMQ_PUB);
+    ck_assert_int_eq(endpoint_connect(pub, "metrics.connect", taken, why), 0);
+    struct pollfd poller = {.fd = fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&poller, 1, 20000), 1);
+    int peer = accept(fd, NULL, NULL);
+    ck_assert_int_ge(peer, 0);
+    ck_assert_int_eq(accept(fd, NULL, NULL), -1); /* and does not block */
+    ck_assert_int_eq(option(peer, SOL_SOCKET, SO_KEEPALIVE), 1);
+    ck_assert_int_eq(option(peer, IPPROTO_TCP, TCP_KEEPIDLE) +
+                         option(peer, IPPROTO_TCP, TCP_KEEPCNT) * option(peer, IPPROTO_TCP, TCP_KEEPINTVL),
+                     40);
+    close(fd);
+    fd = endpoint_listen("metrics.bind", taken, 40, actual, why);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_str_eq(actual, taken);
+    close(fd);
+    close(peer);
+    zsock_destroy(&pub);
+}
+END_TEST
+
 START_TEST(the_dead_are_found_in_time)
 {
     zsock_t *socket = zsock_new(ZMQ_PUSH);
@@ -151,6 +228,8 @@ int main(void)
     tcase_add_test(tcase, a_file_is_left_alone);
     tcase_add_test(tcase, a_star_is_a_real_port);
     tcase_add_test(tcase, localhost_is_an_address);
+    tcase_add_test(tcase, what_is_plain);
+    tcase_add_test(tcase, it_listens_without_libzmq);
     tcase_add_test(tcase, the_dead_are_found_in_time);
     tcase_add_test(tcase, what_cannot_be_bound);
     suite_add_tcase(suite, tcase);
