@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "tests/unit/endpoint_at.h"
 
@@ -152,6 +153,65 @@ START_TEST(an_endpoint_that_is_taken)
 }
 END_TEST
 
+/* Who listens without libzmq, at one endpoint. */
+static struct listener {
+    int fd, opened, shut;
+    char asked[ENDPOINT_MAX];
+} listener;
+
+static int listen_there(void *argument, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
+                        char sentence[ENDPOINT_WHY_MAX])
+{
+    struct listener *self = argument;
+    self->opened++;
+    snprintf(self->asked, sizeof self->asked, "%s", endpoint);
+    self->fd = endpoint_listen(key, endpoint, 40, actual, sentence);
+    return self->fd < 0 ? self->fd : 0;
+}
+
+static void shut_there(void *argument, const char *actual)
+{
+    struct listener *self = argument;
+    self->shut++;
+    snprintf(self->asked, sizeof self->asked, "%s", actual);
+    close(self->fd);
+}
+
+/* Plain TCP without a key is listened at without libzmq: it stays, is cut, and keeps its port where the socket takes it
+ * over for a key, and back. */
+START_TEST(plain_endpoints_are_not_the_sockets)
+{
+    char first[ENDPOINT_MAX], endpoint[ENDPOINT_MAX];
+    struct curve_server curve = {.secret = ""};
+    struct doors_wish with_key = {.sets = {{any, 1, &curve}}};
+    ck_assert_int_eq(zmq_curve_keypair(endpoint, curve.secret), 0);
+    listener = (struct listener){.fd = -1};
+    doors_set_plain(doors, &(struct doors_plain){&listener, listen_there, shut_there});
+    ck_assert_int_eq(open_doors(any, NULL, false), 0);
+    copy_endpoint(0, first);
+    ck_assert_int_eq(listener.opened, 1);
+    ck_assert(!doors_any_of_socket(doors));
+    ck_assert_int_eq(open_doors(any, NULL, false), 0);
+    ck_assert_int_eq(listener.opened + listener.shut, 1);
+    ck_assert_int_eq(open_doors(any, NULL, true), 0);
+    ck_assert_int_eq(listener.opened, 2);
+    ck_assert_int_eq(listener.shut, 1);
+    ck_assert_str_eq(listener.asked, first);
+    ck_assert_int_eq(doors_open(doors, push, &with_key, why), 0);
+    ck_assert_int_eq(listener.opened, 2);
+    ck_assert_int_eq(listener.shut, 2);
+    ck_assert(doors_any_of_socket(doors));
+    copy_endpoint(0, endpoint);
+    ck_assert_str_eq(endpoint, first);
+    ck_assert_int_eq(open_doors(any, NULL, false), 0);
+    ck_assert_int_gt(listener.opened, 2); /* libzmq gives it up a moment later */
+    ck_assert_str_eq(listener.asked, first);
+    ck_assert(!doors_any_of_socket(doors));
+    doors_shut(doors, push);
+    ck_assert_int_eq(listener.shut, 3);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("doors");
@@ -161,6 +221,7 @@ int main(void)
     tcase_add_test(cases, both_sets_are_bound);
     tcase_add_test(cases, what_stays_is_left_alone_and_what_is_cut_comes_again);
     tcase_add_test(cases, an_endpoint_that_is_taken);
+    tcase_add_test(cases, plain_endpoints_are_not_the_sockets);
     suite_add_tcase(suite, cases);
     return run_suite(suite);
 }
