@@ -117,6 +117,28 @@ START_TEST(too_large)
 }
 END_TEST
 
+/* What came in the same read, in a node's own memory, stays to be looked at. */
+START_TEST(broken_behind_a_large_message)
+{
+    static char bytes[80000];
+    const char *const parts[] = {"\x01\x03top\x01\x03pay", "\0\0\xf8\xff"};
+    keep_log();
+    begin(1 << 20);
+    int fd = greeted(endpoint);
+    for (size_t i = 0; i < sizeof bytes; i += 2)
+        bytes[i] = 1;
+    memcpy(bytes, parts[0], 10);
+    memcpy(bytes + sizeof bytes - 4, parts[1], 4);
+    send_bytes(fd, bytes, sizeof bytes);
+    ck_assert_uint_eq(take_some(FRAME_BATCH_MAX), 1);
+    is_frame(&frames[0], (sizeof bytes - 12) / 2 + 2, "top", "pay");
+    wait_count(0);
+    ck_assert_ptr_nonnull(strstr(said(), "why=\"it sends bytes that are no ZMTP\""));
+    close(fd);
+    end();
+}
+END_TEST
+
 START_TEST(who_leaves_within_a_message)
 {
     keep_log();
@@ -336,6 +358,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, who_breaks_the_protocol, 0, sizeof faults / sizeof *faults);
     tcase_add_loop_test(tcase, too_large, 0, 2);
+    tcase_add_test(tcase, broken_behind_a_large_message);
     tcase_add_test(tcase, who_leaves_within_a_message);
     tcase_add_test(tcase, a_handshake_that_takes_too_long);
     tcase_add_test(tcase, no_descriptor_is_left);
