@@ -176,8 +176,8 @@ static void disconnect_all(struct ingest *self)
         zmq_disconnect(self->receiver.handle, self->connected[i]);
 }
 
-/* The endpoints are given up first, so that what can still come is what libzmq has received already. Of a bound
- * endpoint that stays to be read; a connected one takes it along, and is emptied before. */
+/* The endpoints are given up first, so that what can still come is what the kernel or libzmq has received already. Of
+ * a bound endpoint that stays to be read; a connected one takes it along, and is emptied before. */
 static void drain(struct ingest *self)
 {
     int64_t until_ns = clock_now().steady_ns + DRAIN_MAX_NS;

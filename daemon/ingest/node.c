@@ -34,21 +34,21 @@ struct node *node_new(int fd, int door, uint64_t most_bytes, int64_t now_ns)
     zmtp_init(&self->zmtp, most_bytes);
     name_peer(self);
     zmtp_greeting(greeting);
-    node_send(self, greeting, sizeof greeting); /* if that fails, so will the first look at it */
+    (void)node_send(self, greeting, sizeof greeting); /* without it there is no handshake, which is waited for */
     return self;
 }
 
-/* What is sent is little, and the kernel's buffer empty: what does not fit is for a peer that does not read. */
 bool node_send(struct node *self, const void *bytes, size_t len)
 {
     ssize_t sent;
     do
         sent = send(self->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
     while (sent < 0 && errno == EINTR);
-    return sent == (ssize_t)len;
+    return sent == (ssize_t)len || (sent < 0 && (errno == EPIPE || errno == ECONNRESET));
 }
 
-size_t node_wanted(const struct node *self, size_t room)
+/* How many more bytes to read at most, `room` of which there is. */
+static size_t wanted(const struct node *self, size_t room)
 {
     return self->left < (int64_t)room ? (size_t)self->left : room;
 }
@@ -57,7 +57,7 @@ long node_receive(struct node *self, void *to, size_t most)
 {
     ssize_t got;
     do
-        got = recv(self->fd, to, node_wanted(self, most), MSG_DONTWAIT);
+        got = recv(self->fd, to, wanted(self, most), MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     if (got < 0)
         return -errno;

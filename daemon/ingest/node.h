@@ -22,6 +22,8 @@ struct node {
     size_t rest_len, rest_room;
     int64_t left; /* bytes that are still read of it */
     int64_t since_ns;
+    uint8_t answer[ZMTP_ANSWER_MAX]; /* that is still to be sent */
+    uint8_t answer_len;
     char peer[NODE_PEER_MAX];
     struct node *next, *before; /* all, in the order in which they came */
 };
@@ -29,13 +31,11 @@ struct node {
 /* Takes over a connection that was accepted, and greets. NULL: no memory, and it is not taken over. */
 struct node *node_new(int fd, int door, uint64_t most_bytes, int64_t now_ns);
 
-/* Sends a few bytes; false: the connection is of no use any more. */
+/* Sends a few bytes, which a buffer has room for whose reader reads: false where it has not, and perhaps a part was
+ * sent. That the peer is gone shows when it is read from, after what it has left. */
 bool node_send(struct node *self, const void *bytes, size_t len);
 
-/* How many more bytes to read at most, `room` of which there is. */
-size_t node_wanted(const struct node *self, size_t room);
-
-/* As recv(2) without waiting: how many bytes came, 0 at the end, -EAGAIN or another error. */
+/* As recv(2) without waiting, of what `left` leaves: how many bytes came, 0 at the end, -EAGAIN or another error. */
 long node_receive(struct node *self, void *to, size_t most);
 
 /* Keeps `len` bytes for later, which may stand in `rest` already. 0 or -ENOMEM. */

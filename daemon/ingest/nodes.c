@@ -109,13 +109,26 @@ void nodes_let_in(struct nodes *self)
         let_in_at(self, &self->doors[i], now_ns);
 }
 
+/* Bytes that the kernel has of it. */
+static int waiting(const struct node *node)
+{
+    int bytes = 0;
+    return ioctl(node->fd, FIONREAD, &bytes) < 0 ? 0 : bytes;
+}
+
+/* Whoever has said something that was not read yet does not keep us waiting. */
+static bool is_late(const struct node *node)
+{
+    return node->zmtp.stage != ZMTP_TRAFFIC && node->left == NODE_WITHOUT_LIMIT && waiting(node) == 0;
+}
+
 void nodes_look_around(struct nodes *self, int64_t now_ns)
 {
     self->looked_ns = now_ns;
     for (struct node *node = self->first, *next; node && now_ns - node->since_ns > self->options.handshake_ns;
          node = next) {
         next = node->next;
-        if (node->zmtp.stage != ZMTP_TRAFFIC && node->left == NODE_WITHOUT_LIMIT)
+        if (is_late(node))
             nodes_end(self, node, "it has not finished ZMTP's handshake in time");
     }
     bool watched = true;
@@ -153,14 +166,12 @@ int nodes_open(void *argument, const char *key, const char *endpoint, char actua
 static void shut_out(struct nodes *self, int door)
 {
     for (struct node *node = self->first, *next; node; node = next) {
-        int waiting = 0;
         next = node->next;
         if (node->door != door)
             continue;
-        ioctl(node->fd, FIONREAD, &waiting);
         node->door = -1;
-        node->left = waiting;
-        if (waiting == 0 && self->at_hand != node)
+        node->left = waiting(node);
+        if (node->left == 0 && self->at_hand != node)
             nodes_forget(self, node);
     }
 }

@@ -3,13 +3,33 @@
 
 #include "daemon/ingest/nodes_inside.h"
 
-static void subscribe(struct nodes *self, struct node *node)
+static const char does_not_read[] = "it does not read what is sent to it";
+
+/* Many a PING may stand in what was read at once: the last is answered, for all of them. */
+static void keep_answer(struct node *node, const struct zmtp_said *said)
 {
-    uint8_t all[3 * ZMTP_ANSWER_MAX];
-    size_t len = 0;
-    for (const char *const *prefix = self->options.prefixes; *prefix && len + ZMTP_ANSWER_MAX <= sizeof all; prefix++)
-        len += zmtp_subscription(*prefix, all + len);
-    node_send(node, all, len); /* if that fails, so will the next look at it */
+    if (said->answer.len == 0)
+        return;
+    memcpy(node->answer, said->answer.at, said->answer.len);
+    node->answer_len = said->answer.len;
+}
+
+static bool send_answer(struct node *node)
+{
+    const uint8_t len = node->answer_len;
+    node->answer_len = 0;
+    return len == 0 || node_send(node, node->answer, len);
+}
+
+/* Behind our own part of the handshake, where that was not sent yet. */
+static bool subscribe(const struct nodes *self, struct node *node)
+{
+    bool sent = send_answer(node);
+    for (const char *const *prefix = self->options.prefixes; *prefix && sent; prefix++) {
+        uint8_t subscription[ZMTP_ANSWER_MAX];
+        sent = node_send(node, subscription, zmtp_subscription(*prefix, subscription));
+    }
+    return sent;
 }
 
 static const char *sentence_of(enum zmtp_fault fault)
@@ -44,6 +64,8 @@ static void put_by(struct nodes *self, bool handed_out)
         nodes_forget(self, node);
     else if (node_keep(node, self->at, len) < 0)
         nodes_end(self, node, "there is no memory for a message of it");
+    else if (!send_answer(node))
+        nodes_end(self, node, does_not_read);
 }
 
 static void end_broken(struct nodes *self, const struct zmtp_said *said, bool handed_out, struct frame *frames,
@@ -80,11 +102,13 @@ static bool read_on(struct nodes *self, struct frame *frames, uint32_t most, uin
             put_by(self, handed_out);
             return true;
         case ZMTP_ANSWER:
-            if (said.answer.len > 0)
-                node_send(node, said.answer.at, said.answer.len);
+            keep_answer(node, &said);
             break;
         case ZMTP_OPEN:
-            subscribe(self, node);
+            if (!subscribe(self, node)) {
+                nodes_end(self, node, does_not_read);
+                return true;
+            }
             break;
         case ZMTP_END:
             end_broken(self, &said, handed_out, frames, count);
@@ -100,7 +124,8 @@ static unsigned char *place_for(struct nodes *self, struct node *node, size_t *m
     if (node->rest_len > 0 && node->zmtp.need > IN_PLACE_BYTES) {
         if (node_reserve(node) < 0)
             return NULL;
-        *most = node->rest_room - node->rest_len;
+        const size_t room = node->rest_room - node->rest_len;
+        *most = room < PIECE_BYTES ? room : PIECE_BYTES;
         return node->rest;
     }
     unsigned char *to = self->room + self->filled;
@@ -158,8 +183,6 @@ uint32_t nodes_take(struct nodes *self, struct frame *frames, uint32_t most, int
     for (;;) {
         if (self->at_hand && !read_on(self, frames, most, &count))
             return count;
-        if (count == 0)
-            self->filled = 0;
         if (!nodes_more(self)) {
             if (asked)
                 return count;

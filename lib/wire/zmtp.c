@@ -63,10 +63,23 @@ static enum zmtp_what end(struct zmtp_said *out, enum zmtp_fault fault)
 
 /* --- the handshake --- */
 
+/* ZMTP 1.0 begins with a frame of an identity, mostly an empty one; a long one looks like a signature, but for the last
+ * bit of it. */
+static bool is_unversioned(const uint8_t *at, size_t len)
+{
+    if (at[0] == 0xff)
+        return len >= SIGNATURE_BYTES && !(at[SIGNATURE_BYTES - 1] & 1);
+    return at[0] == 1 && len > 1 && at[1] == 0;
+}
+
 static enum zmtp_what read_greeting(struct zmtp *self, const uint8_t *at, size_t len, size_t *used,
                                     struct zmtp_said *out)
 {
     static const char ready[] = "\005READY\013Socket-Type\000\000\000\003SUB";
+    if (at[0] == 1 && len == 1)
+        return wait_for(self, 2);
+    if (is_unversioned(at, len))
+        return end(out, ZMTP_OLD);
     if (at[0] != 0xff || (len >= SIGNATURE_BYTES && at[SIGNATURE_BYTES - 1] != 0x7f))
         return end(out, ZMTP_STRANGE);
     if (len > MAJOR_AT && at[MAJOR_AT] < 3)

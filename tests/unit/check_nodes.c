@@ -134,6 +134,33 @@ START_TEST(byte_by_byte)
 END_TEST
 
 /* More messages in one read than one call hands out: the rest comes with the next calls, without another look. */
+/* Whoever sends heartbeats without end is answered once for all that were read together. */
+START_TEST(many_pings_at_once)
+{
+    enum { PINGS = 3000, PONG_BYTES = 2 + 5 + 1, PONGS = 20 };
+    static const char ping[] = "\x04\x08\x04PING\0\x0a";
+    char all[PINGS * 10], got[PONGS * PONG_BYTES];
+    for (int i = 0; i < PINGS; i++) {
+        memcpy(all + 10L * i, ping, 9);
+        all[10L * i + 9] = i == PINGS - 1 ? 'z' : 'a';
+    }
+    begin(1000);
+    int fd = greeted(endpoint);
+    send_bytes(fd, all, sizeof all);
+    SEND(fd, "\0\x01t");
+    ck_assert_uint_eq(take_some(FRAME_BATCH_MAX), 1);
+    ck_assert_uint_eq(take(FRAME_BATCH_MAX), 0);
+    shutdown(fd, SHUT_WR);
+    wait_count(0);
+    const size_t came = receive_bytes(fd, got, sizeof got);
+    ck_assert_uint_gt(came, 0);
+    ck_assert_uint_lt(came, sizeof got);
+    ck_assert_mem_eq(got + came - PONG_BYTES, "\x04\x06\x04PONGz", PONG_BYTES);
+    close(fd);
+    end();
+}
+END_TEST
+
 START_TEST(more_than_frames)
 {
     char message[32] = "\x01\x01t\0\x02";
@@ -276,6 +303,7 @@ int main(void)
     tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, publishers_of_libzmq, 0, 3);
     tcase_add_test(tcase, byte_by_byte);
+    tcase_add_test(tcase, many_pings_at_once);
     tcase_add_test(tcase, more_than_frames);
     tcase_add_test(tcase, large_in_pieces);
     tcase_add_test(tcase, many_parts);

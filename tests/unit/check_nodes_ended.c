@@ -196,6 +196,24 @@ START_TEST(a_handshake_that_takes_too_long)
 }
 END_TEST
 
+/* What it has said waits for us, not we for it. */
+START_TEST(a_handshake_that_we_are_late_to_read)
+{
+    begin(1000);
+    int fd = connected(endpoint);
+    SEND(fd, NULL_GREETING READY);
+    while (nodes_count(nodes) == 0) /* the call that lets it in does not read it yet */
+        ck_assert_uint_eq(take(FRAME_BATCH_MAX), 0);
+    ahead_ns = HANDSHAKE_NS + CLOCK_S_NS;
+    char got[GREETED_BYTES];
+    ck_assert_uint_eq(receive_bytes(fd, got, sizeof got), sizeof got);
+    SEND(fd, "\0\x01t");
+    ck_assert_uint_eq(take_some(FRAME_BATCH_MAX), 1);
+    close(fd);
+    end();
+}
+END_TEST
+
 static int readable(void)
 {
     struct pollfd poller = {.fd = nodes_fd(nodes), .events = POLLIN};
@@ -361,6 +379,7 @@ int main(void)
     tcase_add_test(tcase, broken_behind_a_large_message);
     tcase_add_test(tcase, who_leaves_within_a_message);
     tcase_add_test(tcase, a_handshake_that_takes_too_long);
+    tcase_add_test(tcase, a_handshake_that_we_are_late_to_read);
     tcase_add_test(tcase, no_descriptor_is_left);
     tcase_add_loop_test(tcase, an_endpoint_that_is_shut, 0, 2);
     tcase_add_test(tcase, shut_while_at_hand);

@@ -254,7 +254,10 @@ START_TEST(greetings)
     } cases[] = {
 #define CASE(literal, said) {literal, sizeof(literal) - 1, said}
         CASE("GET / HTTP/1.1\r\n\r\n", "end: strange\n"),
-        CASE("\xff\0\0\0\0\0\0\0\x01\x00\x01", "end: strange\n"),
+        CASE("\xff\0\0\0\0\0\0\0\x01\x7d\x01", "end: strange\n"),
+        CASE("\xff\0\0\0\0\0\0\0\x01\x00\x01", "end: old\n"), /* a long frame of ZMTP 1.0, and an empty one */
+        CASE("\x01\0", "end: old\n"),
+        CASE("\x01 ", "end: strange\n"),
         CASE(SIGNATURE "\x01\x02\0\0", "end: old\n"),
         CASE(SIGNATURE, ""),
         CASE("\xff", ""),
