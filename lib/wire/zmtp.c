@@ -44,8 +44,9 @@ static size_t put_frame(uint8_t *out, uint8_t flags, const void *body, size_t le
 size_t zmtp_subscription(const char *prefix, uint8_t out[ZMTP_ANSWER_MAX])
 {
     uint8_t body[ZMTP_ANSWER_MAX] = {1};
-    const size_t len = strlen(prefix);
-    memcpy(body + 1, prefix, len);
+    size_t len = 0;
+    for (; prefix[len] && len < ZMTP_ANSWER_MAX - 4; len++)
+        body[len + 1] = (uint8_t)prefix[len];
     return put_frame(out, 0, body, len + 1);
 }
 
