@@ -103,10 +103,11 @@ static void *take_again(void *memory, int wanted)
     struct head *piece = (struct head *)memory - 1;
     size_t bytes = sizeof *piece + (size_t)wanted;
     if (is_large(piece->bytes) && is_large(bytes)) {
-        piece = realloc(piece, bytes);
-        if (piece)
-            piece->bytes = bytes;
-        return piece ? piece + 1 : NULL;
+        struct head *moved = realloc(piece, bytes);
+        if (!moved)
+            return NULL;
+        moved->bytes = bytes;
+        return moved + 1;
     }
     void *other = take(wanted);
     if (!other)
