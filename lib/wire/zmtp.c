@@ -45,7 +45,7 @@ size_t zmtp_subscription(const char *prefix, uint8_t out[ZMTP_ANSWER_MAX])
 {
     uint8_t body[ZMTP_ANSWER_MAX] = {1};
     size_t len = 0;
-    for (; prefix[len] && len < ZMTP_ANSWER_MAX - 4; len++)
+    for (; len < ZMTP_ANSWER_MAX - 4 && prefix[len]; len++)
         body[len + 1] = (uint8_t)prefix[len];
     return put_frame(out, 0, body, len + 1);
 }
