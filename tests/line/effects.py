@@ -80,7 +80,7 @@ def publish(daemon, *values, model=MODEL, **members):
     node = daemon.publisher()
     for value in values:
         node.send_multipart([b"metrics/" + model.encode(), line.event(accuracy=value, **members)])
-    daemon.wait_status(lambda status: status["events"] >= before + len(values))
+    daemon.wait_status(lambda status: status.get("events", 0) >= before + len(values))
     node.close()
 
 

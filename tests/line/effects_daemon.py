@@ -42,7 +42,7 @@ def _(case):
         for _ in range(3):
             line.receive(node)
         node.send_multipart([b"metrics/" + MODEL.encode(), line.event(accuracy=1)])
-        daemon.wait_status(lambda status: status["events"] == 1)
+        daemon.wait_status(lambda status: status.get("events", 0) == 1)
 
 
 @shows("metrics.queue")
@@ -58,7 +58,7 @@ def _(case):
         with stopped_thread(case, daemon.process.pid, "ingest"):
             for _ in range(MANY):
                 node.send_multipart([b"metrics/" + MODEL.encode(), message])
-        daemon.wait_status(lambda status: status["events"] == MANY)
+        daemon.wait_status(lambda status: status.get("events", 0) == MANY)
 
 
 @shows("metrics.max_message")
@@ -298,7 +298,7 @@ def _(case):
             line.receive(camera)
         camera.send_multipart([b"metrics/" + MODEL.encode(), line.event(accuracy=1)])
         camera.send_multipart([b"metrics/other/detector/v1", line.event(accuracy=1)])
-        daemon.wait_status(lambda status: status["events"] == 1 and status["dropped"] == {"unauthorized": 1})
+        daemon.wait_status(lambda status: status.get("events", 0) == 1 and status["dropped"] == {"unauthorized": 1})
 
 
 @shows("security.overlap.server_key", "security.overlap.metrics", "security.overlap.jobs", "security.overlap.feedback",
@@ -320,7 +320,7 @@ def _(case):
         for _ in range(3):
             line.receive(camera)
         camera.send_multipart([b"metrics/" + MODEL.encode(), line.event(accuracy=1)])
-        daemon.wait_status(lambda status: status["events"] == 1)
+        daemon.wait_status(lambda status: status.get("events", 0) == 1)
 
 
 @shows("projects", "projects.<project>.jobs", "projects.<project>.events")

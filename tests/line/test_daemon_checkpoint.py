@@ -50,7 +50,7 @@ def send(daemon, publisher, events, sent):
     """Returns once the daemon has taken `sent` events since it started."""
     for model, members in events:
         publisher.send_multipart([b"metrics/" + model.encode(), line.event(**members)])
-    daemon.wait_status(lambda status: status["events"] == sent)
+    daemon.wait_status(lambda status: status.get("events", 0) == sent)
 
 
 def told(daemon):

@@ -63,7 +63,7 @@ class Curve(CurveCase):
             # And those who may still can.
             node = self.publisher(self.node)
             node.send_multipart([b"metrics/shop/detector/v1", event(accuracy=0.9)])
-            self.daemon.wait_status(lambda status: status["events"] == 1)
+            self.daemon.wait_status(lambda status: status.get("events", 0) == 1)
 
     def test_a_spoofed_project(self):
         with self.daemon:
@@ -91,14 +91,14 @@ class Curve(CurveCase):
             events = [{"model": f"{project}/m{i}/v", "accuracy": 0.9} for i in range(50) for project in ("shop", "bank")]
             node.send_multipart([b"batch/camera", json.dumps(events).encode()])
             node.send_multipart([b"metrics/bank/detector/v1", event(accuracy=0.5)])
-            self.daemon.wait_status(lambda status: status["events"] == 50 and status["dropped"] == {"unauthorized": 51})
+            self.daemon.wait_status(lambda status: status.get("events", 0) == 50 and status["dropped"] == {"unauthorized": 51})
 
     def test_a_daemon_without_curve_asks_nobody(self):
         self.daemon.clean()
         with Daemon() as daemon:
             node = daemon.publisher()
             node.send_multipart([b"metrics/bank/detector/v1", event(accuracy=0.9)])
-            daemon.wait_status(lambda status: status["events"] == 1)
+            daemon.wait_status(lambda status: status.get("events", 0) == 1)
             self.assertEqual(daemon.ask("status")["security"], {"curve": "off"})
 
     # -- what cannot be started --

@@ -86,7 +86,7 @@ class Feedback(unittest.TestCase):
             self.assertTrue(trainer.say("accept", job)["ok"])
             # The back-off is that of the trigger before the restart: nothing new comes of new failures.
             sicken(daemon)
-            daemon.wait_status(lambda status: status["events"] == 3)
+            daemon.wait_status(lambda status: status.get("events", 0) == 3)
             self.assertEqual(daemon.ask("model", model=MODEL)["failures"], 3)
             # A running attempt outlives the daemon.
             daemon.kill()

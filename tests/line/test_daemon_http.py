@@ -85,7 +85,7 @@ class Api(unittest.TestCase):
                     send(node, MODEL, BAD)
                 for i in range(20):
                     send(node, f"fleet/m{i}/v1", GOOD)
-                one.wait_status(lambda status: status["events"] == 23 and status["requests"]["PENDING"] == 1)
+                one.wait_status(lambda status: status.get("events", 0) == 23 and status["requests"]["PENDING"] == 1)
                 self.assertEqual(web.json("/api/v1/status").keys(), one.ask("status").keys())
                 models = web.json("/api/v1/models")
                 self.assertEqual([m["model"] for m in models["models"]],
@@ -110,7 +110,7 @@ class Api(unittest.TestCase):
                     for _ in range(i % 3):
                         send(node, f"fleet/m{i:02}/v1", BAD)
                     send(node, f"fleet/m{i:02}/v1", BAD if i % 3 else GOOD)
-                one.wait_status(lambda status: status["events"] == 60 and status["models"].get("retraining") == 10)
+                one.wait_status(lambda status: status.get("events", 0) == 60 and status["models"].get("retraining") == 10)
                 all_of_them = [(m["model"], m["state"]) for m in web.json("/api/v1/models?sort=worst")["models"]]
                 rank = {"failing": 0, "retraining": 1, "healthy": 2}
                 self.assertEqual(all_of_them, sorted(all_of_them, key=lambda m: (rank[m[1]], m[0])))
@@ -158,7 +158,7 @@ class Api(unittest.TestCase):
             web, node = Web(one), one.publisher()
             model = "проект/モデル <b>&\"%/v 1"
             send(node, model, GOOD)
-            one.wait_status(lambda status: status["events"] == 1)
+            one.wait_status(lambda status: status.get("events", 0) == 1)
             path = urllib.request.quote("/api/v1/models/" + model)
             self.assertEqual(web.json(path)["model"], model)
 
@@ -199,7 +199,7 @@ class Metrics(unittest.TestCase):
         for i in range(40):
             send(node, f"visutility/other{i}/v1", GOOD)
         send(node, MODEL, {"accuracy": 7})
-        self.daemon.wait_status(lambda status: status["events"] == 43 and status["models"].get("retraining") == 1 and status["dropped"] == {"range": 1})
+        self.daemon.wait_status(lambda status: status.get("events", 0) == 43 and status["models"].get("retraining") == 1 and status["dropped"] == {"range": 1})
 
     def test_figures(self):
         status, headers, body = self.web.get("/metrics")

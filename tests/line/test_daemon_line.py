@@ -69,7 +69,7 @@ class OneModel(unittest.TestCase):
             job = json.loads(line.receive(trainer))
             for _ in range(50):
                 send(node, MODEL, BAD)
-            daemon.wait_status(lambda status: status["events"] == 54 and status["requests"]["DONE"] == 1)
+            daemon.wait_status(lambda status: status.get("events", 0) == 54 and status["requests"]["DONE"] == 1)
             self.assertEqual(trainer.poll(0), 0)
             requests = daemon.ask("requests")["requests"]
             self.assertEqual([(r["model"], r["state"]) for r in requests], [(MODEL, "DONE")])
@@ -86,7 +86,7 @@ class ManyModels(unittest.TestCase):
                 for _ in range(6):
                     for i in range(1000):
                         send(node, f"fleet/m{i}/v1", BAD if i == 617 else GOOD)
-                status = daemon.wait_status(lambda status: status["events"] == 6000 and status["requests"]["DONE"] == 1)
+                status = daemon.wait_status(lambda status: status.get("events", 0) == 6000 and status["requests"]["DONE"] == 1)
                 self.assertEqual(sum(status["models"].values()), 1000)
                 job = json.loads(line.receive(trainer))
                 self.assertEqual(job["subject"], "fleet/m617/v1")
@@ -101,7 +101,7 @@ class ManyModels(unittest.TestCase):
                 send(node, MODEL, {"latency_ms": 800})
                 send(node, MODEL, {"latency_ms": 800})
                 send(node, MODEL, {"latency_ms": 100})
-            daemon.wait_status(lambda status: status["events"] == 60)
+            daemon.wait_status(lambda status: status.get("events", 0) == 60)
             self.assertEqual(daemon.ask("requests")["requests"], [])
             self.assertEqual(daemon.ask("model", model=MODEL)["failures"], 0)
 
@@ -115,7 +115,7 @@ class ManyModels(unittest.TestCase):
             line.receive(trainer)
             for _ in range(10):
                 send(node, MODEL, BAD)
-            daemon.wait_status(lambda status: status["events"] == 13)
+            daemon.wait_status(lambda status: status.get("events", 0) == 13)
             model = daemon.ask("model", model=MODEL)
             self.assertEqual(model["failures"], 10)
             self.assertGreater(model["backoff_left_s"], 0)
@@ -137,7 +137,7 @@ class ManyModels(unittest.TestCase):
                     batch = [{"model": f"fleet/m{i}/v1", **(BAD if i == 5 else GOOD)} for i in range(100)]
                     batch[0].update(node="edge", boot="b", seq=seq if seq < 3 else 7)
                     node.send_multipart([b"batch/edge", msgpack.packb(batch)])
-                status = daemon.wait_status(lambda status: status["events"] == 400)
+                status = daemon.wait_status(lambda status: status.get("events", 0) == 400)
                 self.assertEqual(status["lost"], {"edge": 4})
                 self.assertEqual(json.loads(line.receive(trainer))["subject"], "fleet/m5/v1")
 
@@ -193,7 +193,7 @@ class Lost(unittest.TestCase):
             for boot in ("b1", "b2", "b3"):
                 for i in range(20):
                     send(node, f"fleet/m{i}/v1", {**GOOD, "node": "cam", "boot": boot, "seq": 0})
-            status = daemon.wait_status(lambda status: status["events"] == 60)
+            status = daemon.wait_status(lambda status: status.get("events", 0) == 60)
             self.assertEqual([(node["node"], node["messages"], node["restarts"]) for node in status["nodes"]], [("cam", 60, 2)])
 
 

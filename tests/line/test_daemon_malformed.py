@@ -78,7 +78,7 @@ class Malformed(unittest.TestCase):
             for i in range(3):
                 node.send_multipart([b"metrics/good/model/v%d" % i, b'{"accuracy":0.9}'])
             # Workers keep no order among each other: without this a new model may come before one of the three.
-            daemon.wait_status(lambda status: status["events"] == 3)
+            daemon.wait_status(lambda status: status.get("events", 0) == 3)
             resident = None
             for sent in range(COUNT):
                 if sent == COUNT // 4:
@@ -91,7 +91,7 @@ class Malformed(unittest.TestCase):
                 node.send_multipart(frames)
             node.send_multipart([b"metrics/good/model/v0", b'{"accuracy":0.9}'])
             status = self.wait(daemon, expected)
-            daemon.wait_status(lambda status: status["events"] == 4)
+            daemon.wait_status(lambda status: status.get("events", 0) == 4)
             self.assertEqual(sum(status["models"].values()), 3)
             if not line.sanitized():
                 self.assertLess(resident_kib(daemon.process), resident + 4096, "memory has grown")

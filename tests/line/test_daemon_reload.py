@@ -60,7 +60,7 @@ class Reload(unittest.TestCase):
         for _ in range(count):
             self.sent = getattr(self, "sent", 0) + 1
             self.publisher.send_multipart([b"metrics/" + model.encode(), event(node="n", **members)])
-        return self.live.wait_status(lambda status: status["events"] >= self.sent)
+        return self.live.wait_status(lambda status: status.get("events", 0) >= self.sent)
 
     def model(self, name):
         return self.live.ask("model", model=name)
@@ -322,7 +322,7 @@ class Reload(unittest.TestCase):
         finally:
             stop.set()
             thread.join()
-        status = self.live.wait_status(lambda status: status["events"] >= sent[0] + 3)
+        status = self.live.wait_status(lambda status: status.get("events", 0) >= sent[0] + 3)
         self.assertEqual((status["events"], status["lost"], status["dropped"]), (sent[0] + 3, {}, {}))
         self.assertEqual(self.live.process.pid, pid)
         self.assertIsNone(self.live.process.poll())

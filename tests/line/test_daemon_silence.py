@@ -18,7 +18,7 @@ class Silence(unittest.TestCase):
         before = daemon.ask("status")["events"]
         for _ in range(count):
             node.send_multipart([b"metrics/" + model.encode(), line.event(accuracy=accuracy)])
-        daemon.wait_status(lambda status: status["events"] >= before + count)
+        daemon.wait_status(lambda status: status.get("events", 0) >= before + count)
 
     def model(self, daemon, model=MODEL):
         return daemon.ask("model", model=model)

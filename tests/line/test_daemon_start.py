@@ -168,7 +168,7 @@ class Running(unittest.TestCase):
             self.assertEqual(daemon.ask("status")["endpoints"]["metrics"], [first["metrics"]])
             node = daemon.publisher()
             node.send_multipart([b"metrics/p/n/v", line.event(accuracy=0.9)])
-            daemon.wait_status(lambda status: status["events"] == 1)
+            daemon.wait_status(lambda status: status.get("events", 0) == 1)
             self.assertEqual(daemon.stop(), 0)
             last = daemon.events[-1]
             self.assertEqual(last["msg"], "stopped")

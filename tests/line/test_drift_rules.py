@@ -42,7 +42,7 @@ class DriftRules(unittest.TestCase):
             jobs = daemon.socket(zmq.PULL, "jobs")
             node = daemon.publisher()
             self.publish(node, source, 1500, 0.8)
-            daemon.wait_status(lambda status: status["events"] == 1500)
+            daemon.wait_status(lambda status: status.get("events", 0) == 1500)
             self.assertEqual(daemon.ask("requests")["requests"], [])
             self.publish(node, source, 300, 0.6)
             trigger = json.loads(line_of(jobs))["data"]["trigger"]
@@ -53,7 +53,7 @@ class DriftRules(unittest.TestCase):
             self.assertLess(evidence["size_lower"], evidence["size"])
             self.assertLess(evidence["size"], evidence["size_upper"])
             self.assertLess(evidence["size"], -0.05)
-            daemon.wait_status(lambda status: status["events"] == 1800)
+            daemon.wait_status(lambda status: status.get("events", 0) == 1800)
             self.assertEqual(len(daemon.ask("requests")["requests"]), 1)
 
 

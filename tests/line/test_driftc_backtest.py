@@ -211,7 +211,7 @@ class Recorded(Backtest):
             for i in range(40):
                 node.send_multipart([b"metrics/a/b/c%d" % (i % 2), line.event(
                     accuracy=0.5, x=i / 3, boot="b", seq=i, hue={"categories": {"red": i}}, timestamp=START + i)])
-            daemon.wait_status(lambda status: status["events"] == 40 and sum(status["requests"].values()) == 1)
+            daemon.wait_status(lambda status: status.get("events", 0) == 40 and sum(status["requests"].values()) == 1)
             recorder.send_signal(signal.SIGTERM)
             out, err = recorder.communicate(timeout=line.PATIENCE_S)
             self.assertEqual((recorder.returncode, err), (0, ""))

@@ -24,9 +24,9 @@ class Live(unittest.TestCase):
 
     def test_publish_asks(self):
         self.publish("--socket", self.control)
-        self.daemon.wait_status(lambda status: status["events"] == 1)
+        self.daemon.wait_status(lambda status: status.get("events", 0) == 1)
         self.publish(env=environment(DRIFTC_SOCKET=self.control))
-        self.daemon.wait_status(lambda status: status["events"] == 2)
+        self.daemon.wait_status(lambda status: status.get("events", 0) == 2)
 
     def test_trainer_asks(self):
         node = self.daemon.publisher()

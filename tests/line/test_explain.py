@@ -52,7 +52,7 @@ class Explain(unittest.TestCase):
                 node.send_multipart([b"metrics/" + MODEL.encode(), line.event(
                     accuracy=min(1.0, source.gauss(0.9, 0.02)), latency_ms=source.lognormvariate(4, 0.2),
                     mean_confidence=source.gauss(0.8, 0.01))])
-            daemon.wait_status(lambda status: status["events"] == 900)
+            daemon.wait_status(lambda status: status.get("events", 0) == 900)
             after = daemon.ask("explain", model=MODEL)
             self.assertTrue(after["seen"])
             self.assertEqual(after["events"], 900)

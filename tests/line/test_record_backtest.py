@@ -137,7 +137,7 @@ class Record(unittest.TestCase):
                 count = self.send(node, source, bad, sent)
                 sent += count
                 self.here += count
-            daemon.wait_status(lambda status: status["events"] == self.here)
+            daemon.wait_status(lambda status: status.get("events", 0) == self.here)
             rounds += 1
             if rounds == 16:
                 self.assertTrue(daemon.ask("silence", pattern="shop/detector", for_s=0.2, reason="a test")["ok"])
