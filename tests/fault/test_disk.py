@@ -184,8 +184,8 @@ class Disk(unittest.TestCase):
             store, kept = os.path.join(state, "requests.db"), os.path.join(daemon.folder, "kept")
             other = os.path.join(daemon.folder, "other.yaml")
             with open(daemon.config) as config, open(other, "w") as file:
-                text = config.read()
-                for name in ("metrics", "jobs", "feedback", "events", "control"):
+                text = config.read().replace(daemon.endpoints["metrics"], line.plain_tcp())
+                for name in ("jobs", "feedback", "events", "control"):
                     text = text.replace(f"{daemon.folder}/{name}]", f"{daemon.folder}/{name}2]")
                 file.write(text.replace(f"{daemon.folder}/control}}", f"{daemon.folder}/control2}}"))
             done = subprocess.run([line.DRIFTD, "--config", other], capture_output=True, text=True, check=False)

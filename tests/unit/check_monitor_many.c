@@ -3,7 +3,7 @@
 #include "tests/run_suite.h"
 #include "tests/unit/monitor_stage.h"
 
-#define MESSAGES 250
+#define MESSAGES 130
 #define ROWS_MOST 100
 #define LATE_S (1.7e9 + 10000)
 
