@@ -66,10 +66,8 @@ long node_receive(struct node *self, void *to, size_t most)
     return got;
 }
 
-static int make_room(struct node *self, size_t room)
+static int resize(struct node *self, size_t room)
 {
-    if (room <= self->rest_room)
-        return 0;
     unsigned char *rest = realloc(self->rest, room);
     if (!rest)
         return -ENOMEM;
@@ -78,13 +76,9 @@ static int make_room(struct node *self, size_t room)
     return 0;
 }
 
-static void give_back(struct node *self, size_t room)
+static int make_room(struct node *self, size_t room)
 {
-    unsigned char *rest = realloc(self->rest, room);
-    if (!rest)
-        return;
-    self->rest = rest;
-    self->rest_room = room;
+    return room <= self->rest_room ? 0 : resize(self, room);
 }
 
 int node_keep(struct node *self, const unsigned char *at, size_t len)
@@ -104,7 +98,7 @@ int node_keep(struct node *self, const unsigned char *at, size_t len)
         memmove(self->rest, at, len);
     self->rest_len = len;
     if (self->rest_room > ROOM_KEPT && len < self->rest_room / ROOM_GROWS)
-        give_back(self, len > ROOM_LEAST ? len : ROOM_LEAST);
+        (void)resize(self, len > ROOM_LEAST ? len : ROOM_LEAST); /* if that fails, it has more than it needs */
     return 0;
 }
 
