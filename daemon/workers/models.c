@@ -39,6 +39,7 @@ struct models {
     struct guesses *guesses; /* a line for each LINE_SLOTS of the table, */
     uint32_t guesses_mask;   /* less one */
     struct model **at;
+    uint32_t *due_s; /* of each */
     uint32_t count, room;
 };
 
@@ -216,9 +217,11 @@ static int make_room(struct models *self)
     if (self->count == self->room) {
         uint32_t room = self->room ? self->room * 2 : SLOTS_FIRST / 2;
         struct model **at = realloc(self->at, room * sizeof *at);
-        if (!at)
+        self->at = at ? at : self->at;
+        uint32_t *due_s = realloc(self->due_s, room * sizeof *due_s);
+        self->due_s = due_s ? due_s : self->due_s;
+        if (!at || !due_s)
             return -ENOMEM;
-        self->at = at;
         self->room = room;
     }
     return self->count < self->table.size / 4 * 3 ? 0 : grow(self);
@@ -245,6 +248,7 @@ int models_add(struct models *self, uint64_t hash, const struct model_id *id, st
     model->first_seen_ns = model->heard_ns = now_ns;
     model->silenced_ns = model->tape_silenced_ns = INT64_MIN;
     model->triggered_ns = model->ended_ns = INT64_MIN;
+    self->due_s[self->count] = 0;
     self->at[self->count++] = model;
     put(&self->table, (struct slot){.tag = (uint32_t)(hash >> 32), .place = self->count});
     carry(self, CARRIED);
@@ -291,6 +295,7 @@ void models_remove(struct models *self, uint32_t place)
     if (place != last) {
         self->table.slots[slot_of(self, last)].place = place + 1;
         self->at[place] = self->at[last];
+        self->due_s[place] = self->due_s[last];
     }
     self->count--;
     model_free(model);
@@ -306,6 +311,24 @@ struct model *models_at(const struct models *self, uint32_t place)
     return self->at[place];
 }
 
+uint32_t models_due(const struct models *self, uint32_t place, uint32_t end, uint32_t now_s)
+{
+    while (place < end && self->due_s[place] > now_s)
+        place++;
+    return place;
+}
+
+void models_put_off(struct models *self, uint32_t place, uint32_t until_s)
+{
+    self->due_s[place] = until_s;
+}
+
+void models_all_due(struct models *self)
+{
+    for (uint32_t i = 0; i < self->count; i++)
+        self->due_s[i] = 0;
+}
+
 void models_destroy(struct models **self_p)
 {
     struct models *self = *self_p;
@@ -315,6 +338,7 @@ void models_destroy(struct models **self_p)
     for (uint32_t i = 0; i < self->count; i++)
         model_free(self->at[i]);
     free(self->at);
+    free(self->due_s);
     free(self->table.slots);
     free(self->before.slots);
     lines_free(self->guesses);

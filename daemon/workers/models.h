@@ -10,7 +10,9 @@
  * Cost: a guess that holds, 60 instructions, a line of guesses and the model's; else (one in fifty events on 10,000
  * models) a keyed hash (150) and two lines more. Growing: four slots for each model that is added.
  *
- * Threads: one. Memory: grows with the models, some 35 bytes each. Failure: -ENOMEM; nothing has changed then.
+ * What is looked at once a second asks a second for each model, side by side, before which it need not be looked at.
+ *
+ * Threads: one. Memory: grows with the models, some 40 bytes each. Failure: -ENOMEM; nothing has changed then.
  */
 #ifndef DRIFTD_WORKERS_MODELS_H
 #define DRIFTD_WORKERS_MODELS_H
@@ -79,6 +81,12 @@ void models_remove(struct models *self, uint32_t place);
 uint32_t models_count(const struct models *self);
 struct model *models_at(const struct models *self, uint32_t place);
 
+/* The first model from `place` on that is due at now_s, a second of any clock, or `end`, which is models_count() at most.
+ * One that is new is due; models_put_off() has one wait, models_all_due() none. Four bytes a model that is not due. */
+uint32_t models_due(const struct models *self, uint32_t place, uint32_t end, uint32_t now_s);
+void models_put_off(struct models *self, uint32_t place, uint32_t until_s);
+void models_all_due(struct models *self);
+
 void models_destroy(struct models **self_p);
 
 static inline struct model *models_known(struct model *guessed, struct text id)
@@ -100,6 +108,14 @@ static inline struct model_id model_id_of(const struct model *model)
 static inline void model_renewed(struct model *model)
 {
     model->records = monitor_settings_of(model->monitor)->window < RECORDER_VALUES;
+}
+
+/* Asks the processor for what says how a model stands, beside its monitor. */
+static inline void model_prefetch_state(const struct model *model)
+{
+    __builtin_prefetch(model);
+    __builtin_prefetch(&model->hash);
+    __builtin_prefetch(&model->silent_told);
 }
 
 /* Asks the processor for what the next event of a model needs. */

@@ -50,6 +50,7 @@ bool shard_renewing(struct shard *self)
             return true;
     if (self->renewed < count)
         return true;
+    models_all_due(self->models); /* they may fall silent sooner now */
     struct letter letter = {.kind = LETTER_RENEWED};
     if (inbox_put(self->renewal->reply_to, letter) < 0)
         return true;

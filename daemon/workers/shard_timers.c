@@ -3,7 +3,8 @@
 #include "daemon/base/log.h"
 #include "daemon/workers/shard_inside.h"
 
-#define ROUND_SLICE 512 /* models looked at in one turn: some ten microseconds */
+#define ROUND_SLICE 256   /* models looked at in one turn: some ten microseconds, and */
+#define ROUND_PASSED 8192 /* so many that need not be: a few more */
 #define STREAMS_SLICE 2048
 #define LOSSES_A_ROUND 16
 #define LOST_EVERY_NS (10 * CLOCK_S_NS) /* one report of losses a node */
@@ -85,23 +86,61 @@ static void forget(struct shard *self)
     self->forgotten++;
 }
 
-static void look_for_silence(struct shard *self, struct now now)
+static uint32_t second_of(int64_t ns)
 {
-    for (uint32_t looked = 0; looked < ROUND_SLICE && self->round_at < models_count(self->models); looked++) {
-        struct model *model = models_at(self->models, self->round_at);
-        if (may_go(self, model, now)) {
-            forget(self);
-            continue;
-        }
-        self->round_at++;
-        int64_t patience_ns = monitor_settings_of(model->monitor)->stale_after_ns;
-        int64_t since_ns = model->heard_ns > model->back_ns ? model->heard_ns : model->back_ns;
-        if (model->silent_told || patience_ns == 0 || now.steady_ns - since_ns < patience_ns)
-            continue;
+    const int64_t second = ns / CLOCK_S_NS;
+    return second < 0 ? 0 : second < UINT32_MAX ? (uint32_t)second : UINT32_MAX;
+}
+
+/* The model that the round is at may have fallen silent. When it has to be looked at again, at the latest: before it can
+ * have been silent for so long from now on, as nobody says then that it was heard. */
+static int64_t look_for_silence(struct shard *self, struct now now)
+{
+    struct model *model = models_at(self->models, self->round_at);
+    const int64_t patience_ns = monitor_settings_of(model->monitor)->stale_after_ns;
+    const int64_t since_ns = model->heard_ns > model->back_ns ? model->heard_ns : model->back_ns;
+    if (patience_ns == 0)
+        return INT64_MAX;
+    if (!model->silent_told && now.steady_ns - since_ns < patience_ns)
+        return since_ns + patience_ns;
+    if (!model->silent_told) {
         model->silent_told = true;
         herald_silent(self, model, now);
         self->silent++;
         self->silent_example = model->text;
+    }
+    return now.steady_ns + patience_ns;
+}
+
+/* When it will have said nothing for state.keep; once it has, whether it may go is asked each second. */
+static int64_t kept_until(const struct shard *self, struct now now)
+{
+    const struct model *model = models_at(self->models, self->round_at);
+    if (self->options.keep_ns == 0)
+        return INT64_MAX;
+    return now.steady_ns - model->heard_ns > self->options.keep_ns ? 0 : model->heard_ns + self->options.keep_ns;
+}
+
+static void look(struct shard *self, struct now now)
+{
+    if (may_go(self, models_at(self->models, self->round_at), now)) {
+        forget(self);
+        return;
+    }
+    const int64_t silent_ns = look_for_silence(self, now), kept_ns = kept_until(self, now);
+    models_put_off(self->models, self->round_at++, second_of(silent_ns < kept_ns ? silent_ns : kept_ns));
+}
+
+static void look_at_some(struct shard *self, struct now now)
+{
+    const uint32_t from = self->round_at, second = second_of(now.steady_ns);
+    for (uint32_t looked = 0; looked < ROUND_SLICE; looked++) {
+        const uint32_t count = models_count(self->models),
+                       end = count - from < ROUND_PASSED ? count : from + ROUND_PASSED;
+        self->round_at = models_due(self->models, self->round_at, end, second);
+        if (self->round_at >= end)
+            break;
+        look(self, now);
     }
 }
 
@@ -130,7 +169,7 @@ bool shard_timers(struct shard *self, struct now now)
     }
     if (!self->round)
         return false;
-    look_for_silence(self, now);
+    look_at_some(self, now);
     if (self->round_at >= models_count(self->models))
         end_round(self);
     return self->round;

@@ -165,6 +165,13 @@ bool monitor_prefetch(const struct monitor *self, unsigned step)
     return true;
 }
 
+void monitor_prefetch_state(const struct monitor *self)
+{
+    __builtin_prefetch(&self->last_event_ns);
+    __builtin_prefetch(&self->settings);
+    __builtin_prefetch(&self->episode.request_live);
+}
+
 const struct trigger *monitor_trigger(const struct monitor *self)
 {
     return self->triggered ? self->trigger : NULL;

@@ -162,6 +162,9 @@ static inline void monitor_prefetch_head(const struct monitor *self)
 }
 bool monitor_prefetch(const struct monitor *self, unsigned step);
 
+/* Asks for what monitor_state() will look at. */
+void monitor_prefetch_state(const struct monitor *self);
+
 /* The figures of the last trigger; borrowed, valid until the next monitor_add(). NULL before the first one. */
 const struct trigger *monitor_trigger(const struct monitor *self);
 

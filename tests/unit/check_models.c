@@ -106,6 +106,34 @@ START_TEST(taken_out)
 }
 END_TEST
 
+/* Who was put off is passed over until then, wherever it stands by now. */
+START_TEST(put_off)
+{
+    struct models *models;
+    char name[32];
+    ck_assert_int_eq(models_new(&models), 0);
+    for (unsigned i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "p/n/%u", i);
+        add(models, (uint64_t)i << 32, name);
+        ck_assert_uint_eq(models_due(models, i, i + 1, 0), i);
+        models_put_off(models, i, i);
+    }
+    ck_assert_uint_eq(models_due(models, 0, 2000, 0), 0);
+    ck_assert_uint_eq(models_due(models, 1, 2000, 0), 2000);
+    ck_assert_uint_eq(models_due(models, 7, 2000, 7), 7);
+    ck_assert_uint_eq(models_due(models, 8, 2000, 7), 2000);
+    ck_assert_uint_eq(models_due(models, 8, 30, 1000), 8);
+    models_remove(models, 5); /* the last one stands there now */
+    ck_assert_uint_eq(models_due(models, 5, 1999, 5), 1999);
+    ck_assert_uint_eq(models_due(models, 5, 1999, 1999), 5);
+    add(models, 3, "p/n/again");
+    ck_assert_uint_eq(models_due(models, 1990, 2000, 0), 1999);
+    models_all_due(models);
+    ck_assert_uint_eq(models_due(models, 1234, 2000, 0), 1234);
+    models_destroy(&models);
+}
+END_TEST
+
 /* Every hash the same, or the same in the half that says where to look: slower, never wrong. */
 START_TEST(hashes_that_collide)
 {
@@ -370,6 +398,7 @@ int main(void)
     tcase_add_test(tcase, short_windows_are_recorded);
     tcase_add_test(tcase, hashes_that_collide);
     tcase_add_test(tcase, taken_out);
+    tcase_add_test(tcase, put_off);
     tcase_add_test(tcase, it_grows);
     tcase_add_test(tcase, nothing_is_lost_while_it_grows);
     tcase_add_test(tcase, guesses_are_looked_at);

@@ -274,6 +274,65 @@ START_TEST(nobody_is_silent_while_we_are_away)
 }
 END_TEST
 
+static void renew(const struct monitor_settings *settings, int64_t keep_ns)
+{
+    static atomic_uint changed;
+    struct shard_renewal *renewal = calloc(1, sizeof *renewal);
+    settings_now = settings;
+    *renewal = (struct shard_renewal){.max_message_bytes = 2000,
+                                      .max_future_s = 300,
+                                      .max_models = 100,
+                                      .keep_ns = keep_ns,
+                                      .reply_to = replies,
+                                      .changed = &changed};
+    ck_assert_int_eq(inbox_put(workers_inbox(workers, 0), (struct letter){LETTER_RENEW, renewal, free}), 0);
+    settle();
+    struct letter letter;
+    ck_assert(inbox_take(replies, &letter));
+    ck_assert_int_eq(letter.kind, LETTER_RENEWED);
+}
+
+/* Who was looked at is not looked at again before it can have fallen silent: by other settings that may be sooner. */
+START_TEST(silence_is_found_in_time)
+{
+    struct monitor_settings sooner = judged;
+    sooner.stale_after_ns = 5 * S;
+    send_metrics("p/n/v", good);
+    send_metrics("q/n/v", good);
+    for (int i = 0; i < 299; i++) {
+        pass(2 * S);
+        send_metrics("q/n/v", good);
+    }
+    ck_assert_int_eq(stale(), 0);
+    pass(2 * S);
+    ck_assert_int_eq(stale(), 1);
+    ck_assert_ptr_nonnull(event_of("driftd.model.stale/p/n/v"));
+    pass(597 * S);
+    ck_assert_uint_eq(told.event_count, 1);
+    pass(1 * S);
+    ck_assert_ptr_nonnull(event_of("driftd.model.stale/q/n/v"));
+    send_metrics("p/n/v", good);
+    forget_told();
+    pass(599 * S);
+    ck_assert_uint_eq(told.event_count, 0);
+    pass(1 * S);
+    send_metrics("p/n/v", good);
+    forget_told();
+    renew(&sooner, 0);
+    pass(4 * S);
+    ck_assert_ptr_null(event_of("driftd.model.stale"));
+    pass(1 * S);
+    ck_assert_ptr_nonnull(event_of("driftd.model.stale/p/n/v"));
+    renew(&judged, 20 * S);
+    update("p/n/v", true, 1, now.steady_ns, INT64_MIN);
+    pass(30 * S);
+    ck_assert_uint_eq(workers_models(workers), 1); /* whose request is under way: it stays for now */
+    update("p/n/v", false, 1, now.steady_ns, now.steady_ns);
+    pass(1 * S);
+    ck_assert_uint_eq(workers_models(workers), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("shard");
@@ -289,6 +348,7 @@ int main(void)
     tcase_add_test(tcase, a_model_given_up);
     tcase_add_test(tcase, a_model_that_never_came_back);
     tcase_add_test(tcase, nobody_is_silent_while_we_are_away);
+    tcase_add_test(tcase, silence_is_found_in_time);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
