@@ -78,24 +78,27 @@ def ask(control, question):
 
 def wait_for(control, want, first=0):
     """The status with so many events, and how many a second there were from the first that came beyond `first`, as in the
-    loops that are compared: the source takes a moment to begin. Asks ever more often towards the end, since an answer
-    counts every model and is paid for by the daemon."""
-    moved, seen, begun, pause = time.monotonic(), 0, None, 0.005
+    loops that are compared: the source takes a moment to begin. Asks seldom, since an answer counts every model and is paid
+    for by the daemon: the rate is that of the last answer before the end, with nine tenths of the events or more."""
+    moved, seen, begun, rate = time.monotonic(), 0, None, 0
     while True:
+        asked = time.monotonic()
         status = ask(control, {"do": "status"})
         have, now = status.get("events", 0), time.monotonic()
         moved, seen = (now, have) if have > seen else (moved, seen)
         if now - moved > PATIENCE_S:
             sys.exit(f"bench: {have} events of {want} came, lost {status['lost']}, dropped {status['dropped']}")
+        pause = max(0.005, 4 * (now - asked))
         if have > first and not begun:
             begun = have, now
-        elif begun and now > begun[1]:
+        elif begun and (have < want or not rate):
             rate = (have - begun[0]) / (now - begun[1])
-            if have >= want:
-                assert rate > 0, "so few messages are over before they can be timed: MESSAGES=1000000"
-                return status, rate
-            pause = min(max((want - have) / rate / 2, 0.005), 1) if rate > 0 else pause
-        time.sleep(pause)
+            left = (want - have) / rate if rate else 0
+            pause = max(0.005, left * (0.95 if have < first + 0.9 * (want - first) else 1.05))
+        if begun and have >= want:
+            assert rate > 0, "so few messages are over before they can be timed: MESSAGES=1000000"
+            return status, rate
+        time.sleep(min(pause, 1))
 
 
 class Driftd:
