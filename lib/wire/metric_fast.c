@@ -17,10 +17,10 @@ bool fast_other_text(struct metric_decoder *self, struct fast_event *out, enum m
     double seconds;
     switch (member) {
     case MEMBER_NODE:
-        out->node = text;
+        out->node = fast_said(text.at, text.len);
         return text.len <= METRIC_NODE_MAX;
     case MEMBER_BOOT:
-        out->boot = text;
+        out->boot = fast_said(text.at, text.len);
         return text.len <= METRIC_NODE_MAX;
     case MEMBER_TIMESTAMP:
         return rfc3339_parse_next(text, &self->day, &seconds) == 0 && fast_time(out, seconds);
@@ -72,8 +72,8 @@ bool fast_read(struct metric_decoder *self, struct wire_value *map, struct event
                               .metrics = draft->metrics,
                               .latest_s = self->latest_s,
                               .told = self->fast.told,
-                              .node = METRIC_NOT_SAID,
-                              .boot = METRIC_NOT_SAID};
+                              .node = fast_said("", 0),
+                              .boot = fast_said("", 0)};
     self->known.stamp++;
     const unsigned char *end = reader->json ? fast_json(self, &fast) : fast_msgpack(self, &fast, map->left);
     if (end == NULL || (self->model == NULL && !carries(&fast, MEMBER_MODEL)))

@@ -29,10 +29,10 @@ static inline void fast_sender(struct metric_decoder *self, const struct fast_ev
 {
     struct metric_message *message = &self->message;
     self->first_done = true;
-    message->node = event->node;
-    message->boot = event->boot;
-    message->same_sender =
-        event->same == (FAST_NODE | FAST_BOOT) || metric_sender_is(event->told, event->node, event->boot);
+    message->node = fast_said_text(&event->node);
+    message->boot = fast_said_text(&event->boot);
+    message->same_sender = event->same == (FAST_NODE | FAST_BOOT) ||
+                           metric_sender_is(event->told, fast_said_text(&event->node), fast_said_text(&event->boot));
     message->seq = event->seq;
     message->has_seq = (event->carried >> MEMBER_SEQ & 1) != 0;
 }
@@ -67,7 +67,7 @@ static inline bool fast_integer(struct fast_event *out, enum member member, uint
     if (member == MEMBER_SEQ)
         out->seq = whole;
     else if (member == MEMBER_BOOT)
-        out->boot = written;
+        out->boot = fast_said(written.at, written.len);
     else
         out->event->n = whole;
     return member != MEMBER_N || whole >= 1;
@@ -80,7 +80,7 @@ static inline bool fast_text(struct metric_decoder *self, struct fast_event *out
 {
     if (member != MEMBER_NODE)
         return fast_other_text(self, out, member, text);
-    out->node = text;
+    out->node = fast_said(text.at, text.len);
     return text.len <= METRIC_NODE_MAX;
 }
 
@@ -106,7 +106,7 @@ static inline bool fast_told_node(struct fast_event *out, const unsigned char *a
 {
     if (!metric_sender_node(out->told, at))
         return false;
-    out->node = (struct text){(const char *)at, out->told->node_len};
+    out->node = fast_said(at, out->told->node_len);
     out->same |= FAST_NODE;
     return true;
 }
@@ -115,7 +115,7 @@ static inline bool fast_told_boot(struct fast_event *out, const unsigned char *e
 {
     if (!metric_sender_boot(out->told, end))
         return false;
-    out->boot = (struct text){(const char *)end - out->told->boot_len, out->told->boot_len};
+    out->boot = fast_said(end - out->told->boot_len, out->told->boot_len);
     out->same |= FAST_BOOT;
     return true;
 }

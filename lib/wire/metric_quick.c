@@ -43,8 +43,8 @@ static inline bool open_event(struct metric_decoder *self)
 
 static inline void forget_sender(struct fast_event *event)
 {
-    event->node = METRIC_NOT_SAID; /* each by itself: a copy of one waits until its two halves are written */
-    event->boot = METRIC_NOT_SAID;
+    event->node = fast_said("", 0); /* by itself: it would be copied from the other */
+    event->boot = fast_said("", 0);
     event->seq = 0;
     event->same = 0;
 }

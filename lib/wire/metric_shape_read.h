@@ -65,7 +65,7 @@ static inline bool shape_take_laid_boot(struct fast_event *out, const struct sha
     const size_t digits = member->form.whole;
     if (digits == out->told->boot_len && fast_told_boot(out, end))
         return true;
-    out->boot = (struct text){(const char *)end - digits, digits};
+    out->boot = fast_said(end - digits, digits);
     return true;
 }
 

@@ -32,7 +32,7 @@ static inline bool value_msgpack_boot(struct metric_decoder *self, struct fast_e
 {
     if (!fast_msgpack_integer(self, out, MEMBER_BOOT, whole))
         return false;
-    const struct text said = out->boot;
+    const struct fast_said said = out->boot;
     if (said.len && said.len == out->told->boot_len &&
         metric_sender_boot(out->told, (const unsigned char *)said.at + said.len))
         out->same |= FAST_BOOT;
