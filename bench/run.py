@@ -225,6 +225,8 @@ PARTS = {
     "json batch": lambda: compare("json, batches of 64", {"rows": 64, "messages": max(MESSAGES // 16, MODELS)}),
     "msgpack batch": lambda: compare("msgpack, batches of 64",
                                      {"form": "msgpack", "rows": 64, "messages": max(MESSAGES // 16, MODELS)}),
+    "json batch budgets": lambda: compare("json, batches, budgets", {"rows": 64, "messages": max(MESSAGES // 16, MODELS),
+                                                                     "detectors": False}),
     "paced": lambda: paced.compare(PAIRS),
     "naive": lambda: compare("json, against naive czmq", {}, naive, pairs=min(PAIRS, 5), against="naive", part=8),
     "python": lambda: compare("json, against Python", {}, python_line, pairs=min(PAIRS, 5), against="Python", part=20),

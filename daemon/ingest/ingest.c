@@ -140,11 +140,25 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
 
 /* --- receiving --- */
 
-/* One turn: receives up to a batch, reads the clock once, hands on, and lets the sink do what else it has. Returns how
- * many came; *more_p: the sink wants another turn at once; *now_p: when it was. */
-static uint32_t turn(struct ingest *self, bool *more_p, int64_t *now_p)
+struct received {
+    uint32_t count; /* messages */
+    uint64_t bytes; /* of their payloads */
+};
+
+static uint64_t bytes_of(const struct frame *frames, uint32_t count)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < count; i++)
+        bytes += frames[i].payload_len;
+    return bytes;
+}
+
+/* One turn: receives up to a batch, reads the clock once, hands on, and lets the sink do what else it has. Returns what
+ * came; *more_p: the sink wants another turn at once; *now_p: when it was. */
+static struct received turn(struct ingest *self, bool *more_p, int64_t *now_p)
 {
     uint32_t count = receiver_take(&self->receiver, self->frames, self->now_ns);
+    struct received received = {count, bytes_of(self->frames, count)};
     struct now now = clock_now();
     self->now_ns = now.steady_ns;
     if (count) {
@@ -155,7 +169,7 @@ static uint32_t turn(struct ingest *self, bool *more_p, int64_t *now_p)
     heart_beat(&self->heart);
     *more_p = self->sink.turn(self->sink.argument, now) || nodes_more(self->nodes);
     *now_p = now.steady_ns;
-    return count;
+    return received;
 }
 
 static void wait_for_more(struct ingest *self, int timeout_ms)
@@ -187,7 +201,7 @@ static void drain(struct ingest *self)
     int64_t now_ns;
     doors_shut(self->doors, self->socket);
     while (!atomic_load(&self->hasten) && clock_now().steady_ns < until_ns) {
-        if (turn(self, &more, &now_ns) == FRAME_BATCH_MAX || more)
+        if (turn(self, &more, &now_ns).count == FRAME_BATCH_MAX || more)
             continue;
         if (self->connected_count) {
             disconnect_all(self);
@@ -241,12 +255,12 @@ static void *run(void *argument)
     while (!told_to_stop(self)) {
         bool more;
         int64_t now_ns;
-        uint32_t count = turn(self, &more, &now_ns);
-        if (count == FRAME_BATCH_MAX || more) {
-            pace_busy(&self->pace, count);
+        struct received received = turn(self, &more, &now_ns);
+        if (received.count == FRAME_BATCH_MAX || more) {
+            pace_busy(&self->pace, received.count, received.bytes);
             continue;
         }
-        int64_t gather_ns = pace_turn(&self->pace, count, now_ns);
+        int64_t gather_ns = pace_turn(&self->pace, received.count, received.bytes, now_ns);
         if (gather_ns)
             clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){.tv_nsec = gather_ns}, NULL);
         else

@@ -191,7 +191,7 @@ void nodes_shut(void *argument, const char *actual)
 
 bool nodes_more(const struct nodes *self)
 {
-    return self->at_hand || self->ready_at < self->ready_count;
+    return self->at_hand || self->cut || self->ready_at < self->ready_count;
 }
 
 int nodes_fd(const struct nodes *self)

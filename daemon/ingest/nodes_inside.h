@@ -37,6 +37,7 @@ struct nodes {
 
     struct epoll_event ready[EVENTS]; /* with a node, or NULL: somebody is at a door */
     int ready_at, ready_count;
+    bool cut; /* a piece was full: of its node there may be more */
 
     unsigned char *room;
     size_t filled;

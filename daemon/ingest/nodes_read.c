@@ -150,6 +150,7 @@ static void receive(struct nodes *self, struct node *node)
         nodes_forget(self, node);
         return;
     }
+    self->cut = self->cut || (size_t)got == most;
     self->at_hand = node;
     self->in_place = to == node->rest;
     self->at = to;
@@ -171,6 +172,7 @@ static void begin(struct nodes *self, int64_t now_ns)
     nodes_free_retired(self);
     if (!self->at_hand)
         self->filled = 0;
+    self->cut = false;
     if (now_ns - self->looked_ns >= LOOK_NS)
         nodes_look_around(self, now_ns);
 }
@@ -183,13 +185,13 @@ uint32_t nodes_take(struct nodes *self, struct frame *frames, uint32_t most, int
     for (;;) {
         if (self->at_hand && !read_on(self, frames, most, &count))
             return count;
-        if (!nodes_more(self)) {
+        if (self->ready_at >= self->ready_count) {
             if (asked)
                 return count;
             ask_who_is_ready(self);
             asked = true;
         }
-        if (!nodes_more(self) || self->filled + PIECE_BYTES > ROOM_BYTES)
+        if (self->ready_at >= self->ready_count || self->filled + PIECE_BYTES > ROOM_BYTES)
             return count;
         struct node *node = self->ready[self->ready_at++].data.ptr;
         if (node)

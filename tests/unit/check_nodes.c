@@ -1,6 +1,8 @@
 /* What nodes say comes out as it went in, however it came. */
 #include <czmq.h>
 
+#include <sys/ioctl.h>
+
 #include "daemon/ingest/node.h"
 #include "tests/run_suite.h"
 #include "tests/unit/nodes_case.h"
@@ -161,6 +163,37 @@ START_TEST(many_pings_at_once)
 }
 END_TEST
 
+/* What a node has sent is all here, and its peer may wait for room: a look that took a full piece of it is not the last. */
+START_TEST(a_full_piece_is_not_all)
+{
+    enum { PAYLOAD = 40000, FIRST = 1000, THEN = 20000 };
+    static char payload[PAYLOAD];
+    begin(PAYLOAD);
+    int fd = greeted(endpoint), waiting = 0, looks = 0;
+    struct pollfd poller = {.fd = nodes_fd(nodes), .events = POLLIN};
+    SEND(fd, "\x01\x01t\x02\0\0\0\0\0\0\x9c\x40"); /* 40,000 bytes come */
+    send_bytes(fd, payload, FIRST);
+    do
+        MUST(take(FRAME_BATCH_MAX) == 0 && ioctl(fd, TIOCOUTQ, &waiting) == 0);
+    while (waiting > 0 || nodes_more(nodes) || poll(&poller, 1, 0) > 0);
+    MUST(send(fd, payload + FIRST, THEN, 0) == THEN);
+    do
+        MUST(ioctl(fd, TIOCOUTQ, &waiting) == 0);
+    while (waiting > 0);
+    MUST(poll(&poller, 1, 20000) == 1);
+    do
+        MUST(take(FRAME_BATCH_MAX) == 0 && ++looks < 100);
+    while (nodes_more(nodes));
+    ck_assert_int_gt(looks, 2); /* each has as much room again as there was */
+    ck_assert_int_eq(poll(&poller, 1, 0), 0);
+    send_bytes(fd, payload + FIRST + THEN, PAYLOAD - FIRST - THEN);
+    ck_assert_uint_eq(take_some(FRAME_BATCH_MAX), 1);
+    ck_assert_uint_eq(frames[0].payload_len, PAYLOAD);
+    close(fd);
+    end();
+}
+END_TEST
+
 START_TEST(more_than_frames)
 {
     char message[32] = "\x01\x01t\0\x02";
@@ -304,6 +337,7 @@ int main(void)
     tcase_add_loop_test(tcase, publishers_of_libzmq, 0, 3);
     tcase_add_test(tcase, byte_by_byte);
     tcase_add_test(tcase, many_pings_at_once);
+    tcase_add_test(tcase, a_full_piece_is_not_all);
     tcase_add_test(tcase, more_than_frames);
     tcase_add_test(tcase, large_in_pieces);
     tcase_add_test(tcase, many_parts);

@@ -9,11 +9,13 @@
 #define MOST_NS INT64_C(500000)
 
 /* Turns of `count` messages at so many a second, each on its own wake-up, for `for_ns`; returns the last answer. */
+static uint64_t bytes_each = 200; /* of a message */
+
 static int64_t turns(struct pace *pace, int64_t *now_ns, int64_t per_s, uint32_t count, int64_t for_ns)
 {
     int64_t wait_ns = 0;
     for (const int64_t until_ns = *now_ns + for_ns; *now_ns < until_ns; *now_ns += S / per_s)
-        wait_ns = pace_turn(pace, count, *now_ns);
+        wait_ns = pace_turn(pace, count, (uint64_t)count * bytes_each, *now_ns);
     return wait_ns;
 }
 
@@ -39,7 +41,7 @@ START_TEST(many_wake_ups_make_messages_gather)
     const int64_t wait_ns = turns(&pace, &now_ns, 1000000, 1, S);
     ck_assert_int_ge(wait_ns, 127000);
     ck_assert_int_le(wait_ns, 129000);
-    ck_assert_int_eq(pace_turn(&pace, 0, now_ns + 1), 0); /* woken by something else */
+    ck_assert_int_eq(pace_turn(&pace, 0, 0, now_ns + 1), 0); /* woken by something else */
 }
 END_TEST
 
@@ -63,13 +65,32 @@ START_TEST(full_turns_count_as_messages)
     struct pace pace;
     pace_init(&pace, MOST_NS);
     int64_t now_ns = 7 * S;
-    pace_turn(&pace, 1, now_ns);
+    pace_turn(&pace, 1, 200, now_ns);
     for (int i = 0; i < 200; i++, now_ns += 50000) {
-        pace_busy(&pace, 31);
-        pace_turn(&pace, 1, now_ns); /* 20,000 wake-ups and 640,000 messages a second */
+        pace_busy(&pace, 31, 31 * 200);
+        pace_turn(&pace, 1, 200, now_ns); /* 20,000 wake-ups and 640,000 messages a second */
     }
     ck_assert_int_ge(pace.wait_ns, 190000);
     ck_assert_int_le(pace.wait_ns, 210000);
+}
+END_TEST
+
+/* A sender whose window is full waits for us: where messages are large, fewer gather. */
+START_TEST(large_messages_gather_by_their_bytes)
+{
+    struct pace pace;
+    int64_t now_ns = 7 * S;
+    pace_init(&pace, MOST_NS);
+    bytes_each = 12000;
+    int64_t wait_ns = turns(&pace, &now_ns, 20000, 1, S); /* 240 MB a second: 32 KiB in 137 us */
+    ck_assert_int_ge(wait_ns, 130000);
+    ck_assert_int_le(wait_ns, 145000);
+    for (int i = 0; i < 300; i++, now_ns += 50000)
+        pace_busy(&pace, 31, 31 * bytes_each);
+    wait_ns = turns(&pace, &now_ns, 20000, 1, S / 200);
+    ck_assert_int_gt(wait_ns, 0);
+    ck_assert_int_le(wait_ns, 7000); /* 7 GB a second of them came in full turns */
+    bytes_each = 200;
 }
 END_TEST
 
@@ -93,6 +114,7 @@ int main(void)
     tcase_add_test(tests, many_wake_ups_make_messages_gather);
     tcase_add_test(tests, it_goes_on_for_as_long_as_it_pays);
     tcase_add_test(tests, full_turns_count_as_messages);
+    tcase_add_test(tests, large_messages_gather_by_their_bytes);
     tcase_add_test(tests, the_bound_is_kept);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
