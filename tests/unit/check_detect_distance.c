@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/detect/detect.h"
+#include "tests/rounds.h"
 #include "tests/run_suite.h"
 #include "tests/unit/detect_streams.h"
 #include "tests/unit/distances_expected.h"
@@ -35,7 +36,7 @@ START_TEST(what_hangs_together_keeps_the_promise)
 {
     struct detect_params params;
     struct detect *detector = NULL;
-    const int runs = 200, values = 40000;
+    const int runs = ROUNDS_OR(200, 60), values = 40000;
     const double promise = 100000, phi = 0.8, budget = runs * values / promise;
     int alarms = 0;
     ck_assert_int_eq(detect_params_init(&params, names[_i], NULL), 0);

@@ -7,11 +7,13 @@
 
 #include "bench/streams.h"
 #include "lib/detect/detect.h"
+#include "tests/rounds.h"
 #include "tests/run_suite.h"
 
 #define MOST 16
 #define LEAST 8
 #define VALUES 3000
+#define SEEDS ROUNDS_OR(12, 3)
 
 static struct detect_params made(const char *detector, const char *const settings[])
 {
@@ -92,7 +94,7 @@ static void run(const struct detect_params *params, const char *name, uint32_t p
                 double (*next)(struct stream *, uint32_t))
 {
     uint64_t quiet = 0;
-    for (uint64_t seed = 0; seed < 12; seed++) {
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
         struct stream s = stream_seeded(71, seed);
         struct detect *one, *other;
         ck_assert_int_eq(detect_new(&one, name, params), 0);
@@ -110,7 +112,7 @@ static void run(const struct detect_params *params, const char *name, uint32_t p
         detect_destroy(&one);
         detect_destroy(&other);
     }
-    ck_assert_msg(quiet * part >= 12 * VALUES, "%s: only %llu values went quietly", name, (unsigned long long)quiet);
+    ck_assert_msg(quiet * part >= SEEDS * VALUES, "%s: only %llu values went quietly", name, (unsigned long long)quiet);
 }
 
 static double steps(struct stream *s, uint32_t i)

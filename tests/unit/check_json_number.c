@@ -1,4 +1,5 @@
 #include "lib/wire/json_number.h"
+#include "tests/rounds.h"
 #include "tests/run_suite.h"
 
 #include <check.h>
@@ -76,7 +77,7 @@ START_TEST(random_numbers_are_those_of_strtod)
 {
     static char text[4096];
     state = 20261123;
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < ROUNDS_OR(200000, 40000); i++) {
         write_any(text);
         compare(text);
     }
@@ -89,7 +90,7 @@ START_TEST(printed_doubles_are_those_of_strtod)
     static const char *const formats[] = {"%.17g", "%.16g", "%.15g", "%.6g", "%.3f", "%.17e", "%.20f"};
     char text[400];
     state = 4711;
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < ROUNDS_OR(100000, 20000); i++) {
         uint64_t bits = next();
         double number;
         if (i % 2)
@@ -231,7 +232,7 @@ END_TEST
 START_TEST(fractions_are_read_as_strtod_reads_them)
 {
     uint64_t drawn = 3;
-    for (int round = 0; round < 200000; round++) {
+    for (int round = 0; round < ROUNDS_OR(200000, 40000); round++) {
         drawn = drawn * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         uint64_t mantissa = drawn >> (drawn >> 58);
         if (round % 4 == 0)

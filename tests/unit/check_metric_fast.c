@@ -1,6 +1,7 @@
 /* The short way through an event and the long way must say the same of every payload. */
 #include <check.h>
 
+#include "tests/rounds.h"
 #include "tests/run_suite.h"
 #include "tests/unit/wire_message.h"
 
@@ -212,7 +213,7 @@ static uint32_t pick(uint32_t below)
 START_TEST(every_changed_byte_says_the_same)
 {
     static const char bytes[] = "{}[]\",:. \n0123456789eE+-nulltrue\\abcdef\x80\xff";
-    for (int round = 0; round < 15000; round++) {
+    for (int round = 0; round < ROUNDS_OR(15000, 3000); round++) {
         char copy[256];
         const char *payload = payloads[pick(sizeof payloads / sizeof *payloads)];
         size_t len = strlen(payload);
@@ -227,7 +228,7 @@ END_TEST
 
 START_TEST(every_number_says_the_same)
 {
-    for (int round = 0; round < 15000; round++) {
+    for (int round = 0; round < ROUNDS_OR(15000, 3000); round++) {
         char json[160], whole[24], part[24];
         for (uint32_t i = 0, n = 1 + pick(20); i <= n; i++)
             whole[i] = i == n ? '\0' : (char)('0' + pick(10));
@@ -304,12 +305,12 @@ START_TEST(shapes_that_take_turns_say_the_same)
         "{\"model\":\"p/n/v\",\"accuracy\":1.5,\"recall\":0.25}",   "{\"model\":\"p/n/v\",\"accuracy\":0.5,\"recall\":\"good\"}",
         "{\"model\":\"p/n/v\",\"accuracy\":0.5,\"accuracy\":0.25}", "{\"model\":\"p/n/v\",\"accuracy\":0.5,\"recall\":0.25 }",
     };
-    for (int round = 0; round < 4000; round++) {
+    for (int round = 0; round < ROUNDS_OR(4000, 800); round++) {
         const char *first = turns[pick(8)];
         for (uint32_t times = pick(4); times > 0; times--)
             same(first);
     }
-    for (int round = 0; round < 4000; round++) {
+    for (int round = 0; round < ROUNDS_OR(4000, 800); round++) {
         char json[1024] = "[";
         for (uint32_t rows = 1 + pick(12); rows > 0; rows--)
             snprintf(json + strlen(json), sizeof json - strlen(json), "%s%s", turns[pick(3) ? 0 : pick(8)],
@@ -329,7 +330,7 @@ static void same_changed(const unsigned char *payload, size_t len, int rounds)
         learn(payload, len);
         same_bytes(payload, cut);
     }
-    for (int round = 0; round < rounds; round++) {
+    for (int round = 0; round < rounds / ROUNDS_OR(1, 5); round++) {
         memcpy(copy, payload, len);
         for (uint32_t changes = 1 + pick(2); changes > 0; changes--)
             copy[pick((uint32_t)len)] = (unsigned char)pick(256);

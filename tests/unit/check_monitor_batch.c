@@ -1,9 +1,10 @@
 /* Events that wait: a monitor that nobody looks at decides as one that is looked at after each event, for which nothing
  * waits longer than to the next, and comes to the same state, to the last bit. */
+#include "tests/rounds.h"
 #include "tests/run_suite.h"
 #include "tests/unit/monitor_stage.h"
 
-#define EVENTS 4000
+#define EVENTS ROUNDS_OR(4000, 1000)
 
 /* One event for both. Returns whether it waited where nobody looks. */
 static bool feed(struct stage *self, struct monitor *alone, struct monitor *seen, uint32_t i)

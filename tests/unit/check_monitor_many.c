@@ -1,9 +1,10 @@
 /* Events that come together: a monitor that takes many at once decides as one that takes them one by one, and comes to
  * the same state, to the last bit. */
+#include "tests/rounds.h"
 #include "tests/run_suite.h"
 #include "tests/unit/monitor_stage.h"
 
-#define MESSAGES 130
+#define MESSAGES ROUNDS_OR(130, 40)
 #define ROWS_MOST 100
 #define LATE_S (1.7e9 + 10000)
 

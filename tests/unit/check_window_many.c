@@ -4,10 +4,11 @@
 
 #include "bench/streams.h"
 #include "lib/stats/window_inside.h"
+#include "tests/rounds.h"
 #include "tests/run_suite.h"
 
 #define CAPACITY 96
-#define ROUNDS 3000
+#define ROUNDS ROUNDS_OR(3000, 600)
 #define AFRESH 60 /* rounds; a sum that has lost something once is not taken at once any more */
 
 enum kind { USUAL, NEGATIVE, BOTH_SIGNS, ZEROS, FINE_ONES, LARGE_ONES, TINY, KINDS };

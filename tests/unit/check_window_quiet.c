@@ -5,11 +5,12 @@
 
 #include "bench/streams.h"
 #include "lib/stats/window_inside.h"
+#include "tests/rounds.h"
 #include "tests/run_suite.h"
 
 #define MOST 64
 #define LEAST 8
-#define VALUES 1500
+#define VALUES ROUNDS_OR(1500, 400)
 
 static struct window *window_of(uint32_t capacity, enum window_stat stat, double min, double max)
 {
