@@ -1,5 +1,5 @@
-/* rounds.h - how often something random is tried. The sanitizers look at each access to memory, some ten times as slowly:
- * a part of the rounds has them all, and what only many of them show is the plain run's business.
+/* rounds.h - how often something random is tried. The sanitizers look at each access to memory, which takes ten times as
+ * long: a part of the rounds has them all, and what only many of them show is the plain run's business.
  *
  * Threads, memory, failure: none; a constant. */
 #ifndef TESTS_ROUNDS_H

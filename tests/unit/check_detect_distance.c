@@ -30,7 +30,7 @@ static struct detect *make(const char *name, double reference, double window, do
     return detector;
 }
 
-/* 200 AR(1) streams, a reference each and anew after an alarm: no more false alarms than promised, and three
+/* AR(1) streams, a reference each and anew after an alarm: no more false alarms than promised, and three
  * deviations. */
 START_TEST(what_hangs_together_keeps_the_promise)
 {

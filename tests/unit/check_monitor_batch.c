@@ -33,7 +33,7 @@ static uint32_t run(uint32_t metrics, bool rules, enum kind kind)
     ck_assert_int_eq(monitor_new(&seen, &stage.settings), 0);
     for (uint32_t i = 0; i < EVENTS; i++) {
         waited += feed(&stage, alone, seen, i);
-        if (i % 997 == 0)
+        if (i % 331 == 0)
             same_state(alone, seen);
     }
     same_state(alone, seen);
