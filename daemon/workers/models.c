@@ -217,11 +217,13 @@ static int make_room(struct models *self)
     if (self->count == self->room) {
         uint32_t room = self->room ? self->room * 2 : SLOTS_FIRST / 2;
         struct model **at = realloc(self->at, room * sizeof *at);
-        self->at = at ? at : self->at;
-        uint32_t *due_s = realloc(self->due_s, room * sizeof *due_s);
-        self->due_s = due_s ? due_s : self->due_s;
-        if (!at || !due_s)
+        if (!at)
             return -ENOMEM;
+        self->at = at;
+        uint32_t *due_s = realloc(self->due_s, room * sizeof *due_s);
+        if (!due_s)
+            return -ENOMEM;
+        self->due_s = due_s;
         self->room = room;
     }
     return self->count < self->table.size / 4 * 3 ? 0 : grow(self);
