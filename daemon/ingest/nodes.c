@@ -1,8 +1,10 @@
 #include "daemon/ingest/nodes.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -85,9 +87,28 @@ static void close_doors(struct nodes *self)
     self->full = true;
 }
 
+/* libzmq ends the process where it finds no descriptor for a peer of its own, be it a driftc of an operator: some are
+ * left to it. Those that are given out are the lowest, so the next one tells. */
+static bool some_are_left(const struct nodes *self)
+{
+    struct rlimit limit;
+    const int next = fcntl(self->epoll, F_DUPFD_CLOEXEC, 0);
+    if (next < 0)
+        return false;
+    close(next);
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return true;
+    const rlim_t quarter = limit.rlim_cur / 4, kept = quarter < NODES_LEAVE ? quarter : NODES_LEAVE;
+    return (rlim_t)next < limit.rlim_cur - kept;
+}
+
 static void let_in_at(struct nodes *self, const struct door *door, int64_t now_ns)
 {
     for (int i = 0; i < IN_A_TURN; i++) {
+        if (!some_are_left(self)) {
+            close_doors(self);
+            return;
+        }
         int fd = accept4(door->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         const int error = fd < 0 ? errno : 0;
         if (error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM)

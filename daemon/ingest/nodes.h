@@ -23,6 +23,8 @@ struct nodes_options {
     int64_t handshake_ns;        /* who has not finished it by then is ended */
 };
 
+#define NODES_LEAVE 64 /* descriptors that nodes leave to others, or a quarter of all where that is fewer */
+
 struct nodes;
 
 /* 0, -ENOMEM, or the error of epoll_create1(2). */

@@ -104,7 +104,7 @@ static int64_t look_for_silence(struct shard *self, struct now now)
     if (!model->silent_told && now.steady_ns - since_ns < patience_ns)
         return since_ns + patience_ns;
     if (!model->silent_told) {
-        model->silent_told = true;
+        model->silent_told = model->changed = true; /* the next checkpoint knows it too */
         herald_silent(self, model, now);
         self->silent++;
         self->silent_example = model->text;

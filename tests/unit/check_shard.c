@@ -274,6 +274,27 @@ START_TEST(nobody_is_silent_while_we_are_away)
 }
 END_TEST
 
+static uint32_t written(bool changed_only)
+{
+    uint8_t bytes[32768];
+    struct slice slice = {.bytes = bytes, .room = sizeof bytes, .begin = true, .changed_only = changed_only};
+    workers_slice_whole(workers, &slice);
+    ck_assert(slice.last);
+    return slice.models;
+}
+
+/* A checkpoint of what has changed since the last one knows of it: after a restart it is not told again. */
+START_TEST(silence_is_written_down)
+{
+    send_metrics("p/n/v", good);
+    ck_assert_uint_eq(written(false), 1);
+    ck_assert_uint_eq(written(true), 0);
+    pass(601 * S);
+    ck_assert_uint_eq(written(true), 1);
+    ck_assert_uint_eq(written(true), 0);
+}
+END_TEST
+
 static void renew(const struct monitor_settings *settings, int64_t keep_ns)
 {
     static atomic_uint changed;
@@ -348,6 +369,7 @@ int main(void)
     tcase_add_test(tcase, a_model_given_up);
     tcase_add_test(tcase, a_model_that_never_came_back);
     tcase_add_test(tcase, nobody_is_silent_while_we_are_away);
+    tcase_add_test(tcase, silence_is_written_down);
     tcase_add_test(tcase, silence_is_found_in_time);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
