@@ -7,7 +7,7 @@ failed. Its CPU is counted apart from the daemon's. It encrypts on the same mach
 the daemon's, and the ratio of rates holds for both together. The ratio of the daemon's CPU does not. Beside them stands a bare
 libzmq receive loop with CURVE over one without: what of the ratio is libzmq's and libsodium's.
 
-    PAIRS=9 MESSAGES=1000000 ONLY=curve make bench
+    PAIRS=9 MESSAGES=2000000 ONLY=curve make bench    # it takes a part of these
 """
 import json
 import pathlib

@@ -96,7 +96,7 @@ def wait_for(control, want, first=0):
             left = (want - have) / rate if rate else 0
             pause = max(0.005, left * (0.95 if have < first + 0.9 * (want - first) else 1.05))
         if begun and have >= want:
-            assert rate > 0, "so few messages are over before they can be timed: MESSAGES=1000000"
+            assert rate > 0, "so few messages are over before they can be timed: MESSAGES=2000000"
             return status, rate
         time.sleep(min(pause, 1))
 

@@ -29,8 +29,8 @@ struct pace {
 /* `most_ns`: how long to wait at most; above PACE_WAIT_MOST_NS it is that. */
 void pace_init(struct pace *self, int64_t most_ns);
 
-/* After each turn that left nothing to take: `count` messages of so many bytes came in it. Returns how long to wait before the next;
- * 0: until one comes. */
+/* After each turn that left nothing to take: `count` messages of so many bytes came in it. Returns how long to wait before
+ * the next; 0: until one comes. */
 int64_t pace_turn(struct pace *self, uint32_t count, uint64_t bytes, int64_t now_ns);
 
 /* A turn that was full: more is there. */

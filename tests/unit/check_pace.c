@@ -8,9 +8,9 @@
 #define S INT64_C(1000000000)
 #define MOST_NS INT64_C(500000)
 
-/* Turns of `count` messages at so many a second, each on its own wake-up, for `for_ns`; returns the last answer. */
 static uint64_t bytes_each = 200; /* of a message */
 
+/* Turns of `count` messages at so many a second, each on its own wake-up, for `for_ns`; returns the last answer. */
 static int64_t turns(struct pace *pace, int64_t *now_ns, int64_t per_s, uint32_t count, int64_t for_ns)
 {
     int64_t wait_ns = 0;
