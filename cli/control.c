@@ -10,6 +10,7 @@
 #include <zmq.h>
 
 #include "cli/clock.h"
+#include "cli/connect.h"
 #include "cli/figure.h"
 #include "cli/member.h"
 #include "cli/say.h"
@@ -120,7 +121,7 @@ static int exchange(void *socket, const struct common *common, const char *endpo
 {
     int none = 0;
     zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
-    if (zmq_connect(socket, endpoint) < 0) {
+    if (connect_to(socket, endpoint) < 0) {
         say("'%s' is no endpoint that can be reached: %s", endpoint, zmq_strerror(errno));
         return EX_USAGE;
     }

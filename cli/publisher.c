@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "cli/clock.h"
+#include "cli/connect.h"
 #include "cli/figure.h"
 #include "cli/say.h"
 #include "lib/model_id.h"
@@ -56,7 +57,7 @@ int publisher_open(struct publisher **self_p, const struct publisher_options *op
     zmq_setsockopt(self->socket, ZMQ_LINGER, &stuck_ms, sizeof stuck_ms);
     curve_apply(self->socket, options->curve);
     *self_p = self;
-    if (zmq_connect(self->socket, options->endpoint) == 0)
+    if (connect_to(self->socket, options->endpoint) == 0)
         return 0;
     say("'%s' is no endpoint that can be reached: %s", options->endpoint, zmq_strerror(errno));
     publisher_close(self_p);

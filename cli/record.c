@@ -10,6 +10,7 @@
 #include <zmq.h>
 
 #include "cli/clock.h"
+#include "cli/connect.h"
 #include "cli/control.h"
 #include "cli/figure.h"
 #include "cli/member.h"
@@ -131,14 +132,14 @@ static int find_endpoint(const struct common *common, char **out)
     return endpoint ? 0 : EX_UNAVAILABLE;
 }
 
-static int connect_to(struct record *self, const char *endpoint)
+static int connect_socket(struct record *self, const char *endpoint)
 {
     int queue = QUEUE, again = RECONNECT_MS, none = 0;
     zmq_setsockopt(self->socket, ZMQ_RCVHWM, &queue, sizeof queue);
     zmq_setsockopt(self->socket, ZMQ_RECONNECT_IVL, &again, sizeof again);
     zmq_setsockopt(self->socket, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt(self->socket, ZMQ_SUBSCRIBE, "", 0);
-    if (zmq_connect(self->socket, endpoint) == 0)
+    if (connect_to(self->socket, endpoint) == 0)
         return 0;
     say("'%s' cannot be reached: %s", endpoint, zmq_strerror(errno));
     return EX_UNAVAILABLE;
@@ -232,7 +233,7 @@ static void summary(const struct record *self, const struct common *common, doub
 static int record_all(struct record *self, const struct common *common, const char *endpoint)
 {
     int64_t began_ns = clock_now_ns();
-    int status = connect_to(self, endpoint);
+    int status = connect_socket(self, endpoint);
     if (status == 0)
         status = wait_for_daemon(self, common);
     if (status == 0)

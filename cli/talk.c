@@ -6,6 +6,7 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "cli/connect.h"
 #include "cli/member.h"
 #include "cli/say.h"
 
@@ -31,7 +32,7 @@ static bool connect_socket(struct talk *self)
     self->socket = must(zmq_socket(self->context, ZMQ_DEALER));
     zmq_setsockopt(self->socket, ZMQ_LINGER, &none, sizeof none);
     curve_apply(self->socket, self->curve);
-    return zmq_connect(self->socket, self->endpoint) == 0;
+    return connect_to(self->socket, self->endpoint) == 0;
 }
 
 int talk_open(struct talk **self_p, void *context, const char *endpoint, const struct curve *curve)

@@ -10,6 +10,7 @@
 #include "cli/attempt.h"
 #include "cli/clock.h"
 #include "cli/command.h"
+#include "cli/connect.h"
 #include "cli/curve.h"
 #include "cli/endpoints.h"
 #include "cli/own_name.h"
@@ -114,7 +115,7 @@ static int open_jobs(struct trainer *self)
     zmq_setsockopt(self->jobs, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt(self->jobs, ZMQ_TCP_KEEPALIVE, &one, sizeof one);
     curve_apply(self->jobs, &self->curve);
-    if (zmq_connect(self->jobs, self->endpoints[JOBS].at) == 0)
+    if (connect_to(self->jobs, self->endpoints[JOBS].at) == 0)
         return 0;
     say("'%s' is no endpoint that can be reached: %s", self->endpoints[JOBS].at, zmq_strerror(errno));
     return EX_USAGE;

@@ -8,6 +8,7 @@
 #include <zmq.h>
 
 #include "cli/command.h"
+#include "cli/connect.h"
 #include "cli/curve.h"
 #include "cli/endpoints.h"
 #include "cli/figure.h"
@@ -212,7 +213,7 @@ static int connect_and_follow(const struct watch *watch, const char *endpoint)
     zmq_setsockopt(socket, ZMQ_LINGER, &none, sizeof none);
     zmq_setsockopt(socket, ZMQ_SUBSCRIBE, "driftd.", 7);
     curve_apply(socket, &watch->curve);
-    if (zmq_connect(socket, endpoint) < 0) {
+    if (connect_to(socket, endpoint) < 0) {
         say("'%s' is no endpoint that can be reached: %s", endpoint, zmq_strerror(errno));
         status = EX_USAGE;
     } else {

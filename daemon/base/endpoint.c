@@ -1,8 +1,6 @@
 #include "daemon/base/endpoint.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +8,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "daemon/base/address.h"
 
 /* What to do about it, for the errors that people meet. */
 static const char *advice(int error)
@@ -84,6 +84,13 @@ static const char *with_address(const char *endpoint, char room[ENDPOINT_MAX])
     return room;
 }
 
+/* libzmq takes an IPv6 address with this option only, with which `*` and a name would become IPv6 as well. What is bound
+ * or connected keeps what was set then. */
+static void meet_address(zsock_t *socket, const char *endpoint)
+{
+    zsock_set_ipv6(socket, strchr(endpoint, '[') != NULL);
+}
+
 int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
                   char why[ENDPOINT_WHY_MAX])
 {
@@ -99,6 +106,7 @@ int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char a
     }
     void *handle = zsock_resolve(socket);
     char room[ENDPOINT_MAX];
+    meet_address(socket, endpoint);
     if (zmq_bind(handle, with_address(endpoint, room)) < 0)
         return refuse(zmq_errno(), key, endpoint, why);
     size_t size = ENDPOINT_MAX;
@@ -118,6 +126,7 @@ void endpoint_unbind(zsock_t *socket, const char *actual)
 
 int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX])
 {
+    meet_address(socket, endpoint);
     if (zmq_connect(zsock_resolve(socket), endpoint) < 0)
         return refuse(zmq_errno(), key, endpoint, why);
     return 0;
@@ -127,26 +136,17 @@ int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, cha
 
 #define BACKLOG 512
 
-static bool plain_address(const char *endpoint, struct sockaddr_in *out)
+static int plain_address(const char *endpoint, union address *out, socklen_t *bytes_p)
 {
-    char host[sizeof "255.255.255.255"], port[sizeof "65535"];
-    char room[ENDPOINT_MAX], end;
-    unsigned number = 0;
-    if (sscanf(with_address(endpoint, room), "tcp://%15[0-9.*]:%5[0-9*]%c", host, port, &end) != 2)
-        return false;
-    *out = (struct sockaddr_in){.sin_family = AF_INET};
-    if (strcmp(host, "*") != 0 && inet_pton(AF_INET, host, &out->sin_addr) != 1)
-        return false;
-    if (strcmp(port, "*") != 0 && (sscanf(port, "%5u%c", &number, &end) != 1 || number > UINT16_MAX))
-        return false;
-    out->sin_port = htons((uint16_t)number);
-    return true;
+    static const char tcp[] = "tcp://";
+    return strncmp(endpoint, tcp, sizeof tcp - 1) == 0 ? address_parse(endpoint + sizeof tcp - 1, out, bytes_p) : -EINVAL;
 }
 
 bool endpoint_is_plain(const char *endpoint)
 {
-    struct sockaddr_in address;
-    return plain_address(endpoint, &address);
+    union address address;
+    socklen_t bytes;
+    return plain_address(endpoint, &address, &bytes) != -EINVAL;
 }
 
 enum { DEAD_PROBES = 2 };
@@ -157,17 +157,15 @@ static int probe_every_s(int within_s)
 }
 
 /* What is set here holds for what is accepted as well. */
-static int listen_at(int fd, struct sockaddr_in *address, int dead_s)
+static int listen_at(int fd, union address *address, socklen_t bytes, int dead_s)
 {
     const int yes = 1, every = probe_every_s(dead_s), idle = dead_s - DEAD_PROBES * every, probes = DEAD_PROBES;
-    socklen_t size = sizeof *address;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof yes) < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle) < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every) < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes) < 0 ||
-        bind(fd, (const struct sockaddr *)address, size) < 0 || listen(fd, BACKLOG) < 0 ||
-        getsockname(fd, (struct sockaddr *)address, &size) < 0)
+        bind(fd, &address->any, bytes) < 0 || listen(fd, BACKLOG) < 0 || getsockname(fd, &address->any, &bytes) < 0)
         return -errno;
     return 0;
 }
@@ -175,19 +173,21 @@ static int listen_at(int fd, struct sockaddr_in *address, int dead_s)
 int endpoint_listen(const char *key, const char *endpoint, int dead_s, char actual[ENDPOINT_MAX],
                     char why[ENDPOINT_WHY_MAX])
 {
-    struct sockaddr_in address;
-    char host[INET_ADDRSTRLEN];
-    if (!plain_address(endpoint, &address))
-        return refuse(EINVAL, key, endpoint, why);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int rc = fd < 0 ? -errno : listen_at(fd, &address, dead_s);
+    union address address;
+    socklen_t bytes;
+    char host_and_port[ADDRESS_TEXT_MAX];
+    int rc = plain_address(endpoint, &address, &bytes);
+    if (rc < 0)
+        return refuse(-rc, key, endpoint, why);
+    int fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    rc = fd < 0 ? -errno : listen_at(fd, &address, bytes, dead_s);
     if (rc < 0) {
         if (fd >= 0)
             close(fd);
         return refuse(-rc, key, endpoint, why);
     }
-    inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
-    snprintf(actual, ENDPOINT_MAX, "tcp://%s:%u", host, ntohs(address.sin_port));
+    address_describe(&address, host_and_port);
+    snprintf(actual, ENDPOINT_MAX, "tcp://%s", host_and_port);
     return fd;
 }
 

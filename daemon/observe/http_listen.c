@@ -1,5 +1,4 @@
 /* Where the HTTP station listens, and under which names. */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,57 +6,17 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "daemon/base/address.h"
 #include "daemon/observe/http_listen.h"
 
 #define BACKLOG 64
 
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-/* The configuration has checked the form: "*", "localhost", an address, or one in brackets. */
-static int parse(const char *listen_at, union address *out, socklen_t *bytes_p)
-{
-    char host[128];
-    const char *colon = strrchr(listen_at, ':');
-    if (!colon || (size_t)(colon - listen_at) >= sizeof host)
-        return -EINVAL;
-    unsigned short port = (unsigned short)strtoul(colon + 1, NULL, 10);
-    snprintf(host, sizeof host, "%.*s", (int)(colon - listen_at), listen_at);
-    memset(out, 0, sizeof *out);
-    if (host[0] == '[') {
-        host[strcspn(host, "]%")] = '\0';
-        out->v6.sin6_family = AF_INET6;
-        out->v6.sin6_port = htons(port);
-        *bytes_p = sizeof out->v6;
-        return inet_pton(AF_INET6, host + 1, &out->v6.sin6_addr) == 1 ? 0 : -EINVAL;
-    }
-    const char *numbers = strcmp(host, "*") == 0 ? "0.0.0.0" : strcmp(host, "localhost") == 0 ? "127.0.0.1" : host;
-    out->v4.sin_family = AF_INET;
-    out->v4.sin_port = htons(port);
-    *bytes_p = sizeof out->v4;
-    return inet_pton(AF_INET, numbers, &out->v4.sin_addr) == 1 ? 0 : -EINVAL;
-}
-
-static void describe(const union address *address, char *out, size_t size)
-{
-    char text[INET6_ADDRSTRLEN] = "";
-    if (address->any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &address->v6.sin6_addr, text, sizeof text);
-        snprintf(out, size, "[%s]:%u", text, ntohs(address->v6.sin6_port));
-    } else {
-        inet_ntop(AF_INET, &address->v4.sin_addr, text, sizeof text);
-        snprintf(out, size, "%s:%u", text, ntohs(address->v4.sin_port));
-    }
-}
-
 int http_listen(const char *listen_at, char *address_text, size_t size, char why[ENDPOINT_WHY_MAX])
 {
     union address address;
+    char described[ADDRESS_TEXT_MAX];
     socklen_t bytes;
-    int yes = 1, rc = parse(listen_at, &address, &bytes);
+    int yes = 1, rc = address_parse(listen_at, &address, &bytes);
     if (rc < 0) {
         snprintf(why, ENDPOINT_WHY_MAX, "http.listen: %.200s is no address and port", listen_at);
         return rc;
@@ -72,7 +31,8 @@ int http_listen(const char *listen_at, char *address_text, size_t size, char why
             close(fd);
         return rc;
     }
-    describe(&address, address_text, size);
+    address_describe(&address, described);
+    snprintf(address_text, size, "%s", described);
     return fd;
 }
 

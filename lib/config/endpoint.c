@@ -159,9 +159,11 @@ static void split(struct text at, struct text *host, struct text *port)
         *host = text_of("127.0.0.1");
 }
 
-static bool is_wildcard(struct text host)
+/* What every IPv4 interface is taken with leaves IPv6 free; `[::]` takes both. */
+static bool covers(struct text all, struct text host)
 {
-    return text_is(host, "*") || text_is(host, "0.0.0.0");
+    const bool v4 = host.len > 0 && host.at[0] != '[';
+    return text_equal(all, host) || text_is(all, "[::]") || (v4 && (text_is(all, "*") || text_is(all, "0.0.0.0")));
 }
 
 static bool clash(struct text a, struct text b)
@@ -171,7 +173,7 @@ static bool clash(struct text a, struct text b)
     split(b, &host_b, &port_b);
     if (!text_equal(port_a, port_b) || text_is(port_a, "*") || text_is(port_a, "0"))
         return false;
-    return text_equal(host_a, host_b) || is_wildcard(host_a) || is_wildcard(host_b);
+    return covers(host_a, host_b) || covers(host_b, host_a);
 }
 
 bool endpoint_clashes(struct text a, struct text b)

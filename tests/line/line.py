@@ -176,6 +176,7 @@ class Daemon:
         """A socket of a client, connected to one of the daemon's endpoints."""
         socket = self.context.socket(kind)
         socket.linger = 0
+        socket.ipv6 = "[" in self.endpoints[name]
         for key, value in options.items():
             setattr(socket, key, value)
         socket.connect(self.endpoints[name])

@@ -83,6 +83,17 @@ START_TEST(projects_with_endpoints_of_their_own)
 }
 END_TEST
 
+START_TEST(both_families)
+{
+    struct config *config = parse_good("metrics: {bind: 'tcp://*:1'}\njobs: {bind: 'tcp://[::1]:1'}\n" "security: {curve: on}\n");
+    config_destroy(&config);
+    expect_told("metrics: {bind: 'tcp://[::]:1'}\njobs: {bind: 'tcp://127.0.0.1:1'}\n" "security: {curve: on}\n",
+                "2:14: jobs.bind: \"tcp://127.0.0.1:1\" is that of metrics.bind too; allowed: an endpoint of its own");
+    expect_told("metrics: {bind: 'tcp://0.0.0.0:1'}\njobs: {bind: 'tcp://127.0.0.1:1'}\n" "security: {curve: on}\n",
+                "2:14: jobs.bind: \"tcp://127.0.0.1:1\" is that of metrics.bind too; allowed: an endpoint of its own");
+}
+END_TEST
+
 START_TEST(an_overlap_without_curve)
 {
     expect_told("security: {overlap: {jobs: 'tcp://127.0.0.1:1'}}\n",
@@ -146,6 +157,7 @@ int main(void)
     tcase_add_test(cases, listening_in_the_open);
     tcase_add_test(cases, http_in_the_open);
     tcase_add_test(cases, projects_with_endpoints_of_their_own);
+    tcase_add_test(cases, both_families);
     tcase_add_test(cases, an_overlap_without_curve);
     return run_tests(cases, "config sockets");
 }

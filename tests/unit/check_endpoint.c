@@ -119,9 +119,15 @@ START_TEST(what_is_plain)
                                         "tcp://*:*",
                                         "tcp://localhost:5555",
                                         "tcp://localhost:*",
-                                        "tcp://255.255.255.255:65535"};
-    static const char *const other[] = {"tcp://lo:5555",
+                                        "tcp://255.255.255.255:65535",
                                         "tcp://[::1]:5555",
+                                        "tcp://[::]:*",
+                                        "tcp://[::1%nosuch]:1"};
+    static const char *const other[] = {"tcp://lo:5555",
+                                        "tcp://[::1:5555",
+                                        "tcp://[::1]5555",
+                                        "tcp://[::g]:5555",
+                                        "tcp://::1:5555",
                                         "tcp://example.org:5555",
                                         "tcp://127.0.0.1",
                                         "tcp://127.0.0.1:",
