@@ -68,12 +68,13 @@ static void log_drops(struct shard *self, struct now now)
     self->log_ns = now.steady_ns;
 }
 
-/* A model that has said nothing for state.keep. Somebody who counts places or holds on to it has it stay for now, and so has
- * a request or a person's word that is still to come. */
-static bool may_go(const struct shard *self, const struct model *model, struct now now)
+/* The model that the round is at has said nothing for state.keep. Somebody who counts places or holds on to it has it stay
+ * for now, and so has a request or a person's word that is still to come. A checkpoint counts those behind it only: into
+ * its place comes the last, which is still to be written like itself. */
+static bool may_go(const struct shard *self, struct now now)
 {
-    const bool counted = self->walks || self->slice || self->slice_at > 0 || self->renewal ||
-                         self->silences_at != UINT32_MAX;
+    const struct model *model = models_at(self->models, self->round_at);
+    const bool counted = self->walks || self->slice_at > self->round_at || self->renewal || self->silences_at != UINT32_MAX;
     return self->options.keep_ns > 0 && now.steady_ns - model->heard_ns > self->options.keep_ns && !model->live &&
            !model->unrecoverable && !counted && !shard_asks_about(self, model);
 }
@@ -123,7 +124,7 @@ static int64_t kept_until(const struct shard *self, struct now now)
 
 static void look(struct shard *self, struct now now)
 {
-    if (may_go(self, models_at(self->models, self->round_at), now)) {
+    if (may_go(self, now)) {
         forget(self);
         return;
     }

@@ -1,4 +1,5 @@
 /* What a shard lets in, what it drops and counts, and what it answers. */
+#include "daemon/base/slice.h"
 #include "tests/run_suite.h"
 #include "tests/unit/shard_case.h"
 
@@ -113,6 +114,35 @@ START_TEST(memory_is_bounded)
     ck_assert_int_eq(ceiling_used(&ceiling), 0);
     workers_destroy(&workers); /* before the ceiling */
     begin(0);
+}
+END_TEST
+
+/* Between two slices of a checkpoint those go that it has not come to, and the others after it. */
+START_TEST(models_go_beside_a_checkpoint)
+{
+    struct workers_options options = options_of(0);
+    uint8_t *bytes = calloc(1, 32768);
+    struct slice slice = {.bytes = bytes, .room = 32768, .begin = true};
+    workers_destroy(&workers);
+    options.keep_ns = 100 * S;
+    ck_assert_int_eq(workers_new(&workers, &options, &ports), 0);
+    ck_assert_int_eq(workers_start(workers), 0);
+    send_metrics("p/n/v0", good);
+    send_metrics("p/n/v1", good);
+    send_metrics("p/n/v2", good);
+    workers_slice_whole(workers, &slice);
+    ck_assert(slice.last && slice.models == 3);
+    slice.room = slice.used - 1; /* of two models and no third */
+    workers_slice_whole(workers, &slice);
+    ck_assert(!slice.last && slice.models == 2);
+    pass(101 * S);
+    ck_assert_uint_eq(workers_models(workers), 2);
+    slice.begin = false;
+    workers_slice_whole(workers, &slice);
+    ck_assert(slice.last && slice.models == 0);
+    pass(S);
+    ck_assert_uint_eq(workers_models(workers), 0);
+    free(slice.bytes);
 }
 END_TEST
 
@@ -320,6 +350,7 @@ int main(void)
     tcase_add_test(tcase, every_drop_has_its_reason);
     tcase_add_test(tcase, models_are_bounded);
     tcase_add_test(tcase, memory_is_bounded);
+    tcase_add_test(tcase, models_go_beside_a_checkpoint);
     tcase_add_test(tcase, gaps_are_counted_and_told);
     tcase_add_test(tcase, a_batch_finds_its_models);
     tcase_add_test(tcase, models_as_the_operator_sees_them);
