@@ -1,6 +1,5 @@
 #include "daemon/ingest/node.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,17 +12,15 @@
 
 static void name_peer(struct node *self)
 {
-    struct sockaddr_in address = {.sin_family = AF_UNSPEC};
+    union address address = {.any.sa_family = AF_UNSPEC};
     socklen_t size = sizeof address;
-    char host[INET_ADDRSTRLEN] = "?";
-    if (getpeername(self->fd, (struct sockaddr *)&address, &size) == 0 && address.sin_family == AF_INET)
-        inet_ntop(AF_INET, &address.sin_addr, host, sizeof host);
-    snprintf(self->peer, sizeof self->peer, "%s:%u", host, ntohs(address.sin_port));
+    (void)getpeername(self->fd, &address.any, &size); /* gone already: an address of zeroes */
+    address_describe(&address, self->peer);
 }
 
 struct node *node_new(int fd, int door, uint64_t most_bytes, int64_t now_ns)
 {
-    uint8_t greeting[ZMTP_GREETING_BYTES];
+    uint8_t opening[ZMTP_OPENING_BYTES];
     struct node *self = calloc(1, sizeof *self);
     if (!self)
         return NULL;
@@ -33,8 +30,8 @@ struct node *node_new(int fd, int door, uint64_t most_bytes, int64_t now_ns)
     self->since_ns = now_ns;
     zmtp_init(&self->zmtp, most_bytes);
     name_peer(self);
-    zmtp_greeting(greeting);
-    (void)node_send(self, greeting, sizeof greeting); /* without it there is no handshake, which is waited for */
+    zmtp_opening(opening);
+    (void)node_send(self, opening, sizeof opening); /* without it there is no handshake, which is waited for */
     return self;
 }
 

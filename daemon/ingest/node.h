@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/base/address.h"
 #include "lib/wire/zmtp.h"
 
-#define NODE_PEER_MAX sizeof "255.255.255.255:65535"
 #define NODE_WITHOUT_LIMIT INT64_MAX
 
 struct node {
@@ -24,7 +24,7 @@ struct node {
     int64_t since_ns;
     uint8_t answer[ZMTP_ANSWER_MAX]; /* that is still to be sent */
     uint8_t answer_len;
-    char peer[NODE_PEER_MAX];
+    char peer[ADDRESS_TEXT_MAX];
     struct node *next, *before; /* all, in the order in which they came */
 };
 

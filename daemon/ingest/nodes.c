@@ -58,7 +58,10 @@ void nodes_forget(struct nodes *self, struct node *node)
 
 void nodes_end(struct nodes *self, struct node *node, const char *why)
 {
-    log_warning("a node's connection was ended", LOG_TEXT("peer", node->peer), LOG_TEXT("why", why));
+    const uint64_t times = told_again(&self->told, node->peer, why, self->looked_ns);
+    if (times > 0)
+        log_warning("a node's connection was ended", LOG_TEXT("peer", node->peer), LOG_TEXT("why", why),
+                    LOG_NUMBER("times", times));
     nodes_forget(self, node);
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/ingest/node.h"
 #include "daemon/ingest/nodes.h"
+#include "daemon/ingest/told.h"
 
 #define DOORS_MAX 64
 #define ROOM_BYTES (UINT32_C(256) * 1024)
@@ -34,6 +35,7 @@ struct nodes {
     struct node *first, *last;
     atomic_uint count;
     int64_t looked_ns;
+    struct told told; /* of whose connections were ended */
 
     struct epoll_event ready[EVENTS]; /* with a node, or NULL: somebody is at a door */
     int ready_at, ready_count;
@@ -48,7 +50,8 @@ struct nodes {
     uint32_t retired_count;
 };
 
-/* Its connection is over: quietly, or with a line that says why. */
+/* Its connection is over: quietly, or with a line that says why, a literal; the same of
+ * the same host is told once a minute. */
 void nodes_forget(struct nodes *self, struct node *node);
 void nodes_end(struct nodes *self, struct node *node, const char *why);
 

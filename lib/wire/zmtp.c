@@ -4,6 +4,7 @@
 #define MAJOR_AT 10
 #define MECHANISM_AT 12
 #define MECHANISM_BYTES 20
+#define REST_BYTES (ZMTP_GREETING_BYTES - ZMTP_OPENING_BYTES) /* of our greeting, behind the opening */
 #define MORE 0x01
 #define LONG 0x02
 #define COMMAND 0x04
@@ -23,13 +24,12 @@ void zmtp_init(struct zmtp *self, size_t most)
     *self = (struct zmtp){.most = most, .stage = ZMTP_GREETING};
 }
 
-void zmtp_greeting(uint8_t out[ZMTP_GREETING_BYTES])
+void zmtp_opening(uint8_t out[ZMTP_OPENING_BYTES])
 {
-    memset(out, 0, ZMTP_GREETING_BYTES);
+    memset(out, 0, ZMTP_OPENING_BYTES);
     out[0] = 0xff;
     out[SIGNATURE_BYTES - 1] = 0x7f;
     out[MAJOR_AT] = 3;
-    memcpy(out + MECHANISM_AT, mechanism, sizeof mechanism);
 }
 
 /* A frame of fewer than 64 bytes. */
@@ -91,7 +91,9 @@ static enum zmtp_what read_greeting(struct zmtp *self, const uint8_t *at, size_t
         return end(out, ZMTP_MECHANISM);
     self->stage = ZMTP_HANDSHAKE;
     *used = ZMTP_GREETING_BYTES;
-    out->answer.len = (uint8_t)put_frame(out->answer.at, COMMAND, ready, sizeof ready - 1);
+    memset(out->answer.at, 0, REST_BYTES);
+    memcpy(out->answer.at + MECHANISM_AT - ZMTP_OPENING_BYTES, mechanism, sizeof mechanism);
+    out->answer.len = (uint8_t)(REST_BYTES + put_frame(out->answer.at + REST_BYTES, COMMAND, ready, sizeof ready - 1));
     return ZMTP_ANSWER;
 }
 

@@ -15,7 +15,8 @@
 #include "lib/text.h"
 
 #define ZMTP_GREETING_BYTES 64
-#define ZMTP_ANSWER_MAX 64
+#define ZMTP_OPENING_BYTES 11
+#define ZMTP_ANSWER_MAX 96
 #define ZMTP_BESIDE 1024
 
 enum zmtp_stage { ZMTP_GREETING, ZMTP_HANDSHAKE, ZMTP_TRAFFIC };
@@ -61,8 +62,9 @@ struct zmtp_said {
 
 void zmtp_init(struct zmtp *self, size_t most);
 
-/* What is sent first. */
-void zmtp_greeting(uint8_t out[ZMTP_GREETING_BYTES]);
+/* What is sent first: the greeting as far as its version. libzmq then says its mechanism, and would hang up without a word
+ * if it had seen ours and wanted another; ours is part of the first answer. */
+void zmtp_opening(uint8_t out[ZMTP_OPENING_BYTES]);
 
 /* What a subscription to topics that begin with `prefix`, of up to 60 bytes, is sent as; returns how many bytes. */
 size_t zmtp_subscription(const char *prefix, uint8_t out[ZMTP_ANSWER_MAX]);

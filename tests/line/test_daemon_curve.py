@@ -225,5 +225,26 @@ class Curve(CurveCase):
                                                          "events.jsonl", status=64).stderr)
 
 
+class WithoutCurve(unittest.TestCase):
+    def test_a_node_with_a_key_or_a_password(self):
+        """It would hang up without a word once it had seen that there is no key here: the log says what it wanted."""
+        def curve(node):
+            node.curve_publickey, node.curve_secretkey = zmq.curve_keypair()
+            node.curve_serverkey = zmq.curve_keypair()[0]
+
+        def plain(node):
+            node.plain_username, node.plain_password = b"cam", b"secret"
+
+        for give in curve, plain:
+            with self.subTest(give.__name__), Daemon() as daemon:
+                node = daemon.context.socket(zmq.PUB)
+                node.linger = 0
+                give(node)
+                node.connect(daemon.endpoints["metrics"])
+                told = daemon.wait_log(lambda line: line["msg"] == "a node's connection was ended")
+                self.assertEqual((told["why"], told["times"]),
+                                 ("it wants another mechanism than NULL, and this endpoint has no key", 1))
+
+
 if __name__ == "__main__":
     unittest.main()
