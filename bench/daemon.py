@@ -14,6 +14,7 @@ BUILD = pathlib.Path(os.environ.get("BUILD", "build")).resolve()
 MODELS = 10_000
 MANY = 1_000_000
 PATIENCE_S = 60  # without another event
+FIRST_S = 0.05  # what came in less says little about the rate
 WINDOWS_FULL, REFERENCE_FULL = 130, 510  # events a model
 
 CONFIG = """
@@ -79,8 +80,9 @@ def ask(control, question):
 def wait_for(control, want, first=0):
     """The status with so many events, and how many a second there were from the first that came beyond `first`, as in the
     loops that are compared: the source takes a moment to begin. Asks seldom, since an answer counts every model and is paid
-    for by the daemon: the rate is that of the last answer before the end, with nine tenths of the events or more."""
-    moved, seen, begun, rate = time.monotonic(), 0, None, 0
+    for by the daemon: half of what is left is over before the next. The rate is that of the last answer before the end, when
+    at least four fifths had come, else that of the end, which may be seen late."""
+    moved, seen, begun, done, rate = time.monotonic(), 0, None, 0, 0
     while True:
         asked = time.monotonic()
         status = ask(control, {"do": "status"})
@@ -91,10 +93,11 @@ def wait_for(control, want, first=0):
         pause = max(0.005, 4 * (now - asked))
         if have > first and not begun:
             begun = have, now
-        elif begun and (have < want or not rate):
-            rate = (have - begun[0]) / (now - begun[1])
+            pause = max(pause, FIRST_S)
+        elif begun and (have < want or done < 0.8):
+            done, rate = (have - first) / (want - first), (have - begun[0]) / (now - begun[1])
             left = (want - have) / rate if rate else 0
-            pause = max(0.005, left * (0.95 if have < first + 0.9 * (want - first) else 1.05))
+            pause = max(pause, left / 2 if done < 0.9 else left * 1.05)
         if begun and have >= want:
             assert rate > 0, "so few messages are over before they can be timed: MESSAGES=2000000"
             return status, rate
