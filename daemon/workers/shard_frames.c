@@ -3,7 +3,10 @@
 #include <stdio.h>
 
 #include "daemon/workers/shard_inside.h"
+#include "daemon/workers/stages.h"
 #include "daemon/workers/topic.h"
+
+#define APART 3 /* runs: what is left to do with one is little */
 
 /* The streams of batch/<node> must not meet those of metrics/<model>. */
 #define BATCH_STREAM UINT64_C(0x9e3779b97f4a7c15)
@@ -167,6 +170,7 @@ struct run {
     struct model *model; /* as guessed, then as found */
     uint64_t hash;
     uint32_t count, guess;
+    bool own, asks; /* this shard's; its monitor has more to ask the memory for */
 };
 
 static void begin_run(struct shard *self, const struct metric_message *message, uint32_t first, struct run *out)
@@ -174,22 +178,23 @@ static void begin_run(struct shard *self, const struct metric_message *message, 
     out->events = &message->events[first];
     out->count = run_of(message, first);
     out->guess = models_guess(self->models, out->events->model->whole);
+    out->asks = false;
 }
 
-/* False: the model is another shard's. */
-static bool find_run(struct shard *self, struct run *run)
+static void find_run(struct shard *self, struct run *run)
 {
     const struct text id = run->events->model->whole;
     struct model *model = models_known(run->model, id);
     run->hash = model ? model->hash : siphash13(&self->options.key, id.at, id.len);
-    if (shard_owner(run->hash, self->options.shards) != self->options.number)
-        return false;
+    run->own = shard_owner(run->hash, self->options.shards) == self->options.number;
+    if (!run->own)
+        return;
     if (!model && (model = models_find(self->models, run->hash, id)))
         models_learn(self->models, run->guess, model);
     run->model = model;
+    run->asks = model != NULL;
     if (model)
         model_prefetch(model);
-    return true;
 }
 
 static void take_run(struct shard *self, struct frame *frame, const struct run *run, struct now now)
@@ -212,27 +217,43 @@ static void take_run(struct shard *self, struct frame *frame, const struct run *
         reject_model(self, frame, run->count, why, now);
 }
 
+struct taking_runs {
+    struct shard *shard;
+    struct frame *frame;
+    struct now now;
+    struct run runs[FRAME_BATCH_MAX];
+};
+
+static inline void pass_run(void *context, uint32_t i, uint32_t stage)
+{
+    struct taking_runs *self = context;
+    struct run *run = &self->runs[i];
+    switch (stage) {
+    case 0:
+        run->model = models_guessed(self->shard->models, run->guess);
+        break;
+    case 1:
+        find_run(self->shard, run);
+        break;
+    case 2 + MONITOR_PREFETCH_STEPS:
+        if (run->own)
+            take_run(self->shard, self->frame, run, self->now);
+        break;
+    default:
+        if (run->asks)
+            run->asks = monitor_prefetch(run->model->monitor, stage - 2);
+    }
+}
+
 /* Many runs, from the event `first` on, by stages as in shard_take(); the event behind them. */
 static uint32_t take_runs(struct shard *self, struct frame *frame, const struct metric_message *message, uint32_t first,
                           struct now now)
 {
-    struct run runs[FRAME_BATCH_MAX];
-    const struct monitor *monitors[FRAME_BATCH_MAX];
-    uint32_t count = 0, own = 0, known = 0;
-    for (; count < FRAME_BATCH_MAX && first < message->event_count; first += runs[count++].count)
-        begin_run(self, message, first, &runs[count]);
-    for (uint32_t i = 0; i < count; i++)
-        runs[i].model = models_guessed(self->models, runs[i].guess);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!find_run(self, &runs[i]))
-            continue;
-        if (runs[i].model)
-            monitors[known++] = runs[i].model->monitor;
-        runs[own++] = runs[i];
-    }
-    shard_prefetch_monitors(monitors, known);
-    for (uint32_t i = 0; i < own; i++)
-        take_run(self, frame, &runs[i], now);
+    struct taking_runs taking = {.shard = self, .frame = frame, .now = now};
+    uint32_t count = 0;
+    for (; count < FRAME_BATCH_MAX && first < message->event_count; first += taking.runs[count++].count)
+        begin_run(self, message, first, &taking.runs[count]);
+    stages_run(&taking, count, 2 + MONITOR_PREFETCH_STEPS + 1, APART, pass_run);
     return first;
 }
 

@@ -118,8 +118,6 @@ void shard_silence_model(struct shard *self, struct model *model);
 bool shard_asks_about(const struct shard *self, const struct model *model);
 /* shard_frames.c: takes a frame, with its payload and its model where that is known. */
 void shard_frame(struct shard *self, struct frame *frame, struct text payload, struct model *model, struct now now);
-/* shard_take.c: begins to load what the events of models will touch, `count` of them: fewer from step to step. */
-void shard_prefetch_monitors(const struct monitor *monitors[FRAME_BATCH_MAX], uint32_t count);
 
 /* shard_renew.c: takes over other settings; goes on with that: true while there is more to do. */
 void shard_renew(struct shard *self, struct shard_renewal *renewal);

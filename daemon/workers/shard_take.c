@@ -1,25 +1,24 @@
 /* The frames that a shard is handed, by stages: what costs is waiting for memory. */
 #include "daemon/workers/shard_inside.h"
+#include "daemon/workers/stages.h"
 #include "daemon/workers/topic.h"
 #include "lib/lines.h"
 
-void shard_prefetch_monitors(const struct monitor *monitors[FRAME_BATCH_MAX], uint32_t count)
-{
-    for (unsigned step = 0; step < MONITOR_PREFETCH_STEPS && count > 0; step++) {
-        uint32_t left = 0;
-        for (uint32_t i = 0; i < count; i++) {
-            monitors[left] = monitors[i];
-            left += monitor_prefetch(monitors[i], step);
-        }
-        count = left;
-    }
-}
+#define APART 1 /* frame: judging one takes longer than the memory */
 
 /* A frame on its way through the stages. */
 struct passing {
     struct text about, payload;
     struct model *model; /* as guessed, then as found */
     uint32_t guess;
+    bool asks; /* its monitor has more to ask the memory for */
+};
+
+struct taking {
+    struct shard *shard;
+    struct frame *frames;
+    struct now now;
+    struct passing passing[FRAME_BATCH_MAX];
 };
 
 /* Whether a line is asked for twice, or one more than there are, does not matter. */
@@ -74,27 +73,36 @@ static void find_frame(struct shard *self, struct frame *frame, struct passing *
     ledger_prefetch(self->ledger, &model->sender);
 }
 
-/* By stages, so that the memory of all is on its way before the first is used: what costs is waiting for it. */
+static inline void pass(void *context, uint32_t i, uint32_t stage)
+{
+    struct taking *self = context;
+    struct passing *passing = &self->passing[i];
+    switch (stage) {
+    case 0:
+        begin_frame(self->shard, &self->frames[i], passing);
+        break;
+    case 1:
+        if (self->frames[i].kind == FRAME_METRICS)
+            passing->model = models_guessed(self->shard->models, passing->guess);
+        break;
+    case 2:
+        find_frame(self->shard, &self->frames[i], passing);
+        passing->asks = passing->model != NULL;
+        break;
+    case 3 + MONITOR_PREFETCH_STEPS:
+        shard_frame(self->shard, &self->frames[i], passing->payload, passing->model, self->now);
+        break;
+    default:
+        if (passing->asks)
+            passing->asks = monitor_prefetch(passing->model->monitor, stage - 3);
+    }
+}
+
 void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct now now)
 {
-    struct passing passing[FRAME_BATCH_MAX];
-    const struct monitor *monitors[FRAME_BATCH_MAX];
-    uint32_t known = 0;
+    struct taking taking = {.shard = self, .frames = frames, .now = now};
     tape_begin(self);
-    for (uint32_t i = 0; i < count; i++)
-        begin_frame(self, &frames[i], &passing[i]);
-    for (uint32_t i = 0; i < count; i++) {
-        if (frames[i].kind == FRAME_METRICS)
-            passing[i].model = models_guessed(self->models, passing[i].guess);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        find_frame(self, &frames[i], &passing[i]);
-        if (passing[i].model)
-            monitors[known++] = passing[i].model->monitor;
-    }
-    shard_prefetch_monitors(monitors, known);
-    for (uint32_t i = 0; i < count; i++)
-        shard_frame(self, &frames[i], passing[i].payload, passing[i].model, now);
+    stages_run(&taking, count, 3 + MONITOR_PREFETCH_STEPS + 1, APART, pass);
     tape_flush(self);
     atomic_store_explicit(&self->events_seen, self->events, memory_order_relaxed);
 }
