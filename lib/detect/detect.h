@@ -179,7 +179,7 @@ void detect_take_quiet(struct detect *self, const double *values, uint32_t count
 #define DETECT_LOG_LEAST 1e-12
 static inline double detect_log(double value)
 {
-    return log(fmax(value, DETECT_LOG_LEAST));
+    return log(value > DETECT_LOG_LEAST ? value : DETECT_LOG_LEAST);
 }
 
 /* A category and how often it came. */

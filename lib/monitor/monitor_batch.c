@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lib/log_near.h"
 #include "lib/monitor/monitor_inside.h"
 
 #define UNASKED_MOST 5 /* 2^5 events */
@@ -26,26 +27,30 @@ static inline struct batch_link *links_of(struct batch *self)
 
 /* --- writing down --- */
 
+/* Which links a model has, and of what kind, no processor can foretell: there is no branch but for their number. */
+static inline bool keeps(struct batch_link *link, double value)
+{
+    static const double base[] = {0, 1}, sign[] = {1, -1};
+    const double seen = base[link->errors] + sign[link->errors] * value;
+    const double in[] = {seen, log_near(seen > DETECT_LOG_LEAST ? seen : DETECT_LOG_LEAST)};
+    const double rest = in[link->logs] - link->phi * link->previous;
+    link->previous = in[link->logs];
+    return (rest >= (double)link->bounds.low) & (rest <= (double)link->bounds.high) & (fabs(value) <= DETECT_VALUE_MAX);
+}
+
 bool batch_link_keeps(struct batch_link *link, double value)
 {
-    double seen = link->errors ? 1 - value : value;
-    if (!(fabs(value) <= DETECT_VALUE_MAX))
-        return false;
-    if (link->logs)
-        seen = detect_log(seen);
-    const double rest = seen - link->phi * link->previous;
-    link->previous = seen;
-    return rest >= (double)link->bounds.low && rest <= (double)link->bounds.high;
+    return keeps(link, value);
 }
 
 static bool links_keep(struct batch *self, const struct metric_event *event)
 {
     struct batch_link *link = links_of(self);
+    bool all = true;
     for (uint32_t i = 0; i < self->links; i++, link++)
-        if (!batch_link_keeps(link, event->metrics[link->metric].number))
-            return false;
-    self->waiting++;
-    return true;
+        all &= keeps(link, event->metrics[link->metric].number);
+    self->waiting += all;
+    return all;
 }
 
 /* Where the values of a row of floats stand. */
@@ -184,9 +189,14 @@ static void ask_rule(struct rule_state *state, const struct drift_rule *rule, co
     out->singles = false;
     out->most = quiet.values < out->most ? quiet.values : out->most;
     out->until_ns = until_ns < out->until_ns ? until_ns : out->until_ns;
+    const double near = quiet.logs ? LOG_NEAR_ERROR * (1 + fabs(quiet.phi)) : 0;
     if (quiet.phi != 0 || quiet.logs)
-        out->link[out->links++] = (struct batch_link){
-            inner(quiet.low, quiet.high), quiet.phi, quiet.previous, (uint8_t)state->place, quiet.logs, state->errors};
+        out->link[out->links++] = (struct batch_link){.bounds = inner(quiet.low + near, quiet.high - near),
+                                                      .phi = quiet.phi,
+                                                      .previous = quiet.previous,
+                                                      .metric = (uint8_t)state->place,
+                                                      .logs = quiet.logs,
+                                                      .errors = state->errors};
     else if (state->errors)
         narrow(&out->bounds[state->place], 1 - quiet.high + ROUNDING * (1 + fabs(quiet.high)),
                1 - quiet.low - ROUNDING * (1 + fabs(quiet.low)));

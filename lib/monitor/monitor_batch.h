@@ -7,8 +7,8 @@
  * what waits together. An event that may be of consequence, one that is not like those before, and whoever wants to
  * look, has all of it taken first. So every decision is made at the event that it would be made at, to the last bit.
  *
- * Cost of an event that waits: five instructions a metric, ten more for each rule whose bounds hang on the value
- * before. To ask: about 100 instructions a rule or budget, once in BATCH_EVENTS events; where that is in vain again and
+ * Cost of an event that waits: five instructions a metric, thirty more for each rule whose bounds hang on the
+ * value before. To ask: about 100 instructions a rule or budget, once in BATCH_EVENTS events; where that is in vain again and
  * again it is done ever more rarely.
  *
  * Events that come together need not be written down: monitor_add_many() asks for as many as there are, and has them
@@ -32,7 +32,8 @@ struct batch_bounds {
     float low, high;
 };
 
-/* A rule's bounds for what a metric's value, in logarithms or not, has beyond phi times the one before it. */
+/* A rule's bounds for what a metric's value, in logarithms or not, has beyond phi times the one before it. Logarithms are
+ * near ones here, and their bounds as much closer. */
 struct batch_link {
     struct batch_bounds bounds;
     double phi, previous;
@@ -93,7 +94,7 @@ struct asking {
 bool batch_find(struct monitor *monitor, const struct metric_event *event, int64_t now_ns, uint32_t most,
                 struct asking *out);
 
-/* Whether the next value keeps to a link. */
+/* Whether the next value keeps to a link; if not, the link is good for nothing any more. */
 bool batch_link_keeps(struct batch_link *link, double value);
 
 /* Has windows and rules take events that keep to what was found; of `metrics` metrics each. */
