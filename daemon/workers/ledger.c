@@ -1,4 +1,5 @@
 #include "daemon/workers/ledger.h"
+#include "lib/lines.h"
 
 #include <errno.h>
 #include <stdbool.h>
@@ -339,7 +340,7 @@ bool ledger_again(struct ledger *self, const struct ledger_memo *memo, uint64_t 
 
 void ledger_prefetch(const struct ledger *self, const struct ledger_memo *memo)
 {
-    __builtin_prefetch(&self->streams[memo->slot], 1);
+    lines_ask(&self->streams[memo->slot]);
 }
 
 uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,

@@ -113,7 +113,7 @@ static uint32_t place_of(uint64_t tags, uint32_t guess)
 uint32_t models_guess(const struct models *self, struct text id)
 {
     const uint32_t guess = sum_of(id);
-    __builtin_prefetch(guesses_of(self, guess));
+    lines_ask(guesses_of(self, guess));
     return guess;
 }
 
@@ -124,8 +124,8 @@ struct model *models_guessed(const struct models *self, uint32_t guess)
     struct model *model = place < GUESSES ? line->at[place] : NULL;
     if (!model)
         return NULL;
-    __builtin_prefetch(&model->hash, 1);
-    __builtin_prefetch((const char *)&model->hash + LINES_BYTES, 1);
+    lines_ask(&model->hash);
+    lines_ask((const char *)&model->hash + LINES_BYTES);
     return model;
 }
 

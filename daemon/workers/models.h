@@ -113,9 +113,9 @@ static inline void model_renewed(struct model *model)
 /* Asks the processor for what says how a model stands, beside its monitor. */
 static inline void model_prefetch_state(const struct model *model)
 {
-    __builtin_prefetch(model);
-    __builtin_prefetch(&model->hash);
-    __builtin_prefetch(&model->silent_told);
+    lines_ask(model);
+    lines_ask(&model->hash);
+    lines_ask(&model->silent_told);
 }
 
 /* Asks the processor for what the next event of a model needs. */
@@ -123,7 +123,7 @@ static inline void model_prefetch(const struct model *model)
 {
     monitor_prefetch_head(model->monitor);
     if (model->records)
-        __builtin_prefetch(model->recorder.tracks, 1);
+        lines_ask(model->recorder.tracks);
 }
 
 #endif

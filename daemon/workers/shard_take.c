@@ -24,11 +24,11 @@ struct taking {
 /* Whether a line is asked for twice, or one more than there are, does not matter. */
 static inline void prefetch_payload(struct text payload)
 {
-    __builtin_prefetch(payload.at);
-    __builtin_prefetch(payload.at + LINES_BYTES);
-    __builtin_prefetch(payload.at + 2 * LINES_BYTES);
+    lines_ask(payload.at);
+    lines_ask(payload.at + LINES_BYTES);
+    lines_ask(payload.at + 2 * LINES_BYTES);
     if (payload.len > 3 * LINES_BYTES)
-        __builtin_prefetch(payload.at + 3 * LINES_BYTES);
+        lines_ask(payload.at + 3 * LINES_BYTES);
 }
 
 static void begin_frame(struct shard *self, struct frame *frame, struct passing *out)

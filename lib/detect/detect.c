@@ -9,10 +9,10 @@
 
 #include "lib/detect/detector.h"
 #include "lib/detect/reference.h"
+#include "lib/lines.h"
 
 #define SAVE_VERSION 1
 #define LINE 64         /* bytes of a line of the cache */
-#define TO_L2 2         /* all that a batch of models needs at once is more than the first level holds */
 #define HOT_UNKNOWN 192 /* of a state that does not say */
 static const uint8_t save_magic[4] = {'D', 'R', 'D', 'T'};
 
@@ -67,11 +67,11 @@ void detect_prefetch(const struct detect *self, const struct detect_params *para
     const struct detector *type = params->type;
     const char *state = (const char *)self->state;
     const uint32_t hot = (uint32_t)sizeof *self + (type->hot ? type->hot : HOT_UNKNOWN);
-    __builtin_prefetch(self, 1, TO_L2);
+    lines_ask(self);
     for (uint32_t at = LINE; at < hot; at += LINE)
-        __builtin_prefetch((const char *)self + at, 1, TO_L2);
+        lines_ask((const char *)self + at);
     if (type->ring_places)
-        __builtin_prefetch(state + type->ring_at + index % type->ring_places * sizeof(double), 1, TO_L2);
+        lines_ask(state + type->ring_at + index % type->ring_places * sizeof(double));
 }
 
 /* Where the copy of the parameters stands, in a block for both. */

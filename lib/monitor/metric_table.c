@@ -1,4 +1,5 @@
 #include "lib/monitor/metric_clock.h"
+#include "lib/lines.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -105,11 +106,10 @@ int metric_table_reserve_weights(struct metric_table *self, uint32_t row)
 void metric_table_prefetch(const struct metric_table *self)
 {
     for (const struct metric_slot *slot = self->slots, *end = slot + self->count; slot < end; slot++)
-        __builtin_prefetch(slot, 1);
+        lines_ask(slot);
 }
 
-/* Rows that come together are filled together: their places stand side by side. (All in one function: one that only
- * prefetches has no effect that a compiler knows of, and a call of it from the same file can go.) */
+/* Rows that come together are filled together: their places stand side by side. */
 void metric_table_prefetch_places(const struct metric_table *self, uint32_t places)
 {
     if (self->count == 0)
@@ -120,15 +120,15 @@ void metric_table_prefetch_places(const struct metric_table *self, uint32_t plac
     const char *first = (const char *)window_place(window, window->next),
                *start = (const char *)window_place(window, 0);
     for (size_t at = 0; at < place * (places < left ? places : left); at += LINES_BYTES)
-        __builtin_prefetch(first + at, 1);
+        lines_ask(first + at);
     for (size_t at = 0; places > left && at < place * (places - left < window->next ? places - left : window->next);
          at += LINES_BYTES)
-        __builtin_prefetch(start + at, 1);
+        lines_ask(start + at);
     for (const struct metric_slot *slot = self->slots, *end = slot + self->count; slot < end; slot++) {
         if (!slot->window.more)
             continue;
-        __builtin_prefetch(slot->window.more, 1);
-        __builtin_prefetch(&slot->window.more->weights, 1);
+        lines_ask(slot->window.more);
+        lines_ask(&slot->window.more->weights);
     }
 }
 

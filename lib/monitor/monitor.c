@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lib/lines.h"
 #include "lib/monitor/expected.h"
 #include "lib/monitor/monitor_inside.h"
 
@@ -133,10 +134,10 @@ void monitor_find_kpis(struct monitor *self)
 
 static void prefetch_rest(const struct monitor *self)
 {
-    __builtin_prefetch(&self->settings, 1);
-    __builtin_prefetch(&self->rules, 1);
-    __builtin_prefetch(&self->metrics.slots, 1);
-    __builtin_prefetch(self->kpis + 2, 1);
+    lines_ask(&self->settings);
+    lines_ask(&self->rules);
+    lines_ask(&self->metrics.slots);
+    lines_ask(self->kpis + 2);
 }
 
 bool monitor_prefetch(const struct monitor *self, unsigned step)
@@ -167,9 +168,9 @@ bool monitor_prefetch(const struct monitor *self, unsigned step)
 
 void monitor_prefetch_state(const struct monitor *self)
 {
-    __builtin_prefetch(&self->last_event_ns);
-    __builtin_prefetch(&self->settings);
-    __builtin_prefetch(&self->episode.request_live);
+    lines_ask(&self->last_event_ns);
+    lines_ask(&self->settings);
+    lines_ask(&self->episode.request_live);
 }
 
 const struct trigger *monitor_trigger(const struct monitor *self)

@@ -21,6 +21,7 @@
 
 #include <stdint.h>
 
+#include "lib/lines.h"
 #include "lib/monitor/allowance.h"
 #include "lib/monitor/rule.h"
 #include "lib/stats/window.h"
@@ -157,8 +158,8 @@ uint32_t monitor_add_many(struct monitor *self, const struct metric_event *event
 #define MONITOR_HEAD_BYTES 128 /* what an event that waits touches of the monitor itself */
 static inline void monitor_prefetch_head(const struct monitor *self)
 {
-    __builtin_prefetch(self, 1);
-    __builtin_prefetch((const char *)self + MONITOR_HEAD_BYTES / 2, 1);
+    lines_ask(self);
+    lines_ask((const char *)self + MONITOR_HEAD_BYTES / 2);
 }
 bool monitor_prefetch(const struct monitor *self, unsigned step);
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "lib/lines.h"
 #include "lib/log_near.h"
 #include "lib/monitor/monitor_inside.h"
 
@@ -121,7 +122,7 @@ void batch_prefetch_all(const struct batch *self)
     if (self->waiting == 0)
         return;
     for (const double *at = self->room; at < end; at += BATCH_LINE_NUMBERS)
-        __builtin_prefetch(at, 1);
+        lines_ask(at);
 }
 
 /* --- asking --- */

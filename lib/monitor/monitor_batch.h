@@ -21,6 +21,7 @@
 
 #include <stdalign.h>
 
+#include "lib/lines.h"
 #include "lib/monitor/metric_table.h"
 #include "lib/monitor/monitor.h"
 #include "lib/wire/metric_message.h"
@@ -116,10 +117,10 @@ static inline void batch_prefetch_next(const struct batch *self)
 {
     const double *row = batch_row(self, self->waiting), *end = row + self->row_numbers;
     for (uint32_t line = 0; line < self->lines; line++)
-        __builtin_prefetch(self->room + BATCH_LINE_NUMBERS * line, 1);
+        lines_ask(self->room + BATCH_LINE_NUMBERS * line);
     for (; row < end; row += BATCH_LINE_NUMBERS)
-        __builtin_prefetch(row, 1);
-    __builtin_prefetch(end - 1, 1);
+        lines_ask(row);
+    lines_ask(end - 1);
 }
 void batch_prefetch_all(const struct batch *self);
 

@@ -187,7 +187,7 @@ bool rule_set_take_eager(struct rule_set *self, const struct metric_event *event
 void rule_set_prefetch(const struct rule_set *self, unsigned step, uint64_t index)
 {
     if (step == 0)
-        __builtin_prefetch(self->states);
+        lines_ask(self->states);
     for (uint32_t i = 0; step > 0 && i < self->count; i++)
         rule_state_prefetch(self->states[i], &self->rules[i], index);
     if (step > 0 && self->times)

@@ -9,7 +9,6 @@
 #include "lib/detect/detector.h"
 #include "lib/lines.h"
 
-#define TO_L2 2                            /* rules are too many for the first level */
 #define RATE_FIRST 100                     /* values of the first measurement: charts do not judge before */
 #define RATE_VALUES 500                    /* of each later one, */
 #define RATE_LEAST_NS INT64_C(60000000000) /* which lasts that long at least: values may come in heaps */
@@ -59,7 +58,7 @@ void rule_state_close(struct rule_state *self)
 
 void rule_state_prefetch(const struct rule_state *self, const struct drift_rule *rule, uint64_t index)
 {
-    __builtin_prefetch(self, 1, TO_L2);
+    lines_ask(self);
     detect_prefetch(rule_state_detect(self), &rule->params, index);
 }
 

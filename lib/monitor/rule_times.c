@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/lines.h"
 #include "lib/monitor/rule_state.h"
 
 #define LINE 64 /* bytes of a line of the cache */
-#define TO_L2 2 /* as rules are asked for */
 
 /* Values that are taken at once come before those that wait: rules of the two kinds are never as far. */
 static bool alike(const struct rule_state *a, const struct rule_state *b)
@@ -75,7 +75,7 @@ void rule_times_add(struct rule_state *const *states, uint32_t count, const doub
 void rule_times_prefetch(const struct rule_times *self)
 {
     for (size_t at = 0; at < sizeof *self; at += LINE)
-        __builtin_prefetch((const char *)self + at, 1, TO_L2);
+        lines_ask((const char *)self + at);
 }
 
 void rule_times_leave(struct rule_state *state)
