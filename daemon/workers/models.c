@@ -22,7 +22,7 @@ struct table {
 };
 
 #define GUESSES 7    /* of a line */
-#define LINE_SLOTS 8 /* of the table, for each line of guesses: five models where it is as full as it gets before it grows */
+#define LINE_SLOTS 4 /* of the table, for each line of guesses: some two models where it is as full as it gets before it grows */
 
 /* A line of guesses: a byte of the sum of each, in a word, so that another model is hardly ever looked at. */
 struct guesses {

@@ -4,7 +4,7 @@
 #include "daemon/workers/topic.h"
 #include "lib/lines.h"
 
-#define APART 1 /* frame: judging one takes longer than the memory */
+#define APART 1 /* frame: judging one takes about as long as the memory */
 
 /* A frame on its way through the stages. */
 struct passing {
@@ -73,28 +73,32 @@ static void find_frame(struct shard *self, struct frame *frame, struct passing *
     ledger_prefetch(self->ledger, &model->sender);
 }
 
+/* Between some there is nothing to do: what is asked for there is likely to be far away, in tables that grow with the
+ * models, and takes longer than one event to come. */
+enum stage { BEGIN = 0, GUESSED = 2, FIND = 5, ASK = 7, JUDGE = ASK + MONITOR_PREFETCH_STEPS, STAGES };
+
 static inline void pass(void *context, uint32_t i, uint32_t stage)
 {
     struct taking *self = context;
     struct passing *passing = &self->passing[i];
     switch (stage) {
-    case 0:
+    case BEGIN:
         begin_frame(self->shard, &self->frames[i], passing);
         break;
-    case 1:
+    case GUESSED:
         if (self->frames[i].kind == FRAME_METRICS)
             passing->model = models_guessed(self->shard->models, passing->guess);
         break;
-    case 2:
+    case FIND:
         find_frame(self->shard, &self->frames[i], passing);
         passing->asks = passing->model != NULL;
         break;
-    case 3 + MONITOR_PREFETCH_STEPS:
+    case JUDGE:
         shard_frame(self->shard, &self->frames[i], passing->payload, passing->model, self->now);
         break;
     default:
-        if (passing->asks)
-            passing->asks = monitor_prefetch(passing->model->monitor, stage - 3);
+        if (stage >= ASK && passing->asks)
+            passing->asks = monitor_prefetch(passing->model->monitor, stage - ASK);
     }
 }
 
@@ -102,7 +106,7 @@ void shard_take(struct shard *self, struct frame *frames, uint32_t count, struct
 {
     struct taking taking = {.shard = self, .frames = frames, .now = now};
     tape_begin(self);
-    stages_run(&taking, count, 3 + MONITOR_PREFETCH_STEPS + 1, APART, pass);
+    stages_run(&taking, count, STAGES, APART, pass);
     tape_flush(self);
     atomic_store_explicit(&self->events_seen, self->events, memory_order_relaxed);
 }

@@ -22,7 +22,7 @@ static inline __attribute__((always_inline)) void stages_run(void *context, uint
                                                              uint32_t apart, stages_pass *pass)
 {
     for (uint32_t first = 0; first < count + (stages - 1) * apart; first++) {
-#pragma GCC unroll 8
+#pragma GCC unroll 16
         for (uint32_t stage = 0; stage < stages; stage++)
             if (first - stage * apart < count) /* below 0 it is a large number */
                 pass(context, first - stage * apart, stage);

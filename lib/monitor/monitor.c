@@ -136,6 +136,7 @@ static void prefetch_rest(const struct monitor *self)
 {
     lines_ask(&self->settings);
     lines_ask(&self->rules);
+    lines_ask(&self->trigger);
     lines_ask(&self->metrics.slots);
     lines_ask(self->kpis + 2);
 }
