@@ -131,7 +131,7 @@ static void drop_oldest(struct adwin *self)
     double apart = oldest.total / n - (self->total - oldest.total) / left;
     self->width = left;
     self->total -= oldest.total;
-    self->squares = fmax(0, self->squares - oldest.squares - n * left * apart * apart / (n + left));
+    self->squares = detect_at_least(0, self->squares - oldest.squares - n * left * apart * apart / (n + left));
     drop(self, row, 1);
     while (self->rows > 1 && self->used[self->rows - 1] == 0)
         self->rows--;
@@ -191,6 +191,7 @@ static void look(const struct adwin *self, uint64_t index, struct detect_verdict
 {
     double n0 = 0, u0 = 0, dd = log(2 * log(self->width) / self->delta), variance = self->squares / self->width;
     double most = -1;
+    const double least = DETECT_ROUNDING * fabs(self->origin);
     for (uint32_t row = self->rows; row-- > 0;) {
         const struct bucket *buckets = row_of(self, row);
         for (uint32_t i = 0; i < self->used[row]; i++) {
@@ -202,7 +203,7 @@ static void look(const struct adwin *self, uint64_t index, struct detect_verdict
             double m = 1 / (n0 - self->least_window + 1) + 1 / (n1 - self->least_window + 1);
             double eps = sqrt(2 * m * variance * dd) + 2.0 / 3 * dd * m;
             double size = (self->total - u0) / n1 - u0 / n0;
-            eps = fmax(eps, DETECT_ROUNDING * fabs(self->origin));
+            eps = detect_at_least(least, eps);
             if (fabs(size) <= most * eps)
                 continue;
             most = fabs(size) / eps;
@@ -227,8 +228,8 @@ static bool absurd(struct adwin *self, uint64_t index, double value, struct dete
     if (self->width == 0)
         return false;
     double mean = self->total / self->width + self->origin;
-    double most = ABSURD * fmax(fmax(1, fabs(mean)), sqrt(self->squares / self->width));
-    if (self->width < ABSURD_FROM && fabs(mean) > ABSURD * fmax(1, fabs(value)))
+    double most = ABSURD * detect_at_least(detect_at_least(1, fabs(mean)), sqrt(self->squares / self->width));
+    if (self->width < ABSURD_FROM && fabs(mean) > ABSURD * detect_at_least(1, fabs(value)))
         restart(self);
     if (fabs(value - mean) <= most)
         return false;

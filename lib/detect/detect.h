@@ -175,11 +175,18 @@ bool detect_knows_quiet(const struct detect *self);
 /* Takes values that came so: what detect_take() comes to one by one, with the verdict on the last. */
 void detect_take_quiet(struct detect *self, const double *values, uint32_t count, struct detect_verdict *out);
 
+/* The value, or what it has to be at least: also of what is no number. As fmax(3), whose call costs more than all else where
+ * there is an event to take. */
+static inline double detect_at_least(double least, double value)
+{
+    return value > least ? value : least;
+}
+
 /* A value in logarithms. What zero and less count as, and everything else is. */
 #define DETECT_LOG_LEAST 1e-12
 static inline double detect_log(double value)
 {
-    return log(value > DETECT_LOG_LEAST ? value : DETECT_LOG_LEAST);
+    return log(detect_at_least(DETECT_LOG_LEAST, value));
 }
 
 /* A category and how often it came. */

@@ -146,7 +146,7 @@ static double spread(const struct page_hinkley *self, uint32_t most)
     const double below = fmax(up ? -self->up.least : 0, down ? -self->down.least : 0);
     const double lost = 1 - self->alpha, slop = 1e-12 * most * (fabs(self->mean) + fabs(below));
     const double each = (self->threshold - statistic) * (1 - 1e-9) / most - slop;
-    return (each - lost * (fmax(0, below) + most * self->delta)) / (1 + most * lost);
+    return (each - lost * (detect_at_least(0, below) + most * self->delta)) / (1 + most * lost);
 }
 
 static void quiet(const void *state, uint32_t most, struct detect_quiet *out)
@@ -158,7 +158,7 @@ static void quiet(const void *state, uint32_t most, struct detect_quiet *out)
         reference_quiet(&self->reference, begun ? -low : -1, begun ? high : -1, most, out);
         return;
     }
-    out->low = fmax(low, -DETECT_VALUE_MAX);
+    out->low = detect_at_least(-DETECT_VALUE_MAX, low);
     out->high = fmin(high, DETECT_VALUE_MAX);
     if (!(half > 0))
         out->values = 0;

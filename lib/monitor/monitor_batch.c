@@ -33,7 +33,7 @@ static inline bool keeps(struct batch_link *link, double value)
 {
     static const double base[] = {0, 1}, sign[] = {1, -1};
     const double seen = base[link->errors] + sign[link->errors] * value;
-    const double in[] = {seen, log_near(seen > DETECT_LOG_LEAST ? seen : DETECT_LOG_LEAST)};
+    const double in[] = {seen, log_near(detect_at_least(DETECT_LOG_LEAST, seen))};
     const double rest = in[link->logs] - link->phi * link->previous;
     link->previous = in[link->logs];
     return (rest >= (double)link->bounds.low) & (rest <= (double)link->bounds.high) & (fabs(value) <= DETECT_VALUE_MAX);
