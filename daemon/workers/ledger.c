@@ -1,35 +1,20 @@
 #include "daemon/workers/ledger.h"
-#include "lib/lines.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STREAMS_FIRST 256u /* slots to begin with; always a power of two */
+#include "daemon/workers/streams.h"
+#include "lib/lines.h"
+
 #define NODES_FIRST 16u
 #define S_NS INT64_C(1000000000)
 
-/* A stream's name is kept as its keyed hash alone: with 64 bits and a secret key two of a million streams meet with a
- * probability of one in 3 * 10^7, and would then report a loss that was none. 0 marks a free slot. */
-struct stream {
-    uint64_t name;
-    uint64_t next; /* the number that should come */
-    uint32_t node; /* index */
-    uint32_t seen_s;
-};
-
-/* Of a stream in the table before a growth, instead of a node: it stands in the larger table. */
-#define MOVED UINT32_MAX
-#define CARRIED 4 /* slots a new stream; two would do */
-
 struct ledger {
     struct siphash_key key;
-    struct stream *streams;
-    uint32_t size, used, streams_max; /* size: slots; at most 3/4 of them are used */
-    struct stream *before; /* half as many slots: the table before it grew, of which the first `carried` have been */
-    uint32_t carried;      /* carried over, and others where they were needed; NULL: all have been */
-    uint32_t hand;         /* where the next sweep begins */
+    struct streams streams;
+    uint32_t streams_max;
     uint64_t not_followed;
 
     struct ledger_node *nodes;
@@ -49,9 +34,7 @@ int ledger_new(struct ledger **self_p, const struct siphash_key *key, uint32_t s
         return -ENOMEM;
     self->key = *key;
     self->streams_max = streams_max;
-    self->size = STREAMS_FIRST;
-    self->streams = calloc(self->size, sizeof *self->streams);
-    if (!self->streams) {
+    if (streams_open(&self->streams) < 0) {
         ledger_destroy(&self);
         return -ENOMEM;
     }
@@ -69,6 +52,8 @@ static inline uint32_t seconds(struct ledger *self, int64_t now_ns)
     return self->now_s;
 }
 
+/* A stream's name is kept as its keyed hash alone: with 64 bits and a secret key two of a million streams meet with a
+ * probability of one in 3 * 10^7, and would then report a loss that was none. It is not 0. */
 static uint64_t stream_name(const struct ledger *self, uint64_t topic, struct text node, struct text boot)
 {
     unsigned char bytes[8 + 2 + 2 * 256];
@@ -82,75 +67,6 @@ static uint64_t stream_name(const struct ledger *self, uint64_t topic, struct te
         memcpy(bytes + 10 + node_len, boot.at, boot_len);
     uint64_t name = siphash13(&self->key, bytes, 10 + node_len + boot_len);
     return name ? name : 1;
-}
-
-/* Where a name stands in a table, or the free slot where it would. */
-static struct stream *slot_in(struct stream *streams, uint32_t size, uint64_t name)
-{
-    uint32_t at = (uint32_t)name & (size - 1);
-    while (streams[at].name && streams[at].name != name)
-        at = (at + 1) & (size - 1);
-    return &streams[at];
-}
-
-static struct stream *carry(struct stream *old, struct stream *slot)
-{
-    *slot = *old;
-    old->node = MOVED;
-    return slot;
-}
-
-static struct stream *stream_slot(struct ledger *self, uint64_t name)
-{
-    struct stream *slot = slot_in(self->streams, self->size, name);
-    if (slot->name || !self->before)
-        return slot;
-    struct stream *old = slot_in(self->before, self->size / 2, name);
-    return old->name && old->node != MOVED ? carry(old, slot) : slot;
-}
-
-/* Carries up to so many slots over. */
-static void carry_on(struct ledger *self, uint32_t slots)
-{
-    for (; slots && self->before && self->carried < self->size / 2; slots--) {
-        struct stream *old = &self->before[self->carried++];
-        if (old->name && old->node != MOVED)
-            carry(old, slot_in(self->streams, self->size, old->name));
-    }
-    if (self->before && self->carried == self->size / 2) {
-        free(self->before);
-        self->before = NULL;
-    }
-}
-
-/* No turn waits for a table to be carried over: each new stream carries a little. */
-static bool streams_grow(struct ledger *self)
-{
-    struct stream *larger = calloc((size_t)self->size * 2, sizeof *larger);
-    if (!larger)
-        return false;
-    carry_on(self, UINT32_MAX);
-    self->before = self->streams;
-    self->carried = 0;
-    self->streams = larger;
-    self->size *= 2;
-    return true;
-}
-
-/* Takes slot `at` out and moves back what was pushed behind it. */
-static void stream_remove(struct ledger *self, uint32_t at)
-{
-    uint32_t mask = self->size - 1;
-    self->streams[at].name = 0;
-    self->used--;
-    for (uint32_t i = (at + 1) & mask; self->streams[i].name; i = (i + 1) & mask) {
-        uint32_t home = (uint32_t)self->streams[i].name & mask;
-        if (((i - home) & mask) < ((i - at) & mask))
-            continue;
-        self->streams[at] = self->streams[i];
-        self->streams[i].name = 0;
-        at = i;
-    }
 }
 
 static bool nodes_grow(struct ledger *self)
@@ -223,20 +139,18 @@ static struct stream *stream_find(struct ledger *self, uint64_t topic, struct te
                                   int64_t now_ns, bool *fresh_p)
 {
     uint64_t name = stream_name(self, topic, node, boot);
-    struct stream *stream = stream_slot(self, name);
-    *fresh_p = stream->name == 0;
+    struct stream *stream = streams_find(&self->streams, name);
+    *fresh_p = !stream;
     if (*fresh_p) {
         uint32_t account;
-        bool full = self->used >= self->streams_max || (self->used >= self->size / 4 * 3 && !streams_grow(self));
+        const bool full = self->streams.used >= self->streams_max || !streams_room(&self->streams);
         if (full || !node_find(self, node, &account)) {
             self->not_followed++;
             return NULL;
         }
         note_boot(self, &self->nodes[account], boot);
-        carry_on(self, CARRIED);
-        stream = stream_slot(self, name);
-        *stream = (struct stream){.name = name, .node = account};
-        self->used++;
+        stream = streams_add(&self->streams, name);
+        stream->node = account;
     }
     stream->seen_s = seconds(self, now_ns);
     return stream;
@@ -265,7 +179,7 @@ static uint64_t after(uint64_t seq)
 /* The stream that the memo knows, if it is still there. */
 static inline struct stream *stream_remembered(struct ledger *self, const struct ledger_memo *memo, int64_t now_ns)
 {
-    struct stream *stream = &self->streams[memo->slot];
+    struct stream *stream = &self->streams.slots[memo->slot];
     if (stream->name != memo->stream || memo->stream == 0)
         return NULL;
     stream->seen_s = seconds(self, now_ns);
@@ -278,7 +192,7 @@ static void remember(const struct ledger *self, struct ledger_memo *memo, const 
     if (!metric_sender_put(&memo->sender, node, boot))
         return;
     memo->stream = stream->name;
-    memo->slot = (uint32_t)(stream - self->streams);
+    memo->slot = (uint32_t)(stream - self->streams.slots);
 }
 
 /* A message of a stream that was heard of before. */
@@ -340,7 +254,7 @@ bool ledger_again(struct ledger *self, const struct ledger_memo *memo, uint64_t 
 
 void ledger_prefetch(const struct ledger *self, const struct ledger_memo *memo)
 {
-    lines_ask(&self->streams[memo->slot]);
+    lines_ask(&self->streams.slots[memo->slot]);
 }
 
 uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
@@ -365,17 +279,7 @@ uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, st
 
 void ledger_sweep(struct ledger *self, uint32_t slots, int64_t now_ns)
 {
-    uint32_t now_s = (uint32_t)(now_ns / S_NS);
-    carry_on(self, slots);
-    if (slots > self->size)
-        slots = self->size;
-    for (uint32_t i = 0; i < slots; i++) {
-        uint32_t at = self->hand & (self->size - 1);
-        if (self->streams[at].name && now_s - self->streams[at].seen_s > LEDGER_FORGET_S)
-            stream_remove(self, at); /* another may stand there now: look at it in the next step */
-        else
-            self->hand = at + 1;
-    }
+    streams_sweep(&self->streams, slots, (uint32_t)(now_ns / S_NS), LEDGER_FORGET_S);
 }
 
 const struct ledger_node *ledger_untold(struct ledger *self, int64_t every_ns, int64_t now_ns, uint64_t *fresh_p)
@@ -406,7 +310,7 @@ const struct ledger_node *ledger_node_at(const struct ledger *self, uint32_t ind
 
 uint32_t ledger_stream_count(const struct ledger *self)
 {
-    return self->used;
+    return self->streams.used;
 }
 
 uint64_t ledger_not_followed(const struct ledger *self)
@@ -424,7 +328,6 @@ void ledger_destroy(struct ledger **self_p)
         free(self->nodes[i].name);
     free(self->nodes);
     free(self->node_slots);
-    free(self->streams);
-    free(self->before);
+    streams_close(&self->streams);
     free(self);
 }
