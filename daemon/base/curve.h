@@ -1,4 +1,5 @@
-/* curve.h - makes a socket a CURVE server that lets nobody in without being told to.
+/* curve.h - makes a socket a CURVE server that lets nobody in without being told to, or one that at least lets in nobody
+ * who speaks something older than ZMTP 3.
  *
  * Every handshake is put to whoever answers ZAP in this process. While nobody does, and where nobody answers, it fails:
  * libzmq is told to enforce the domain, by its own option, since czmq's setter does nothing here.
@@ -18,7 +19,7 @@ struct curve_server {
     char secret[CURVE_KEY_LEN + 1];
 };
 
-/* Before the socket is bound or connected. `self` NULL: there is no CURVE, and nothing is done. `domain` is what ZAP hears.
+/* Before the socket is bound or connected. `self` NULL: there is no CURVE. `domain` is what ZAP hears, where it is asked.
  * 0, or a negative error and a sentence. */
 int curve_serve(zsock_t *socket, const struct curve_server *self, const char *domain, char why[CURVE_WHY_MAX]);
 

@@ -124,11 +124,21 @@ const char *endpoint_listen_check(struct text listen)
     return text_is(port, "*") || check_port(port, ENDPOINT_BIND) ? "the port must be 0 to 65535; 0: any that is free" : NULL;
 }
 
+static bool looks_like_v6(struct text host)
+{
+    unsigned colons = 0;
+    for (size_t i = 0; i < host.len; i++)
+        colons += host.at[i] == ':';
+    return colons >= 2 && all_of(host, "0123456789abcdefABCDEF:.");
+}
+
 const char *endpoint_name_check(struct text host)
 {
     const char *wrong = check_host(host, ENDPOINT_CONNECT);
     if (text_is(host, "*"))
         return "name the hosts one by one: a page elsewhere could else read along";
+    if (wrong && looks_like_v6(host))
+        return "an IPv6 address stands in brackets, as in [::1]";
     return wrong ? "no host name and no address" : NULL;
 }
 

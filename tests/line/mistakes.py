@@ -109,6 +109,8 @@ DOCUMENTS = [
      '1:16: http.listen: "127.0.0.1:x": the port must be 0 to 65535; 0: any that is free; allowed: off or an address and a port, as in 127.0.0.1:9570, [::1]:9570 or *:9570'),
     ('http: {hosts: ["*"]}\n',
      '1:16: http.hosts: "*": name the hosts one by one: a page elsewhere could else read along; allowed: a list of host names or addresses, without a port'),
+    ("http: {hosts: ['::1']}\n",
+     '1:16: http.hosts: "::1": an IPv6 address stands in brackets, as in [::1]; allowed: a list of host names or addresses, without a port'),
     ('http: {hosts: ["a b"]}\n',
      '1:16: http.hosts: "a b": no host name and no address; allowed: a list of host names or addresses, without a port'),
     ('http: {listen: "shop.example:9570"}\n',

@@ -1,6 +1,8 @@
 """The line from a node's event to a trainer's job, with trainers that only pull."""
+import contextlib
 import json
 import os
+import socket
 import sys
 import time
 import unittest
@@ -75,6 +77,32 @@ class OneModel(unittest.TestCase):
             self.assertEqual([(r["model"], r["state"]) for r in requests], [(MODEL, "DONE")])
             history = daemon.ask("request", request=job["data"]["request"])["history"]
             self.assertEqual([step["to"] for step in history], ["PENDING", "OFFERED", "DONE"])
+
+
+class NoTrainers(unittest.TestCase):
+    """What connects to jobs and is no PULL of ZMTP 3: a health probe, a peer of ZMTP 1, one of ZMTP 2."""
+    SIGNATURE = b"\xff" + bytes(7) + b"\x01\x7f"
+    STRANGERS = {"HTTP": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "ZMTP 1": b"\x01\x00", "noise": b"\x05hello\x00\x01x",
+                 "ZMTP 2": SIGNATURE + b"\x01\x07" + b"\x00\x00"}
+
+    def test_they_take_no_job(self):
+        with line.Daemon(jobs=line.plain_tcp(), jobs_more="feedback: none") as daemon:
+            host, port = daemon.endpoints["jobs"][len("tcp://"):].rsplit(":", 1)
+            node = daemon.publisher()
+            for _ in range(4):
+                send(node, MODEL, BAD)
+            daemon.wait_status(lambda status: status["requests"]["PENDING"] == 1)
+            for name, said in self.STRANGERS.items():
+                with self.subTest(name), socket.create_connection((host, int(port)), line.PATIENCE_S) as stranger:
+                    stranger.sendall(said)
+                    heard = b""
+                    with contextlib.suppress(ConnectionResetError):
+                        while part := stranger.recv(4096):
+                            heard += part
+                    self.assertNotIn(b"driftd.retraining", heard)
+                    self.assertEqual(daemon.ask("status")["requests"]["PENDING"], 1)
+            job = json.loads(line.receive(daemon.socket(zmq.PULL, "jobs")))
+            self.assertEqual(job["subject"], MODEL)
 
 
 class ManyModels(unittest.TestCase):

@@ -83,6 +83,17 @@ START_TEST(projects_with_endpoints_of_their_own)
 }
 END_TEST
 
+START_TEST(an_address_without_brackets)
+{
+    expect_told("http: {hosts: ['::1', 'b:80']}",
+                "1:16: http.hosts: \"::1\": an IPv6 address stands in brackets, as in [::1]; allowed: a list of host names or "
+                "addresses, without a port\n"
+                "1:23: http.hosts: \"b:80\": no host name and no address; allowed: a list of host names or addresses, without a port");
+    struct config *config = parse_good("http: {hosts: ['[::1]', b]}");
+    config_destroy(&config);
+}
+END_TEST
+
 START_TEST(both_families)
 {
     struct config *config = parse_good("metrics: {bind: 'tcp://*:1'}\njobs: {bind: 'tcp://[::1]:1'}\n" "security: {curve: on}\n");
@@ -157,6 +168,7 @@ int main(void)
     tcase_add_test(cases, listening_in_the_open);
     tcase_add_test(cases, http_in_the_open);
     tcase_add_test(cases, projects_with_endpoints_of_their_own);
+    tcase_add_test(cases, an_address_without_brackets);
     tcase_add_test(cases, both_families);
     tcase_add_test(cases, an_overlap_without_curve);
     return run_tests(cases, "config sockets");
