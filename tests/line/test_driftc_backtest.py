@@ -226,7 +226,10 @@ class Recorded(Backtest):
         with line.Daemon() as daemon:
             recorder = self.start_recorder(daemon, again, "--events", "40")
             self.run_driftc("--timeout", "60", "publish", "--speed", "100", "--endpoint", daemon.endpoints["metrics"], path)
-            recorder.communicate(timeout=line.PATIENCE_S)
+            try:
+                recorder.communicate(timeout=line.PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self.fail(f"{len(self.lines(again))} lines of 40 events were recorded: {daemon.ask('status')}")
             self.assertEqual(daemon.ask("status")["dropped"], {})
         fresh = ("received_at", "taken")
         self.assertEqual([{k: v for k, v in at.items() if k not in fresh} for at in self.lines(again) if "x" in at],
