@@ -178,7 +178,6 @@ static void begin_run(struct shard *self, const struct metric_message *message, 
     out->events = &message->events[first];
     out->count = run_of(message, first);
     out->guess = models_guess(self->models, out->events->model->whole);
-    out->asks = false;
 }
 
 static void find_run(struct shard *self, struct run *run)
@@ -224,24 +223,26 @@ struct taking_runs {
     struct run runs[FRAME_BATCH_MAX];
 };
 
+enum run_stage { GUESSED, FIND, ASK, TAKE = ASK + MONITOR_PREFETCH_STEPS, STAGES };
+
 static inline void pass_run(void *context, uint32_t i, uint32_t stage)
 {
     struct taking_runs *self = context;
     struct run *run = &self->runs[i];
     switch (stage) {
-    case 0:
+    case GUESSED:
         run->model = models_guessed(self->shard->models, run->guess);
         break;
-    case 1:
+    case FIND:
         find_run(self->shard, run);
         break;
-    case 2 + MONITOR_PREFETCH_STEPS:
+    case TAKE:
         if (run->own)
             take_run(self->shard, self->frame, run, self->now);
         break;
     default:
         if (run->asks)
-            run->asks = monitor_prefetch(run->model->monitor, stage - 2);
+            run->asks = monitor_prefetch(run->model->monitor, stage - ASK);
     }
 }
 
@@ -253,7 +254,7 @@ static uint32_t take_runs(struct shard *self, struct frame *frame, const struct 
     uint32_t count = 0;
     for (; count < FRAME_BATCH_MAX && first < message->event_count; first += taking.runs[count++].count)
         begin_run(self, message, first, &taking.runs[count]);
-    stages_run(&taking, count, 2 + MONITOR_PREFETCH_STEPS + 1, APART, pass_run);
+    stages_run(&taking, count, STAGES, APART, pass_run);
     return first;
 }
 
