@@ -5,9 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/workers/streams.h"
-#include "lib/lines.h"
-
 #define NODES_FIRST 16u
 #define S_NS INT64_C(1000000000)
 
@@ -150,7 +147,7 @@ static struct stream *stream_find(struct ledger *self, uint64_t topic, struct te
         }
         note_boot(self, &self->nodes[account], boot);
         stream = streams_add(&self->streams, name);
-        stream->node = account;
+        stream->node = account + 1;
     }
     stream->seen_s = seconds(self, now_ns);
     return stream;
@@ -176,29 +173,15 @@ static uint64_t after(uint64_t seq)
     return seq == UINT64_MAX ? seq : seq + 1;
 }
 
-/* The stream that the memo knows, if it is still there. */
-static inline struct stream *stream_remembered(struct ledger *self, const struct ledger_memo *memo, int64_t now_ns)
+static inline struct ledger_node *account_of(const struct ledger *self, const struct stream *stream)
 {
-    struct stream *stream = &self->streams.slots[memo->slot];
-    if (stream->name != memo->stream || memo->stream == 0)
-        return NULL;
-    stream->seen_s = seconds(self, now_ns);
-    return stream;
-}
-
-static void remember(const struct ledger *self, struct ledger_memo *memo, const struct stream *stream, struct text node,
-                     struct text boot)
-{
-    if (!metric_sender_put(&memo->sender, node, boot))
-        return;
-    memo->stream = stream->name;
-    memo->slot = (uint32_t)(stream - self->streams.slots);
+    return &self->nodes[stream->node - 1];
 }
 
 /* A message of a stream that was heard of before. */
 static inline uint64_t follow(struct ledger *self, struct stream *stream, bool has_boot, uint64_t seq)
 {
-    struct ledger_node *account = &self->nodes[stream->node];
+    struct ledger_node *account = account_of(self, stream);
     uint64_t lost = 0;
     account->messages++;
     if (seq >= stream->next) {
@@ -217,44 +200,73 @@ static inline uint64_t follow(struct ledger *self, struct stream *stream, bool h
 }
 
 /* A message of a stream that has to be looked for. */
-static uint64_t message_of_any(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node,
-                               struct text boot, uint64_t seq, int64_t now_ns)
+static uint64_t message_of_any(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
+                               int64_t now_ns)
 {
     bool fresh;
     struct stream *stream = stream_find(self, topic, node, boot, now_ns, &fresh);
     if (!stream)
         return 0;
-    if (memo)
-        remember(self, memo, stream, node, boot);
     if (!fresh)
         return follow(self, stream, boot.len > 0, seq);
-    struct ledger_node *account = &self->nodes[stream->node];
+    struct ledger_node *account = account_of(self, stream);
     account->messages++;
     count(&account->before_joining, counted(seq));
     stream->next = after(seq);
     return 0;
 }
 
+/* --- memos --- */
+
+/* A message of the memo's sender, whose stream is there. */
+static inline uint64_t go_on(struct ledger *self, struct ledger_memo *memo, uint64_t seq, int64_t now_ns)
+{
+    memo->another = false;
+    memo->stream.seen_s = seconds(self, now_ns);
+    return follow(self, &memo->stream, memo->sender.boot_len > 0, seq);
+}
+
+void ledger_part(struct ledger *self, struct ledger_memo *memo, uint64_t topic)
+{
+    if (memo->stream.node)
+        streams_back(&self->streams, stream_name(self, topic, metric_sender_its_node(&memo->sender),
+                                                 metric_sender_its_boot(&memo->sender)));
+    *memo = (struct ledger_memo){.stream = {0}};
+}
+
+/* Who sent a message that is not of the memo's stream may have his there from now on. */
+static void take_over(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node, struct text boot)
+{
+    struct metric_sender sender;
+    if (memo->stream.node && !memo->another) {
+        memo->another = true;
+        return;
+    }
+    const uint64_t name = stream_name(self, topic, node, boot);
+    if (!metric_sender_put(&sender, node, boot) || !streams_find(&self->streams, name))
+        return;
+    ledger_part(self, memo, topic);
+    memo->sender = sender;
+    streams_lend(&self->streams, name, &memo->stream);
+}
+
 uint64_t ledger_message(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node,
                         struct text boot, uint64_t seq, int64_t now_ns)
 {
-    const bool known = memo && metric_sender_is(&memo->sender, node, boot);
-    struct stream *stream = known ? stream_remembered(self, memo, now_ns) : NULL;
-    return stream ? follow(self, stream, boot.len > 0, seq)
-                  : message_of_any(self, memo, topic, node, boot, seq, now_ns);
+    if (memo && memo->stream.node && metric_sender_is(&memo->sender, node, boot))
+        return go_on(self, memo, seq, now_ns);
+    const uint64_t lost = message_of_any(self, topic, node, boot, seq, now_ns);
+    if (memo)
+        take_over(self, memo, topic, node, boot);
+    return lost;
 }
 
-bool ledger_again(struct ledger *self, const struct ledger_memo *memo, uint64_t seq, int64_t now_ns)
+bool ledger_again(struct ledger *self, struct ledger_memo *memo, uint64_t seq, int64_t now_ns)
 {
-    struct stream *stream = stream_remembered(self, memo, now_ns);
-    if (stream)
-        follow(self, stream, memo->sender.boot_len > 0, seq);
-    return stream != NULL;
-}
-
-void ledger_prefetch(const struct ledger *self, const struct ledger_memo *memo)
-{
-    lines_ask(&self->streams.slots[memo->slot]);
+    if (!memo->stream.node)
+        return false;
+    go_on(self, memo, seq, now_ns);
+    return true;
 }
 
 uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
@@ -266,10 +278,10 @@ uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, st
         return 0;
     uint64_t lost = 0;
     if (fresh) {
-        count(&self->nodes[stream->node].before_joining, counted(after(seq)));
+        count(&account_of(self, stream)->before_joining, counted(after(seq)));
     } else if (seq >= stream->next) {
         lost = counted(after(seq) - stream->next);
-        count(&self->nodes[stream->node].lost, lost);
+        count(&account_of(self, stream)->lost, lost);
     } else {
         return 0;
     }

@@ -229,7 +229,7 @@ static int make_room(struct models *self)
     return self->count < self->table.size / 4 * 3 ? 0 : grow(self);
 }
 
-static_assert(offsetof(struct model, text) + 44 <= 3 * LINES_BYTES, "two lines have what an event touches");
+static_assert(offsetof(struct model, text) + 40 <= 3 * LINES_BYTES, "two lines have what an event touches");
 
 int models_add(struct models *self, uint64_t hash, const struct model_id *id, struct monitor *monitor, int64_t now_ns,
                struct model **out)

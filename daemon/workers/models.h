@@ -27,7 +27,7 @@
 #include "lib/model_id.h"
 #include "lib/monitor/monitor.h"
 
-/* What no event touches is the first line of the cache; what each does are the two behind it, with the first 44 bytes of
+/* What no event touches is the first line of the cache; what each does are the two behind it, with the first 40 bytes of
  * the id. */
 struct model {
     int64_t first_seen_ns; /* steady clock: when it was first heard of, here or from the store */
@@ -45,15 +45,15 @@ struct model {
     struct monitor *monitor;
     int64_t heard_ns; /* its last event; before the first one as first_seen_ns */
     struct recorder recorder;
-    struct ledger_memo sender;      /* of its last message */
-    uint16_t len;                   /* of the id */
-    uint8_t project_len, name_len;  /* of these of its segments */
-    uint16_t like;                  /* what its messages look like: metric_decode_like() */
-    bool heard;                     /* it has sent an event since the start */
-    bool changed;                   /* it has had an event since it was last written down */
-    bool serving_told, silent_told;
-    bool records; /* it needs the recorder: a window that is as long keeps the same values */
-    char text[];  /* the id, and a NUL */
+    struct ledger_memo sender;     /* of its last messages */
+    uint16_t len;                  /* of the id */
+    uint8_t project_len, name_len; /* of these of its segments */
+    uint16_t like;                 /* what its messages look like: metric_decode_like() */
+    bool heard : 1;                /* it has sent an event since the start */
+    bool changed : 1;              /* it has had an event since it was last written down */
+    bool serving_told : 1, silent_told : 1;
+    bool records : 1; /* it needs the recorder: a window that is as long keeps the same values */
+    char text[];      /* the id, and a NUL */
 };
 
 struct models;
@@ -115,7 +115,7 @@ static inline void model_prefetch_state(const struct model *model)
 {
     lines_ask(model);
     lines_ask(&model->hash);
-    lines_ask(&model->silent_told);
+    lines_ask(&model->len);
 }
 
 /* Asks the processor for what the next event of a model needs. */

@@ -70,7 +70,6 @@ static void find_frame(struct shard *self, struct frame *frame, struct passing *
         models_learn(self->models, passing->guess, model);
     }
     model_prefetch(model);
-    ledger_prefetch(self->ledger, &model->sender);
 }
 
 /* Between some there is nothing to do: what is asked for there is likely to be far away, in tables that grow with the

@@ -81,7 +81,9 @@ static bool may_go(const struct shard *self, struct now now)
 
 static void forget(struct shard *self)
 {
-    shard_give_back(self, models_at(self->models, self->round_at));
+    struct model *model = models_at(self->models, self->round_at);
+    shard_give_back(self, model);
+    ledger_part(self->ledger, &model->sender, model->hash);
     models_remove(self->models, self->round_at);
     atomic_fetch_sub_explicit(self->options.model_count, 1, memory_order_relaxed);
     self->forgotten++;

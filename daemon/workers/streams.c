@@ -5,8 +5,9 @@
 
 #define STREAMS_FIRST 256u /* slots to begin with; always a power of two */
 
-/* Of a stream in the table before a growth, instead of a node: it stands in the larger table. */
-#define MOVED UINT32_MAX
+/* Instead of a node. */
+#define MOVED UINT32_MAX /* in the table before a growth: it stands in the larger one */
+#define ELSEWHERE (UINT32_MAX - 1)
 #define CARRIED 4 /* slots a new stream; two would do */
 
 int streams_open(struct streams *self)
@@ -22,37 +23,37 @@ void streams_close(struct streams *self)
 }
 
 /* Where a name stands in a table, or the free slot where it would. */
-static struct stream *slot_in(struct stream *streams, uint32_t size, uint64_t name)
+static struct stream_slot *slot_in(struct stream_slot *slots, uint32_t size, uint64_t name)
 {
     uint32_t at = (uint32_t)name & (size - 1);
-    while (streams[at].name && streams[at].name != name)
+    while (slots[at].name && slots[at].name != name)
         at = (at + 1) & (size - 1);
-    return &streams[at];
+    return &slots[at];
 }
 
-static struct stream *carry(struct stream *old, struct stream *slot)
+static struct stream_slot *carry(struct stream_slot *old, struct stream_slot *slot)
 {
     *slot = *old;
-    old->node = MOVED;
+    old->here.node = MOVED;
     return slot;
 }
 
 /* Where it stands, or the free slot where it would. */
-static struct stream *slot_of(struct streams *self, uint64_t name)
+static struct stream_slot *slot_of(struct streams *self, uint64_t name)
 {
-    struct stream *slot = slot_in(self->slots, self->size, name);
+    struct stream_slot *slot = slot_in(self->slots, self->size, name);
     if (slot->name || !self->before)
         return slot;
-    struct stream *old = slot_in(self->before, self->size / 2, name);
-    return old->name && old->node != MOVED ? carry(old, slot) : slot;
+    struct stream_slot *old = slot_in(self->before, self->size / 2, name);
+    return old->name && old->here.node != MOVED ? carry(old, slot) : slot;
 }
 
 /* Carries up to so many slots over. */
 static void carry_on(struct streams *self, uint32_t slots)
 {
     for (; slots && self->before && self->carried < self->size / 2; slots--) {
-        struct stream *old = &self->before[self->carried++];
-        if (old->name && old->node != MOVED)
+        struct stream_slot *old = &self->before[self->carried++];
+        if (old->name && old->here.node != MOVED)
             carry(old, slot_in(self->slots, self->size, old->name));
     }
     if (self->before && self->carried == self->size / 2) {
@@ -63,7 +64,7 @@ static void carry_on(struct streams *self, uint32_t slots)
 
 static bool grow(struct streams *self)
 {
-    struct stream *larger = calloc((size_t)self->size * 2, sizeof *larger);
+    struct stream_slot *larger = calloc((size_t)self->size * 2, sizeof *larger);
     if (!larger)
         return false;
     carry_on(self, UINT32_MAX);
@@ -90,10 +91,15 @@ static void take_out(struct streams *self, uint32_t at)
     }
 }
 
+static struct stream *stream_in(struct stream_slot *slot)
+{
+    return slot->here.node == ELSEWHERE ? slot->elsewhere : &slot->here;
+}
+
 struct stream *streams_find(struct streams *self, uint64_t name)
 {
-    struct stream *stream = slot_of(self, name);
-    return stream->name ? stream : NULL;
+    struct stream_slot *slot = slot_of(self, name);
+    return slot->name ? stream_in(slot) : NULL;
 }
 
 bool streams_room(struct streams *self)
@@ -105,10 +111,24 @@ bool streams_room(struct streams *self)
 struct stream *streams_add(struct streams *self, uint64_t name)
 {
     carry_on(self, CARRIED);
-    struct stream *stream = slot_of(self, name);
-    *stream = (struct stream){.name = name};
+    struct stream_slot *slot = slot_of(self, name);
+    *slot = (struct stream_slot){.name = name};
     self->used++;
-    return stream;
+    return &slot->here;
+}
+
+void streams_lend(struct streams *self, uint64_t name, struct stream *to)
+{
+    struct stream_slot *slot = slot_of(self, name);
+    *to = slot->here;
+    slot->here = (struct stream){.node = ELSEWHERE};
+    slot->elsewhere = to;
+}
+
+void streams_back(struct streams *self, uint64_t name)
+{
+    struct stream_slot *slot = slot_of(self, name);
+    slot->here = *slot->elsewhere;
 }
 
 void streams_sweep(struct streams *self, uint32_t slots, uint32_t now_s, uint32_t forget_s)
@@ -117,10 +137,13 @@ void streams_sweep(struct streams *self, uint32_t slots, uint32_t now_s, uint32_
     if (slots > self->size)
         slots = self->size;
     for (uint32_t i = 0; i < slots; i++) {
-        uint32_t at = self->hand & (self->size - 1);
-        if (self->slots[at].name && now_s - self->slots[at].seen_s > forget_s)
+        const uint32_t at = self->hand & (self->size - 1);
+        struct stream *stream = self->slots[at].name ? stream_in(&self->slots[at]) : NULL;
+        if (stream && now_s - stream->seen_s > forget_s) {
+            *stream = (struct stream){0};
             take_out(self, at); /* another may stand there now: look at it in the next step */
-        else
+        } else {
             self->hand = at + 1;
+        }
     }
 }

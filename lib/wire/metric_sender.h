@@ -24,6 +24,16 @@ struct metric_sender {
 /* The node and the boot of a message that was found good. False: they are too long to be kept, and *self stays. */
 bool metric_sender_put(struct metric_sender *self, struct text node, struct text boot);
 
+static inline struct text metric_sender_its_node(const struct metric_sender *self)
+{
+    return (struct text){self->bytes, self->node_len};
+}
+
+static inline struct text metric_sender_its_boot(const struct metric_sender *self)
+{
+    return (struct text){self->bytes + METRIC_SENDER_BYTES - self->boot_len, self->boot_len};
+}
+
 static inline bool metric_sender_is(const struct metric_sender *self, struct text node, struct text boot)
 {
     return self->node_len == node.len && self->boot_len == boot.len && text_same_few(self->bytes, node.at, node.len) &&

@@ -194,7 +194,7 @@ START_TEST(a_memo_changes_nothing)
     enum { TOPICS = 40 };
     static const char *const nodes[] = {"", "a", "b", "camera-7", "camera-8", "a node with a long name", "a node with a long namE"};
     static const char *const boots[] = {"", "1", "2", "1700000000", "8d3c1b2e-0000-4000-8000-1234567890ab"};
-    struct ledger_memo memos[TOPICS] = {{0}};
+    struct ledger_memo memos[TOPICS] = {{.another = false}};
     struct ledger *plain;
     uint64_t state = 5, fresh, again = 0;
     ck_assert_int_eq(ledger_new(&plain, &key, 1000), 0);
@@ -212,6 +212,11 @@ START_TEST(a_memo_changes_nothing)
         else
             ck_assert_uint_eq(
                 ledger_message(ledger, &memos[topic], topic, text_of(node), text_of(boot), seq, now_ns), lost);
+        if (round % 31 == 0)
+            ck_assert_uint_eq(ledger_beacon(ledger, topic, text_of(node), text_of(boot), seq + 2, now_ns),
+                              ledger_beacon(plain, topic, text_of(node), text_of(boot), seq + 2, now_ns));
+        if (round % 97 == 0)
+            ledger_part(ledger, &memos[draw >> 5 & 31], draw >> 5 & 31);
         if (round % 5000 == 4999) {
             ledger_sweep(ledger, UINT32_MAX, now_ns + (LEDGER_FORGET_S - 20) * S);
             ledger_sweep(plain, UINT32_MAX, now_ns + (LEDGER_FORGET_S - 20) * S);
