@@ -171,6 +171,27 @@ START_TEST(gaps_are_counted_and_told)
 }
 END_TEST
 
+/* What was sent stands beside the model, and stays known when that goes: it was sent all the same. */
+START_TEST(a_forgotten_models_stream_goes_on)
+{
+    struct workers_options options = options_of(0);
+    static const char beacon[] = "{\"node\":\"cam\",\"boot\":\"x\",\"topics\":{\"p/n/v\":6}}";
+    options.keep_ns = 100 * S;
+    workers_destroy(&workers);
+    ck_assert_int_eq(workers_new(&workers, &options, &ports), 0);
+    ck_assert_int_eq(workers_start(workers), 0);
+    send_metrics("p/n/v", "{\"accuracy\":0.9,\"node\":\"cam\",\"boot\":\"x\",\"seq\":3}"); /* there was no model yet */
+    send_metrics("p/n/v", "{\"accuracy\":0.9,\"node\":\"cam\",\"boot\":\"x\",\"seq\":4}");
+    pass(101 * S);
+    pass(S);
+    ck_assert_uint_eq(workers_models(workers), 0);
+    send_bytes(FRAME_BEACON, 2, "beacon/cam", beacon, sizeof beacon - 1);
+    ck_assert_int_eq(figure("lost", "cam"), 2);
+    send_metrics("p/n/v", "{\"accuracy\":0.9,\"node\":\"cam\",\"boot\":\"x\",\"seq\":8}");
+    ck_assert_int_eq(figure("lost", "cam"), 3);
+}
+END_TEST
+
 static int64_t events_of(int i)
 {
     char question[64];
@@ -352,6 +373,7 @@ int main(void)
     tcase_add_test(tcase, memory_is_bounded);
     tcase_add_test(tcase, models_go_beside_a_checkpoint);
     tcase_add_test(tcase, gaps_are_counted_and_told);
+    tcase_add_test(tcase, a_forgotten_models_stream_goes_on);
     tcase_add_test(tcase, a_batch_finds_its_models);
     tcase_add_test(tcase, models_as_the_operator_sees_them);
     tcase_add_test(tcase, a_list_is_as_long_as_its_bytes_allow);
