@@ -24,6 +24,7 @@
 #define LOOK_EVERY_MS 1000
 #define RETRY_NS (600 * CLOCK_S_NS) /* after pieces that failed */
 #define FAILURES_MOST 8             /* in a row, after which a look ends */
+#define TABLES_MOST_BYTES (UINT64_C(256) << 20)
 #define REST_LEAST_NS CLOCK_MS_NS   /* shorter ones are gathered */
 #define REST_MOST_NS CLOCK_S_NS
 
@@ -161,22 +162,32 @@ static bool take_piece(struct look *look, uintptr_t at)
     return rest_after(look->self, took_ns) && look->failures < FAILURES_MOST;
 }
 
-/* Mappings that come and go meanwhile are seen or not; either is well. */
-static void take_all(struct look *look)
+/* Of mappings of the allocator's with more than `least` bytes of pieces and `most` at most. Those that come and go
+ * meanwhile are seen or not; either is well. False: no more. */
+static bool take_mappings(struct look *look, uint64_t least, uint64_t most)
 {
     struct lines maps = {.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)};
-    const uint64_t most = (uint64_t)memory_limit_of_machine();
+    const uint64_t machine = (uint64_t)memory_limit_of_machine();
     struct large_pieces pieces;
     char line[LINE_BYTES];
     bool more = maps.fd >= 0;
     while (more && next_line(&maps, line)) {
-        if (!large_pieces_of(line, most, &pieces))
+        if (!large_pieces_of(line, machine, &pieces) || pieces.to - pieces.from <= least || pieces.to - pieces.from > most)
             continue;
         for (uintptr_t at = pieces.from; more && at < pieces.to; at += LARGE_PIECE_BYTES)
             more = take_piece(look, at);
     }
     if (maps.fd >= 0)
         close(maps.fd);
+    return more;
+}
+
+/* Tables have mappings of their own, and any event goes to any place in them: they come before the models, of which there
+ * may be gigabytes. */
+static void take_all(struct look *look)
+{
+    if (take_mappings(look, 0, TABLES_MOST_BYTES))
+        take_mappings(look, TABLES_MOST_BYTES, UINT64_MAX);
 }
 
 int large_pages_pass(struct large_pages_figures *out)
