@@ -12,7 +12,7 @@
 #include <zmq.h>
 
 /* As many messages are taken in one turn: one look at the clock, one hand-over, one wake. */
-#define FRAME_BATCH_MAX 32
+#define FRAME_BATCH_MAX 64
 
 enum frame_kind {
     FRAME_METRICS,  /* topic metrics/<model> */
