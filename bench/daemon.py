@@ -15,6 +15,7 @@ MODELS = 10_000
 MANY = 1_000_000
 PATIENCE_S = 60  # without another event
 FIRST_S = 0.05  # what came in less says little about the rate
+PART_ASKING = 20  # an answer counts every model: one part in so many of the time at most
 WINDOWS_FULL, REFERENCE_FULL = 130, 510  # events a model
 
 CONFIG = """
@@ -90,7 +91,7 @@ def wait_for(control, want, first=0):
         moved, seen = (now, have) if have > seen else (moved, seen)
         if now - moved > PATIENCE_S:
             sys.exit(f"bench: {have} events of {want} came, lost {status['lost']}, dropped {status['dropped']}")
-        pause = max(0.005, 4 * (now - asked))
+        pause = max(0.005, PART_ASKING * (now - asked))
         if have > first and not begun:
             begun = have, now
             pause = max(pause, FIRST_S)
@@ -130,7 +131,7 @@ class Driftd:
             time.sleep(0.02)
             assert self.daemon.poll() is None, "driftd did not start"
         ask(self.control, {"do": "status"})
-        warm = 1 if load["models"] == MANY else REFERENCE_FULL if load["detectors"] else WINDOWS_FULL
+        warm = REFERENCE_FULL if load["detectors"] else WINDOWS_FULL
         self.run(dict(load, messages=-(-warm // load["rows"]) * load["models"], per_s=0, nodes=1))
 
     def run(self, load):

@@ -118,9 +118,9 @@ def compare_many():
     if memory_free() < MANY * BYTES_A_MODEL * 1.2:
         print(f"{'a million models':26}  left out: not to be had on this machine")
         return None
-    few = Driftd(dict(form="json", rows=1, models=MODELS, messages=2 * MANY, detectors=False))
+    few = Driftd(dict(form="json", rows=1, models=MODELS, messages=16 * MANY, detectors=False))
     try:
-        return compare("a million models", {"models": MANY, "messages": 2 * MANY, "detectors": False},
+        return compare("a million models", {"models": MANY, "messages": 16 * MANY, "detectors": False},
                        lambda load: few.run(dict(load, models=MODELS)), pairs=3, against="10,000 models")
     finally:
         few.close()
