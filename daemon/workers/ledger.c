@@ -221,7 +221,7 @@ static uint64_t message_of_any(struct ledger *self, uint64_t topic, struct text 
 /* A message of the memo's sender, whose stream is there. */
 static inline uint64_t go_on(struct ledger *self, struct ledger_memo *memo, uint64_t seq, int64_t now_ns)
 {
-    memo->another = false;
+    memo->others = 0;
     memo->stream.seen_s = seconds(self, now_ns);
     return follow(self, &memo->stream, memo->sender.boot_len > 0, seq);
 }
@@ -234,14 +234,12 @@ void ledger_part(struct ledger *self, struct ledger_memo *memo, uint64_t topic)
     *memo = (struct ledger_memo){.stream = {0}};
 }
 
-/* Who sent a message that is not of the memo's stream may have his there from now on. */
+/* Whose message was not of the memo's stream may have his there from now on. */
 static void take_over(struct ledger *self, struct ledger_memo *memo, uint64_t topic, struct text node, struct text boot)
 {
     struct metric_sender sender;
-    if (memo->stream.node && !memo->another) {
-        memo->another = true;
+    if (memo->stream.node && ++memo->others < LEDGER_OTHERS)
         return;
-    }
     const uint64_t name = stream_name(self, topic, node, boot);
     if (!metric_sender_put(&sender, node, boot) || !streams_find(&self->streams, name))
         return;

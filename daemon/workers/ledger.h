@@ -27,6 +27,7 @@
 
 #define LEDGER_NODES_MAX 16384
 #define LEDGER_FORGET_S 3600
+#define LEDGER_OTHERS 8
 #define LEDGER_BOOTS 8 /* of a node that are known again */
 
 struct ledger;
@@ -40,12 +41,12 @@ struct ledger_node {
 };
 
 /* The stream of a topic's sender, for who keeps it beside the topic: the next message of the same needs no hash, and no
- * table. Another sender takes it over with its second message in a row. All zero: nothing is known. It stays where it is,
- * until ledger_part(). */
+ * table. Others are looked for in the table, and only after LEDGER_OTHERS messages of theirs in a row does one have it: several
+ * may send in turns. All zero: nothing is known. It stays where it is, until ledger_part(). */
 struct ledger_memo {
     struct stream stream;
     struct metric_sender sender;
-    bool another; /* sent the last message */
+    uint8_t others; /* messages in a row that were of other senders */
 };
 
 int ledger_new(struct ledger **self_p, const struct siphash_key *key, uint32_t streams_max);

@@ -194,15 +194,16 @@ START_TEST(a_memo_changes_nothing)
     enum { TOPICS = 40 };
     static const char *const nodes[] = {"", "a", "b", "camera-7", "camera-8", "a node with a long name", "a node with a long namE"};
     static const char *const boots[] = {"", "1", "2", "1700000000", "8d3c1b2e-0000-4000-8000-1234567890ab"};
-    struct ledger_memo memos[TOPICS] = {{.another = false}};
+    struct ledger_memo memos[TOPICS] = {{.others = 0}};
     struct ledger *plain;
     uint64_t state = 5, fresh, again = 0;
     ck_assert_int_eq(ledger_new(&plain, &key, 1000), 0);
     for (int64_t round = 0; round < 60000; round++) {
         state = state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         const uint32_t draw = (uint32_t)(state >> 33), topic = draw % TOPICS;
-        const bool same = draw >> 20 & 3; /* mostly the topic's own sender */
-        const char *node = nodes[(same ? topic : draw >> 8) % 7], *boot = boots[(same ? topic : draw >> 12) % 5];
+        const bool same = draw >> 20 & 3; /* mostly the topic's own sender, another now and then */
+        const uint32_t own = topic + (uint32_t)(round / 3000);
+        const char *node = nodes[(same ? own : draw >> 8) % 7], *boot = boots[(same ? own : draw >> 12) % 5];
         const uint64_t seq = (uint64_t)round / 10 + (draw >> 24 & 1);
         const int64_t now_ns = round * S;
         const uint64_t lost = ledger_message(plain, NULL, topic, text_of(node), text_of(boot), seq, now_ns);
