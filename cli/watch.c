@@ -178,9 +178,24 @@ static bool receive(void *socket, zmq_msg_t *body)
     return true;
 }
 
+/* An event's number is one more than that of the event before; a smaller one is that of a daemon that was started again. */
+static void tell_gap(const json_t *event, unsigned long long *last)
+{
+    char digits[24] = "";
+    const struct text sequence = member_text(event, "sequence");
+    if (sequence.len == 0 || sequence.len >= sizeof digits)
+        return;
+    memcpy(digits, sequence.at, sequence.len);
+    const unsigned long long number = strtoull(digits, NULL, 10);
+    if (*last && number > *last + 1)
+        say("%llu events before the next line did not arrive here", number - *last - 1);
+    *last = number;
+}
+
 static int follow(const struct watch *watch, void *socket)
 {
     double shown = 0;
+    unsigned long long last = 0;
     zmq_msg_t body;
     zmq_msg_init(&body);
     while (!stopping && (watch->most <= 0 || shown < watch->most)) {
@@ -188,6 +203,7 @@ static int follow(const struct watch *watch, void *socket)
             continue;
         struct text text = {.at = zmq_msg_data(&body), .len = zmq_msg_size(&body)};
         json_t *event = json_loadb(text.at, text.len, JSON_ALLOW_NUL, NULL);
+        tell_gap(event, &last);
         if (event && wanted(watch, member_text(event, "subject"))) {
             if (watch->json) {
                 visible_put_json(stdout, text);

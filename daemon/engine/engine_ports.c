@@ -222,8 +222,9 @@ static void add_facts(void *argument, json_t *status)
     json_object_set_new(status, "received", json_integer((json_int_t)ingest_messages(self->ingest)));
     json_object_set_new(status, "connections", json_integer(ingest_connections(self->ingest)));
     json_object_set_new(status, "observers",
-                        json_pack("{s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe), "dropped",
-                                  (json_int_t)observe_dropped(self->observe)));
+                        json_pack("{s:I, s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe), "dropped",
+                                  (json_int_t)observe_dropped(self->observe), "behind",
+                                  (json_int_t)observe_behind(self->observe)));
     json_object_set_new(status, "recording", recording(self));
     json_object_set_new(status, "memory", engine_memory_facts(self));
     json_object_set_new(status, "log_lost", json_integer((json_int_t)log_lost()));

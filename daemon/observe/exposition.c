@@ -341,6 +341,9 @@ static void write_house(struct page *page, const json_t *status)
     plain(page, COUNTER, "driftd_observer_events", "Events published on the events socket.", number(observers, "sent"));
     plain(page, COUNTER, "driftd_observer_events_dropped", "Events that could not be published.",
           number(observers, "dropped"));
+    plain(page, COUNTER, "driftd_observer_behind",
+          "Times that an observer had no room left for an event; it misses those until it has read half of what waits.",
+          number(observers, "behind"));
     plain(page, COUNTER, "driftd_log_lost", "Lines of the log that could not be written.", number(status, "log_lost"));
     plain(page, COUNTER, "driftd_http_requests", "Requests answered over HTTP.", number(http, "requests"));
     plain(page, COUNTER, "driftd_http_refused", "Requests refused over HTTP: wrong host, method or path, or too many.",

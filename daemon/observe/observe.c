@@ -1,20 +1,26 @@
 #include "daemon/observe/observe.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/base/clock.h"
 #include "daemon/base/log.h"
 
 #define LINGER_MS 200
 #define HANDSHAKE_MS 3000
 #define DEAD_S 40 /* an observer that is gone without a word is found so within this */
 #define SUBSCRIPTION_MAX 4096 /* bytes; all that observers have to say */
+#define TELL_EVERY_NS (60 * CLOCK_S_NS)
 
 struct outlet {
     char *project; /* NULL: for all of them */
+    uint64_t sequence;                /* of its latest event */
+    atomic_uint_fast64_t passed_over; /* events that were dropped before they had a number */
+    int64_t told_ns;                  /* that an observer does not keep up; INT64_MIN: never */
     struct doors_name name;
     struct doors *doors;
     zsock_t *socket;
@@ -29,13 +35,21 @@ struct observe {
     pthread_t thread;
     bool started;
     struct heart heart;
-    atomic_uint_fast64_t sent, dropped;
+    atomic_uint_fast64_t sent, dropped, behind;
 };
+
+/* Whether libzmq leaves out who has no room for an event, which it tells nobody, or refuses the event (EAGAIN). */
+static void outlet_drops(struct outlet *self, bool drops)
+{
+    const int no_drop = !drops;
+    zmq_setsockopt(self->handle, ZMQ_XPUB_NODROP, &no_drop, sizeof no_drop);
+}
 
 static int outlet_open(struct outlet *self, const char *project, const struct doors_wish *wish,
                        char why[ENDPOINT_WHY_MAX])
 {
     self->name = (struct doors_name){.key = "events.bind", .domain = "events"};
+    self->told_ns = INT64_MIN;
     if (project)
         doors_name_of(&self->name, project, "events");
     self->project = project ? strdup(project) : NULL;
@@ -82,22 +96,6 @@ static void count(atomic_uint_fast64_t *counter)
     atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-void observe_put(struct observe *self, struct cloud_event *event)
-{
-    struct letter letter = {.kind = LETTER_EVENT, .body = event, .drop = cloud_event_drop};
-    if (inbox_count(self->inbox) < OBSERVE_WAITING_MAX && inbox_put(self->inbox, letter) == 0)
-        return;
-    cloud_event_drop(event);
-    count(&self->dropped);
-}
-
-/* A PUB socket never waits: who cannot keep up loses, by libzmq's own bound. */
-static bool publish_on(const struct outlet *outlet, const struct cloud_event *event)
-{
-    return zmq_send(outlet->handle, event->topic, strlen(event->topic), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0 &&
-           zmq_send(outlet->handle, event->json, strlen(event->json), ZMQ_DONTWAIT) >= 0;
-}
-
 /* NULL: the project has none of its own. */
 static struct outlet *own_of(struct observe *self, const char *project, size_t len)
 {
@@ -109,13 +107,81 @@ static struct outlet *own_of(struct observe *self, const char *project, size_t l
     return NULL;
 }
 
-static void publish(struct observe *self, const struct cloud_event *event)
+/* Of the project whose model an event is about. */
+static struct outlet *own_of_event(struct observe *self, const struct cloud_event *event)
 {
     const char *slash = event->of_model ? strchr(event->topic, '/') : NULL;
-    const struct outlet *own = slash ? own_of(self, slash + 1, strcspn(slash + 1, "/")) : NULL;
-    bool sent = publish_on(&self->outlets[0], event);
+    return slash ? own_of(self, slash + 1, strcspn(slash + 1, "/")) : NULL;
+}
+
+void observe_put(struct observe *self, struct cloud_event *event)
+{
+    struct letter letter = {.kind = LETTER_EVENT, .body = event, .drop = cloud_event_drop};
+    if (inbox_count(self->inbox) < OBSERVE_WAITING_MAX && inbox_put(self->inbox, letter) == 0)
+        return;
+    struct outlet *own = own_of_event(self, event);
+    cloud_event_drop(event);
+    count(&self->dropped);
+    count(&self->outlets[0].passed_over);
     if (own)
-        sent = publish_on(own, event) && sent;
+        count(&own->passed_over);
+}
+
+static void fell_behind(struct observe *self, struct outlet *outlet)
+{
+    const int64_t now_ns = clock_now().steady_ns;
+    count(&self->behind);
+    if (outlet->told_ns != INT64_MIN && now_ns - outlet->told_ns < TELL_EVERY_NS)
+        return;
+    outlet->told_ns = now_ns;
+    log_warning("an observer does not keep up and misses events until it has read half of what waits for it; "
+                "have it read faster, or subscribe to less", LOG_TEXT("key", outlet->name.key));
+}
+
+/* The event's object with its number as one more member, or a message without any where memory is short. */
+static void number_event(zmq_msg_t *out, const char *json, uint64_t sequence)
+{
+    char member[48];
+    const size_t len = strlen(json) - 1; /* less the brace */
+    const size_t more = (size_t)snprintf(member, sizeof member, ",\"sequence\":\"%020" PRIu64 "\"}", sequence);
+    if (zmq_msg_init_size(out, len + more) < 0) {
+        zmq_msg_init(out);
+        return;
+    }
+    memcpy(zmq_msg_data(out), json, len);
+    memcpy((char *)zmq_msg_data(out) + len, member, more);
+}
+
+static bool send_topic(const struct outlet *outlet, const struct cloud_event *event)
+{
+    return zmq_send(outlet->handle, event->topic, strlen(event->topic), ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
+}
+
+/* A PUB socket never waits: who cannot keep up loses, by libzmq's own bound. It is only asked whether somebody does. */
+static bool publish_on(struct observe *self, struct outlet *outlet, const struct cloud_event *event)
+{
+    zmq_msg_t json;
+    outlet->sequence += 1 + atomic_exchange_explicit(&outlet->passed_over, 0, memory_order_relaxed);
+    number_event(&json, event->json, outlet->sequence);
+    bool sent = zmq_msg_size(&json) > 0;
+    outlet_drops(outlet, false);
+    if (sent && !send_topic(outlet, event)) {
+        fell_behind(self, outlet);
+        outlet_drops(outlet, true);
+        sent = send_topic(outlet, event);
+    }
+    outlet_drops(outlet, true); /* what has begun is not refused in its middle */
+    sent = sent && zmq_msg_send(&json, outlet->handle, ZMQ_DONTWAIT) >= 0;
+    zmq_msg_close(&json);
+    return sent;
+}
+
+static void publish(struct observe *self, const struct cloud_event *event)
+{
+    struct outlet *own = own_of_event(self, event);
+    bool sent = publish_on(self, &self->outlets[0], event);
+    if (own)
+        sent = publish_on(self, own, event) && sent;
     count(sent ? &self->sent : &self->dropped);
 }
 
@@ -199,6 +265,11 @@ uint64_t observe_sent(const struct observe *self)
 uint64_t observe_dropped(const struct observe *self)
 {
     return atomic_load_explicit(&self->dropped, memory_order_relaxed);
+}
+
+uint64_t observe_behind(const struct observe *self)
+{
+    return atomic_load_explicit(&self->behind, memory_order_relaxed);
 }
 
 const struct heart *observe_heart(const struct observe *self)

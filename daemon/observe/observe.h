@@ -2,7 +2,8 @@
  * project's own what is about models of that project.
  *
  * Observers never hold the line up: what waits here is bounded, and so is what libzmq keeps for a slow subscriber; the
- * rest is dropped, and what is dropped here is counted.
+ * rest is dropped. What is dropped here is counted, and so is each time that an observer falls behind: how many events
+ * libzmq then leaves it out of nobody can tell but itself, by the number of each event of a socket.
  *
  * Threads: observe_put(), observe_heart(), observe_endpoint() and the counters by any; the rest by the engine. Memory:
  * an event is taken over. Failure: observe_new() says in a sentence which endpoint could not be had.
@@ -37,6 +38,7 @@ void observe_put(struct observe *self, struct cloud_event *event);
 
 uint64_t observe_sent(const struct observe *self);
 uint64_t observe_dropped(const struct observe *self);
+uint64_t observe_behind(const struct observe *self); /* times that an observer had no room left */
 const struct heart *observe_heart(const struct observe *self);
 
 /* Sends what waits and ends the thread. */

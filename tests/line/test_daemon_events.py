@@ -20,6 +20,8 @@ MODEL = "shop/detector/v1"
 
 
 class Events(unittest.TestCase):
+    last = None  # the number of the last event
+
     def listen(self, daemon, node):
         """An observer whose subscription has arrived: events of one model after the other, until one of them comes."""
         observer = daemon.socket(zmq.SUB, "events")
@@ -35,6 +37,9 @@ class Events(unittest.TestCase):
         while True:
             topic, body = line.receive_parts(observer)
             event = json.loads(body)
+            number = int(event["sequence"])
+            self.assertIn(self.last, (None, number - 1))
+            self.last = number
             self.assertEqual(event["specversion"], "1.0")
             self.assertEqual(event["datacontenttype"], "application/json")
             self.assertTrue(event["source"].startswith("driftd/"))

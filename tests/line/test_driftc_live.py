@@ -11,6 +11,8 @@ import termios
 import time
 import unittest
 
+import zmq
+
 from line import BUILD, Daemon, event
 
 DRIFTC = os.path.join(BUILD, "driftc")
@@ -165,6 +167,19 @@ class Live(unittest.TestCase):
         self.assertEqual(some.returncode, 0)
         self.assertEqual(len(out.splitlines()), 1)
         self.assertTrue(json.loads(out)["subject"].startswith("farm/"))
+
+    def test_watch_tells_of_events_that_did_not_arrive(self):
+        events = zmq.Context.instance().socket(zmq.XPUB)
+        self.addCleanup(events.close, 0)
+        port = events.bind_to_random_port("tcp://127.0.0.1")
+        process = self.watching("--json", "--count", "5", "--endpoint", f"tcp://127.0.0.1:{port}")
+        self.assertTrue(events.poll(PATIENCE_S * 1000))
+        for number in (7, 8, 11, 1, 2):  # the daemon is started again behind the third
+            event = {"type": "driftd.reload", "data": {}, "sequence": "%020d" % number}
+            events.send_multipart([b"driftd.reload", json.dumps(event).encode()])
+        out, err = process.communicate(timeout=PATIENCE_S)
+        self.assertEqual(len(out.splitlines()), 5)
+        self.assertEqual(err.decode(), "driftc: 2 events before the next line did not arrive here\n")
 
     def test_watch_says_what_is_wrong(self):
         done = driftc(self.live, "watch", "a//b")

@@ -8,6 +8,8 @@
 #include "tests/run_suite.h"
 #include "tests/unit/endpoint_at.h"
 
+#define LARGE 8192
+
 static struct observe *observe;
 static char why[ENDPOINT_WHY_MAX];
 
@@ -126,6 +128,98 @@ START_TEST(what_waits_is_bounded)
 }
 END_TEST
 
+/* The number of the next event that a subscriber gets; 0: none comes within `wait_ms`. */
+static unsigned long long next_number(zsock_t *sub, int wait_ms)
+{
+    static char got[LARGE + 128];
+    zmq_pollitem_t item = {.socket = zsock_resolve(sub), .events = ZMQ_POLLIN};
+    if (zmq_poll(&item, 1, wait_ms) == 0)
+        return 0;
+    ck_assert_int_gt(zmq_recv(item.socket, got, sizeof got - 1, 0), 0);
+    int len = zmq_recv(item.socket, got, sizeof got - 1, 0);
+    ck_assert_int_gt(len, 0);
+    got[len] = '\0';
+    const char *member = strstr(got, ",\"sequence\":\"");
+    ck_assert_ptr_nonnull(member);
+    ck_assert_str_eq(member + strlen(member) - 2, "\"}");
+    return strtoull(member + strlen(",\"sequence\":\""), NULL, 10);
+}
+
+static void put_large(void)
+{
+    static char json[LARGE];
+    memset(json, ' ', sizeof json);
+    json[0] = '{';
+    json[sizeof json - 1] = '}';
+    const uint64_t before = observe_sent(observe);
+    observe_put(observe, cloud_event_new("large", NULL, false, json, sizeof json));
+    while (observe_sent(observe) == before)
+        zclock_sleep(1);
+}
+
+static zsock_t *subscriber(int room)
+{
+    zsock_t *sub = zsock_new(ZMQ_SUB);
+    zsock_set_rcvhwm(sub, room);
+    zsock_set_subscribe(sub, "");
+    ck_assert_int_eq(zsock_connect(sub, "%s", ENDPOINT_AT(observe_endpoint, observe, 0)), 0);
+    while (next_number(sub, 10) == 0)
+        put_large();
+    return sub;
+}
+
+/* Until nothing comes any more. */
+static void read_all(zsock_t *sub, unsigned long long *heard, unsigned long long *missing)
+{
+    for (unsigned long long number; (number = next_number(sub, 300)) != 0; *heard = number)
+        *missing += *heard ? number - *heard - 1 : 0;
+}
+
+/* Who reads misses nothing, and who does not is told of: in a counter, and by the numbers of what it reads afterwards. */
+START_TEST(an_observer_that_does_not_keep_up)
+{
+    ck_assert_int_eq(observe_start(observe), 0);
+    zsock_t *fast = subscriber(0), *slow = subscriber(1);
+    unsigned long long last = 0, heard = 0, missing = 0;
+    while (next_number(fast, 100))
+        ;
+    for (unsigned times = 1; times <= 2; times++) {
+        for (unsigned put = 0; put < 100000 && observe_behind(observe) < times; put++) {
+            put_large();
+            const unsigned long long number = next_number(fast, 20000);
+            ck_assert(last == 0 || number == last + 1);
+            last = number;
+        }
+        ck_assert_uint_eq(observe_behind(observe), times);
+        const unsigned long long missing_before = missing;
+        read_all(slow, &heard, &missing);
+        put_large(); /* that there is something behind the gap */
+        last = next_number(fast, 20000);
+        read_all(slow, &heard, &missing);
+        ck_assert_uint_eq(heard, last);
+        ck_assert_uint_eq(missing, missing_before + 1);
+    }
+    ck_assert_uint_eq(observe_dropped(observe), 0);
+    zsock_destroy(&fast);
+    zsock_destroy(&slow);
+}
+END_TEST
+
+/* What had no room before it got a number is missing in the numbers as well. */
+START_TEST(events_that_were_dropped_are_missing_in_the_numbers)
+{
+    for (unsigned i = 0; i < OBSERVE_WAITING_MAX + 5; i++)
+        put("driftd.model.stale/p/n/v", i);
+    ck_assert_int_eq(observe_start(observe), 0);
+    zsock_t *sub = subscriber(0);
+    put_large();
+    unsigned long long number = next_number(sub, 20000), sent = observe_sent(observe);
+    while (number != sent + 5)
+        number = next_number(sub, 20000);
+    zsock_destroy(&sub);
+}
+END_TEST
+
 START_TEST(an_endpoint_that_is_taken)
 {
     struct observe *second;
@@ -148,6 +242,8 @@ int main(void)
     tcase_add_test(tcase, a_subscriber_gets_topic_and_json);
     tcase_add_test(tcase, a_project_has_a_socket_of_its_own);
     tcase_add_test(tcase, what_waits_is_bounded);
+    tcase_add_test(tcase, an_observer_that_does_not_keep_up);
+    tcase_add_test(tcase, events_that_were_dropped_are_missing_in_the_numbers);
     tcase_add_test(tcase, an_endpoint_that_is_taken);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
