@@ -33,6 +33,13 @@ static const struct {
      "a station does not answer; without it the service manager will start the daemon again"},
     {"e70f62628493572aa3ceda211d4c89f3",
      "driftd ends, because it can keep no more requests, as the line before says: with systemd it is started again by itself"},
+    {"c0f86b88dfa54ea1bae0cde50f39b1cd",
+     "a peer did not come in, its handshake failed"},
+    {"59b1889870dc4f269682e2cdbef9f009",
+     "a publisher is not reached; it is tried again and again"},
+    {"da2609d2dd224f2ab5e297259010cf97",
+     "an observer does not keep up and misses events until it has read half of what waits for it; have it read faster, or "
+     "subscribe to less"},
     {"585749e5dc555acfb55d9061ecc66029",
      "no status page and no metrics: their address is not to be had; set http.listen to another one, or to off"},
 };

@@ -31,6 +31,7 @@ struct dispatch {
     struct doors *feedback;
     bool feedback_required;
     bool with_curve;
+    struct handshakes *handshakes;
     struct keyring_reader keys;
     zsock_t *router;
     void *router_handle;
@@ -57,6 +58,7 @@ int dispatch_new(struct dispatch **self_p, const struct dispatch_options *option
     if (!self)
         return -ENOMEM;
     self->feedback_required = options->feedback_required;
+    self->handshakes = options->handshakes;
     self->with_curve = options->keyring != NULL;
     self->wish = options->doors;
     if (options->keyring)
@@ -128,7 +130,7 @@ static int open_outlet(struct dispatch *self, struct outlet *outlet)
     zsock_set_linger(outlet->push, self->feedback_required ? 0 : JOB_LINGER_MS);
     zsock_set_maxmsgsize(outlet->push, MESSAGE_BYTES_MAX);
     set_patience(outlet->push);
-    return 0;
+    return handshakes_watch(self->handshakes, outlet->push, outlet->name.key);
 }
 
 static int open_router(struct dispatch *self)
@@ -145,7 +147,7 @@ static int open_router(struct dispatch *self)
     zsock_set_maxmsgsize(self->router, MESSAGE_BYTES_MAX);
     zsock_set_linger(self->router, REPLY_LINGER_MS);
     set_patience(self->router);
-    return 0;
+    return handshakes_watch(self->handshakes, self->router, "feedback.bind");
 }
 
 static int port_open(void *argument)

@@ -14,6 +14,7 @@
 #define DRIFTD_DISPATCH_DISPATCH_H
 
 #include "daemon/base/doors.h"
+#include "daemon/base/handshakes.h"
 #include "daemon/base/job_port.h"
 #include "daemon/base/keyring.h"
 
@@ -30,6 +31,7 @@ struct job_doors {
 struct dispatch_options {
     struct job_doors doors;
     bool feedback_required; /* false: what was handed over must still leave when the daemon stops */
+    struct handshakes *handshakes; /* NULL: none; used at open() */
     struct keyring *keyring; /* with CURVE: who may answer; NULL: there is no CURVE */
 };
 

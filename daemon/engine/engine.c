@@ -168,6 +168,7 @@ static void close_all(struct engine *self)
     dispatch_destroy(&self->dispatch);
     observe_destroy(&self->observe);
     tap_destroy(&self->tap);
+    handshakes_destroy(&self->handshakes);
     engine_security_close(self);
     engine_reload_end(self); /* its thread puts letters into the inbox */
     inbox_destroy(&self->inbox);

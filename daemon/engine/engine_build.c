@@ -121,14 +121,18 @@ static int open_sockets(struct engine *self)
     struct ingest_options ingest = engine_ingest_options(config);
     struct doors_letter events = engine_events_doors(config, &self->keys, &self->own);
     ingest.doors = engine_metrics_doors(config, &self->keys);
-    int rc = control_new(&self->control, config->control.at, config->control.count, why);
+    int rc = handshakes_new(&self->handshakes);
+    ingest.handshakes = self->handshakes;
+    if (rc == 0)
+        rc = control_new(&self->control, config->control.at, config->control.count, why);
     if (rc == 0)
         rc = ingest_new(&self->ingest, &ingest, why);
     if (rc == 0)
-        rc = observe_new(&self->observe, &events, why);
+        rc = observe_new(&self->observe, &events, self->handshakes, why);
     if (rc == 0) {
         struct dispatch_options dispatch = {.doors = engine_job_doors(config, &self->keys, &self->own),
                                             .feedback_required = config->jobs.feedback == CONFIG_FEEDBACK_REQUIRED,
+                                            .handshakes = self->handshakes,
                                             .keyring = self->keyring};
         rc = dispatch_new(&self->dispatch, &dispatch);
     }
@@ -173,7 +177,11 @@ static int start_requests(struct engine *self)
     struct requests_ports ports = engine_requests_ports(self);
     int rc = requests_start(&self->requests, &options, &ports, why);
     free(projects);
-    return rc == 0 ? EXIT_STOPPED : engine_fail(exit_of_store(rc), why);
+    if (rc < 0)
+        return engine_fail(exit_of_store(rc), why);
+    /* All sockets are there, and some can be reached already. */
+    return handshakes_start(self->handshakes) == 0 ? EXIT_STOPPED
+                                                   : engine_fail(EXIT_OUR_BUG, "a thread could not be started");
 }
 
 /* Monitors go on where they were: once the store is ours, and with it the folder, and before any frame or letter reaches a

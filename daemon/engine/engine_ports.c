@@ -161,6 +161,12 @@ static json_t *security_facts(const struct engine *self)
                      (json_int_t)counts.malformed);
 }
 
+static json_t *handshakes_facts(const struct engine *self)
+{
+    struct handshakes_counts counts = handshakes_counts(self->handshakes);
+    return json_pack("{s:I, s:I}", "failed", (json_int_t)counts.failed, "broken_off", (json_int_t)counts.broken_off);
+}
+
 static json_t *own_endpoints(const struct engine *self, const char *project)
 {
     char endpoint[ENDPOINT_MAX];
@@ -234,6 +240,7 @@ static void add_facts(void *argument, json_t *status)
     add_own(self, endpoints);
     json_object_set_new(status, "endpoints", endpoints);
     json_object_set_new(status, "security", security_facts(self));
+    json_object_set_new(status, "handshakes", handshakes_facts(self));
     json_object_set_new(status, "checkpoint", checkpoint_json(self));
     json_object_set_new(status, "reload", engine_reload_status(self));
 }

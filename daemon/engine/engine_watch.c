@@ -24,6 +24,7 @@ void engine_watch_begin(struct engine *self, int64_t now_ns)
     pulse_add(self, "requests", requests_heart(self->requests), now_ns);
     pulse_add(self, "ingest", ingest_heart(self->ingest), now_ns);
     pulse_add(self, "observe", observe_heart(self->observe), now_ns);
+    pulse_add(self, "handshakes", handshakes_heart(self->handshakes), now_ns);
     if (self->tap)
         pulse_add(self, "tap", tap_heart(self->tap), now_ns);
     pulse_add(self, "control", control_heart(self->control), now_ns);

@@ -136,6 +136,7 @@ struct engine {
     struct requests *requests;
     struct dispatch *dispatch;
     struct observe *observe;
+    struct handshakes *handshakes;
     struct tap *tap; /* NULL: nothing can be recorded */
     struct checkpoint *checkpoint;
     bool shards_ran; /* their models are whole: there is something to keep */

@@ -128,7 +128,10 @@ int ingest_new(struct ingest **self_p, const struct ingest_options *options, cha
     self->socket = zsock_new(ZMQ_XSUB);
     self->receiver.handle = zsock_resolve(self->socket);
     set_up(self, options);
-    rc = doors_open(self->doors, self->socket, &options->doors, why);
+    snprintf(why, ENDPOINT_WHY_MAX, "no descriptor for the metrics socket");
+    rc = handshakes_watch(options->handshakes, self->socket, options->connect_count ? "metrics" : "metrics.bind");
+    if (rc == 0)
+        rc = doors_open(self->doors, self->socket, &options->doors, why);
     if (rc == 0)
         rc = connect_all(self, why);
     look_at_socket(self);

@@ -20,6 +20,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/base/doors.h"
 #include "daemon/base/frame.h"
+#include "daemon/base/handshakes.h"
 #include "daemon/base/heart.h"
 #include "daemon/base/inbox.h"
 
@@ -31,6 +32,7 @@ struct ingest_options {
     uint32_t connect_count;
     uint32_t queue; /* messages a connection, ZMQ_RCVHWM */
     uint64_t max_message_bytes;
+    struct handshakes *handshakes; /* NULL: none; of the socket alone */
     int64_t gather_ns; /* how long frequent messages may gather before they are taken (pace.h); 0: not at all */
 };
 

@@ -58,7 +58,7 @@ void nodes_forget(struct nodes *self, struct node *node)
 
 void nodes_end(struct nodes *self, struct node *node, const char *why)
 {
-    const uint64_t times = told_again(&self->told, node->peer, why, self->looked_ns);
+    const uint64_t times = told_again(&self->told, node->peer, why, self->looked_ns, TOLD_NS);
     if (times > 0)
         log_warning("a node's connection was ended", LOG_TEXT("peer", node->peer), LOG_TEXT("why", why),
                     LOG_NUMBER("times", times));

@@ -8,7 +8,7 @@
 #include "daemon/base/clock.h"
 #include "daemon/ingest/node.h"
 #include "daemon/ingest/nodes.h"
-#include "daemon/ingest/told.h"
+#include "daemon/base/told.h"
 
 #define DOORS_MAX 64
 #define ROOM_BYTES (UINT32_C(256) * 1024)

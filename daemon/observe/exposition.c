@@ -344,6 +344,12 @@ static void write_house(struct page *page, const json_t *status)
     plain(page, COUNTER, "driftd_observer_behind",
           "Times that an observer had no room left for an event; it misses those until it has read half of what waits.",
           number(observers, "behind"));
+    plain(page, COUNTER, "driftd_handshakes_failed",
+          "Peers that libzmq turned away, but for keys that were refused; the log says why.",
+          number(json_object_get(status, "handshakes"), "failed"));
+    plain(page, COUNTER, "driftd_handshakes_broken_off",
+          "Peers that ended a handshake of libzmq's or did not finish it: probes, and sockets of another type.",
+          number(json_object_get(status, "handshakes"), "broken_off"));
     plain(page, COUNTER, "driftd_log_lost", "Lines of the log that could not be written.", number(status, "log_lost"));
     plain(page, COUNTER, "driftd_http_requests", "Requests answered over HTTP.", number(http, "requests"));
     plain(page, COUNTER, "driftd_http_refused", "Requests refused over HTTP: wrong host, method or path, or too many.",

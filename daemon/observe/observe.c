@@ -46,7 +46,7 @@ static void outlet_drops(struct outlet *self, bool drops)
 }
 
 static int outlet_open(struct outlet *self, const char *project, const struct doors_wish *wish,
-                       char why[ENDPOINT_WHY_MAX])
+                       struct handshakes *handshakes, char why[ENDPOINT_WHY_MAX])
 {
     self->name = (struct doors_name){.key = "events.bind", .domain = "events"};
     self->told_ns = INT64_MIN;
@@ -64,10 +64,12 @@ static int outlet_open(struct outlet *self, const char *project, const struct do
     /* Subscriptions are taken as they come; a queue that is full of them would end the process with the connection. */
     zsock_set_rcvhwm(self->socket, 0);
     zsock_set_maxmsgsize(self->socket, SUBSCRIPTION_MAX);
-    return doors_open(self->doors, self->socket, wish, why);
+    rc = handshakes_watch(handshakes, self->socket, self->name.key);
+    return rc == 0 ? doors_open(self->doors, self->socket, wish, why) : rc;
 }
 
-int observe_new(struct observe **self_p, const struct doors_letter *doors, char why[ENDPOINT_WHY_MAX])
+int observe_new(struct observe **self_p, const struct doors_letter *doors, struct handshakes *handshakes,
+                char why[ENDPOINT_WHY_MAX])
 {
     *self_p = NULL;
     snprintf(why, ENDPOINT_WHY_MAX, "no memory or descriptor for the events socket");
@@ -83,7 +85,8 @@ int observe_new(struct observe **self_p, const struct doors_letter *doors, char 
     while (rc == 0 && self->outlet_count < count) {
         uint32_t i = self->outlet_count++;
         const struct doors_project *own = i ? &doors->own[i - 1] : NULL;
-        rc = outlet_open(&self->outlets[i], own ? own->project : NULL, own ? &own->wish : &doors->wish, why);
+        rc = outlet_open(&self->outlets[i], own ? own->project : NULL, own ? &own->wish : &doors->wish,
+                         handshakes, why);
     }
     if (rc < 0)
         observe_destroy(&self);

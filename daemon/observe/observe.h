@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "daemon/base/doors.h"
+#include "daemon/base/handshakes.h"
 #include "daemon/base/heart.h"
 #include "daemon/base/inbox.h"
 
@@ -21,8 +22,9 @@
 
 struct observe;
 
-/* Of the letter the wishes count. */
-int observe_new(struct observe **self_p, const struct doors_letter *doors, char why[ENDPOINT_WHY_MAX]);
+/* Of the letter the wishes count; `handshakes` may be NULL. */
+int observe_new(struct observe **self_p, const struct doors_letter *doors, struct handshakes *handshakes,
+                char why[ENDPOINT_WHY_MAX]);
 
 /* The n-th endpoint as it is bound, with its real port; false: there is none. Any thread. */
 bool observe_endpoint(struct observe *self, uint32_t n, char out[ENDPOINT_MAX]);

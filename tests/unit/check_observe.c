@@ -19,7 +19,7 @@ static void enter(void)
     static const struct doors_project own = {"p", {.sets = {{bind, 1, NULL}}}};
     struct doors_letter doors = {.wish = {.sets = {{bind, 1, NULL}}}, .own = &own, .own_count = 1};
     zsys_handler_set(NULL);
-    ck_assert_int_eq(observe_new(&observe, &doors, why), 0);
+    ck_assert_int_eq(observe_new(&observe, &doors, NULL, why), 0);
     ck_assert_str_ne(ENDPOINT_AT(observe_endpoint, observe, 0), "");
     ck_assert_str_eq(ENDPOINT_AT(observe_endpoint, observe, 1), "");
 }
@@ -231,7 +231,7 @@ START_TEST(an_endpoint_that_is_taken)
     const char *const bind[] = {endpoint};
     struct doors_letter doors = {.wish = {.sets = {{bind, 1, NULL}}}};
     strcpy(endpoint, ENDPOINT_AT(observe_endpoint, observe, 0));
-    ck_assert_int_eq(observe_new(&second, &doors, why), -EADDRINUSE);
+    ck_assert_int_eq(observe_new(&second, &doors, NULL, why), -EADDRINUSE);
     ck_assert_ptr_null(second);
     ck_assert_ptr_eq(strstr(why, "events.bind: tcp://127.0.0.1:"), why);
 }

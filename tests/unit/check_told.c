@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/ingest/told.h"
+#include "daemon/base/told.h"
 #include "tests/run_suite.h"
 
 static const char slow[] = "slow", strange[] = "strange";
@@ -18,7 +18,7 @@ static uint64_t tell(const char *peer, const char *why, int64_t now_ns)
 {
     char text[ADDRESS_TEXT_MAX] = "";
     snprintf(text, sizeof text, "%s", peer);
-    return told_again(&told, text, why, now_ns);
+    return told_again(&told, text, why, now_ns, TOLD_NS);
 }
 
 START_TEST(once_a_minute)

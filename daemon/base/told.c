@@ -1,4 +1,4 @@
-#include "daemon/ingest/told.h"
+#include "daemon/base/told.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -9,13 +9,14 @@ static bool same_host(const char *host, const char *peer)
     return strncmp(host, peer, len) == 0 && host[len] == ':';
 }
 
-uint64_t told_again(struct told *self, const char peer[ADDRESS_TEXT_MAX], const char *why, int64_t now_ns)
+uint64_t told_again(struct told *self, const char peer[ADDRESS_TEXT_MAX], const char *why, int64_t now_ns,
+                     int64_t every_ns)
 {
     uint32_t i = 0;
     while (i < TOLD_HOSTS && !(self->at[i].why == why && same_host(self->at[i].host, peer)))
         i++;
     const bool known = i < TOLD_HOSTS;
-    if (known && now_ns - self->at[i].since_ns < TOLD_NS) {
+    if (known && now_ns - self->at[i].since_ns < every_ns) {
         self->at[i].times++;
         return 0;
     }

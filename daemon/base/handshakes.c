@@ -1,0 +1,316 @@
+#include "daemon/base/handshakes.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/base/clock.h"
+#include "daemon/base/endpoint.h"
+#include "daemon/base/inbox.h"
+#include "daemon/base/log.h"
+#include "daemon/base/told.h"
+
+#define WANTED                                                                                                     \
+    (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |     \
+     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+#define WAITING_MAX 10000 /* of what libzmq tells; beyond it its thread waits */
+#define PEERS 256         /* a power of two; of the latest connections it is known who they are */
+#define LEFT_NS (3600 * CLOCK_S_NS) /* how often it is told of who leaves by himself */
+#define REACHED_MAX 64    /* endpoints that are connected to */
+
+struct peer {
+    int fd; /* at the time; 0: none */
+    char address[ADDRESS_TEXT_MAX];
+};
+
+/* An endpoint that could not be reached when it was last tried. */
+struct away {
+    char endpoint[ENDPOINT_MAX]; /* "": none */
+};
+
+struct watched {
+    void *monitor;
+    const char *key;
+    struct peer peers[PEERS];
+    struct away away[REACHED_MAX];
+    const char *failed; /* why the connection did that is about to be told of as ended; NULL: none did */
+    struct told told;
+};
+
+struct handshakes {
+    struct watched **at;
+    zmq_pollitem_t *items; /* the inbox, the monitors */
+    uint32_t count;
+    struct inbox *inbox;
+    pthread_t thread;
+    bool started;
+    struct heart heart;
+    atomic_uint_fast64_t failed, broken_off;
+};
+
+int handshakes_new(struct handshakes **self_p)
+{
+    struct handshakes *self = calloc(1, sizeof *self);
+    *self_p = self;
+    int rc = self ? inbox_new(&self->inbox) : -ENOMEM;
+    if (rc < 0)
+        handshakes_destroy(self_p);
+    return rc;
+}
+
+/* Who reads is there before anything is told, or libzmq's thread would wait for it. */
+static int open_monitor(struct watched *self, void *handle, uint32_t number)
+{
+    char name[64];
+    int waiting = WAITING_MAX;
+    snprintf(name, sizeof name, "inproc://handshakes-%p-%u", (void *)self, number);
+    if (!self->monitor)
+        return -ENOMEM;
+    zmq_setsockopt(self->monitor, ZMQ_RCVHWM, &waiting, sizeof waiting);
+    if (zmq_connect(self->monitor, name) < 0 || zmq_socket_monitor(handle, name, WANTED) < 0)
+        return -zmq_errno();
+    return 0;
+}
+
+int handshakes_watch(struct handshakes *self, zsock_t *socket, const char *key)
+{
+    if (!self)
+        return 0;
+    struct watched **at = realloc(self->at, (self->count + 1) * sizeof *at);
+    if (!at)
+        return -ENOMEM;
+    self->at = at;
+    struct watched *watched = calloc(1, sizeof *watched);
+    if (!watched)
+        return -ENOMEM;
+    watched->key = key;
+    watched->monitor = zmq_socket(zsys_init(), ZMQ_PAIR);
+    int rc = open_monitor(watched, zsock_resolve(socket), self->count);
+    if (rc < 0) {
+        if (watched->monitor)
+            zmq_close(watched->monitor);
+        free(watched);
+        return rc;
+    }
+    self->at[self->count++] = watched;
+    return 0;
+}
+
+/* --- what is told --- */
+
+static const char left[] = "it only looked whether anybody listens, or its keys or its type of socket do not fit: see "
+                           "security.curve here, and what it says itself";
+
+static struct peer *peer_of(struct watched *self, int fd)
+{
+    return &self->peers[(unsigned)fd % PEERS];
+}
+
+/* The descriptor is libzmq's: who fails in the same moment may be gone already, and remains unknown. */
+static void accepted(struct watched *self, int fd)
+{
+    struct peer *peer = peer_of(self, fd);
+    union address address = {.any = {.sa_family = AF_UNSPEC}};
+    struct ucred process;
+    socklen_t bytes = sizeof address, process_bytes = sizeof process;
+    *peer = (struct peer){.fd = fd};
+    if (getpeername(fd, &address.any, &bytes) < 0)
+        return;
+    if (address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6)
+        address_describe(&address, peer->address);
+    else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &process_bytes) == 0)
+        snprintf(peer->address, sizeof peer->address, "pid:%ld", (long)process.pid);
+}
+
+static const char *reason_of(uint32_t error)
+{
+    switch (error) {
+    case ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+        return "one side speaks with keys and the other without: see security.curve here, and its keys there";
+    case ZMQ_PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
+        return "the client does not hold the server's public key";
+    default:
+        return "what was said is not what ZMTP 3 asks for";
+    }
+}
+
+static const char nobody[] = "unknown:"; /* as told.h has a peer */
+
+static void tell(struct watched *self, const char *endpoint, const char peer[ADDRESS_TEXT_MAX], const char *why)
+{
+    const uint64_t times = told_again(&self->told, peer, why, clock_now().steady_ns, why == left ? LEFT_NS : TOLD_NS);
+    const struct log_field fields[] = {LOG_TEXT("key", self->key), LOG_TEXT("endpoint", endpoint),
+                                       LOG_TEXT("peer", strcmp(peer, nobody) == 0 ? "unknown" : peer),
+                                       LOG_TEXT("why", why), LOG_NUMBER("times", times)};
+    const unsigned count = sizeof fields / sizeof *fields;
+    if (times > 0 && why == left)
+        log_write(LOG_LEVEL_INFO, "a peer left before it had come in", fields, count);
+    else if (times > 0)
+        log_write(LOG_LEVEL_WARNING, "a peer did not come in, its handshake failed", fields, count);
+}
+
+/* libzmq tells of a connection's end right behind its failure. */
+static void ended(struct watched *self, const char *endpoint, int fd)
+{
+    const struct peer *peer = peer_of(self, fd);
+    char who[ADDRESS_TEXT_MAX];
+    memcpy(who, nobody, sizeof nobody);
+    if (peer->fd == fd && *peer->address)
+        memcpy(who, peer->address, sizeof who);
+    if (self->failed)
+        tell(self, endpoint, who, self->failed);
+    self->failed = NULL;
+}
+
+static struct away *away_of(struct watched *self, const char *endpoint)
+{
+    for (uint32_t i = 0; i < REACHED_MAX; i++)
+        if (strcmp(self->away[i].endpoint, endpoint) == 0)
+            return &self->away[i];
+    return NULL;
+}
+
+static void not_reached(struct watched *self, const char *endpoint)
+{
+    struct away *away = away_of(self, endpoint) ? NULL : away_of(self, "");
+    if (!away)
+        return;
+    snprintf(away->endpoint, sizeof away->endpoint, "%s", endpoint);
+    log_warning("a publisher is not reached; it is tried again and again", LOG_TEXT("key", self->key),
+                LOG_TEXT("endpoint", endpoint));
+}
+
+static void reached(struct watched *self, const char *endpoint)
+{
+    struct away *away = away_of(self, endpoint);
+    if (!away)
+        return;
+    *away->endpoint = '\0';
+    log_info("a publisher is reached that was not before", LOG_TEXT("key", self->key), LOG_TEXT("endpoint", endpoint));
+}
+
+static void take(struct handshakes *self, struct watched *watched, unsigned event, uint32_t value, const char *endpoint)
+{
+    switch (event) {
+    case ZMQ_EVENT_ACCEPTED:
+        accepted(watched, (int)value);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        watched->failed = reason_of(value);
+        atomic_fetch_add_explicit(&self->failed, 1, memory_order_relaxed);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+        watched->failed = left;
+        atomic_fetch_add_explicit(&self->broken_off, 1, memory_order_relaxed);
+        break;
+    case ZMQ_EVENT_DISCONNECTED:
+        ended(watched, endpoint, (int)value);
+        break;
+    case ZMQ_EVENT_CONNECT_RETRIED:
+        not_reached(watched, endpoint);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        reached(watched, endpoint);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- the thread --- */
+
+static bool receive(void *monitor, zmq_msg_t *frame)
+{
+    zmq_msg_init(frame);
+    return zmq_msg_recv(frame, monitor, ZMQ_DONTWAIT) >= 0;
+}
+
+/* Two frames: 16 bits of event and 32 of value as this machine has them, and the endpoint. False: there is nothing. */
+static bool take_one(struct handshakes *self, struct watched *watched)
+{
+    zmq_msg_t head, endpoint;
+    uint16_t event = 0;
+    uint32_t value = 0;
+    char text[ENDPOINT_MAX];
+    const bool any = receive(watched->monitor, &head), whole = any && receive(watched->monitor, &endpoint);
+    if (whole && zmq_msg_size(&head) == sizeof event + sizeof value) {
+        memcpy(&event, zmq_msg_data(&head), sizeof event);
+        memcpy(&value, (const char *)zmq_msg_data(&head) + sizeof event, sizeof value);
+        snprintf(text, sizeof text, "%.*s", (int)zmq_msg_size(&endpoint), (const char *)zmq_msg_data(&endpoint));
+        take(self, watched, event, value, text);
+    }
+    if (any)
+        zmq_msg_close(&endpoint);
+    zmq_msg_close(&head);
+    return whole;
+}
+
+static bool told_to_stop(struct handshakes *self)
+{
+    struct letter letter;
+    return inbox_take(self->inbox, &letter) && letter.kind == LETTER_STOP;
+}
+
+static void *run(void *argument)
+{
+    struct handshakes *self = argument;
+    while (!told_to_stop(self)) {
+        heart_beat(&self->heart);
+        for (uint32_t i = 0; i < self->count; i++)
+            for (int many = 0; many < WAITING_MAX && take_one(self, self->at[i]);)
+                many++;
+        zmq_poll(self->items, (int)self->count + 1, HEART_TURN_MAX_MS);
+    }
+    return NULL;
+}
+
+int handshakes_start(struct handshakes *self)
+{
+    self->items = calloc(self->count + 1, sizeof *self->items);
+    if (!self->items)
+        return -ENOMEM;
+    self->items[0] = (zmq_pollitem_t){.fd = inbox_fd(self->inbox), .events = ZMQ_POLLIN};
+    for (uint32_t i = 0; i < self->count; i++)
+        self->items[1 + i] = (zmq_pollitem_t){.socket = self->at[i]->monitor, .events = ZMQ_POLLIN};
+    int error = pthread_create(&self->thread, NULL, run, self);
+    if (error)
+        return -error;
+    self->started = true;
+    pthread_setname_np(self->thread, "handshakes");
+    return 0;
+}
+
+const struct heart *handshakes_heart(const struct handshakes *self)
+{
+    return &self->heart;
+}
+
+struct handshakes_counts handshakes_counts(const struct handshakes *self)
+{
+    return (struct handshakes_counts){.failed = atomic_load_explicit(&self->failed, memory_order_relaxed),
+                                      .broken_off = atomic_load_explicit(&self->broken_off, memory_order_relaxed)};
+}
+
+void handshakes_destroy(struct handshakes **self_p)
+{
+    struct handshakes *self = *self_p;
+    *self_p = NULL;
+    if (!self)
+        return;
+    if (self->started) {
+        while (inbox_put(self->inbox, (struct letter){.kind = LETTER_STOP}) < 0)
+            zclock_sleep(10);
+        pthread_join(self->thread, NULL);
+    }
+    for (uint32_t i = 0; i < self->count; i++) {
+        zmq_close(self->at[i]->monitor);
+        free(self->at[i]);
+    }
+    free(self->at);
+    free(self->items);
+    inbox_destroy(&self->inbox);
+    free(self);
+}

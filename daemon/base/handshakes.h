@@ -1,0 +1,39 @@
+/* handshakes.h - who does not come in through libzmq's sockets, or is not reached by them, told in the log.
+ *
+ * libzmq turns a peer away without a word: one that speaks with keys where there are none, or the other way round, or
+ * that holds another server's key; and a publisher that cannot be reached is tried again for ever. What it tells a
+ * monitor of its own socket (zmq_socket_monitor(3)) a thread here reads and writes down, the same of a peer's host once a
+ * minute. Peers that end the handshake themselves are told of once an hour: probes of a port do, and who finds first
+ * that the other side's keys or type do not fit.
+ *
+ * Threads: handshakes_watch() by who made the socket, before handshakes_start(); handshakes_heart() and
+ * handshakes_counts() by any; the rest by the engine. It must outlive the sockets: what it does not read holds libzmq up.
+ * Memory: some 50 kB a socket. Failure: -ENOMEM where a socket or a thread cannot be had.
+ */
+#ifndef DRIFTD_BASE_HANDSHAKES_H
+#define DRIFTD_BASE_HANDSHAKES_H
+
+#include <czmq.h>
+
+#include "daemon/base/heart.h"
+
+struct handshakes;
+
+struct handshakes_counts {
+    uint64_t failed;     /* what was wrong with them is known, but for keys that were refused */
+    uint64_t broken_off; /* by the peer, or not finished in time */
+};
+
+int handshakes_new(struct handshakes **self_p);
+
+/* `key` is the configuration's name of the socket; borrowed. NULL as `self`: nobody is to be told. */
+int handshakes_watch(struct handshakes *self, zsock_t *socket, const char *key);
+
+int handshakes_start(struct handshakes *self);
+const struct heart *handshakes_heart(const struct handshakes *self);
+struct handshakes_counts handshakes_counts(const struct handshakes *self);
+
+/* After every socket was closed. */
+void handshakes_destroy(struct handshakes **self_p);
+
+#endif

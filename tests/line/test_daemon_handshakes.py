@@ -1,0 +1,103 @@
+"""Peers that libzmq turns away and publishers that it does not reach are told in the log, with what to do."""
+import os
+import socket
+import unittest
+
+import zmq
+
+import curve
+from line import PATIENCE_S, Daemon, receive
+
+LEFT = "a peer left before it had come in"
+REFUSED = "a peer did not come in, its handshake failed"
+MIXED = "one side speaks with keys and the other without: see security.curve here, and its keys there"
+LOOPBACK = {name: "tcp://127.0.0.1:*" for name in ("jobs", "feedback", "events")}
+
+
+# RFC 23: signature, version 3.0, mechanism, as-server, filler. A socket of libzmq's would go by itself when it reads ours.
+GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"CURVE".ljust(20, b"\0") + bytes(32)
+
+
+def place_of(daemon, name):
+    host, port = daemon.endpoints[name].removeprefix("tcp://").split(":")
+    return host, int(port)
+
+
+class Handshakes(unittest.TestCase):
+    def connected(self, daemon, name):
+        peer = socket.create_connection(place_of(daemon, name), PATIENCE_S)
+        self.addCleanup(peer.close)
+        return peer
+
+    def test_keys_where_there_are_none(self):
+        with Daemon(**LOOPBACK) as daemon:
+            for name in LOOPBACK:
+                peer = self.connected(daemon, name)
+                peer.sendall(GREETING)
+                line = daemon.wait_log(lambda line, key=name + ".bind": line["msg"] == REFUSED and line["key"] == key)
+                self.assertEqual((line["why"], line["endpoint"], line["times"]), (MIXED, daemon.endpoints[name], 1))
+                self.assertIn(line["peer"], ("127.0.0.1:%d" % peer.getsockname()[1], "unknown"))  # who leaves at once may be
+            daemon.wait_status(lambda status: status["handshakes"] == {"failed": 3, "broken_off": 0})
+
+    def test_on_a_unix_socket_the_process_is_named(self):
+        with Daemon() as daemon, socket.socket(socket.AF_UNIX) as peer:
+            peer.connect(daemon.endpoints["jobs"].removeprefix("ipc://"))
+            daemon.ask("status")  # a while for the one who looks who has come
+            peer.sendall(GREETING)
+            self.assertIn(daemon.wait_log(lambda line: line["msg"] == REFUSED)["peer"], ("pid:%d" % os.getpid(), "unknown"))
+
+    def test_who_leaves_by_himself_is_told_of_once_in_a_while(self):
+        with Daemon(**LOOPBACK) as daemon:
+            for _ in range(3):
+                self.connected(daemon, "jobs").close()
+            daemon.wait_status(lambda status: status["handshakes"] == {"failed": 0, "broken_off": 3})
+            daemon.stop()
+            told = [line for line in daemon.events if line["msg"] in (REFUSED, LEFT)]
+            self.assertEqual({(line["msg"], line["level"], line["key"]) for line in told}, {(LEFT, "info", "jobs.bind")})
+            self.assertLessEqual(len(told), 2)  # of this host, and of who was gone before it was known where from
+
+    def test_sockets_of_libzmq_with_keys(self):
+        """Who reads the other's greeting first ends it; either is told."""
+        with Daemon(**LOOPBACK) as daemon:
+            peer = daemon.context.socket(zmq.PULL)
+            peer.linger = 0
+            peer.curve_publickey, peer.curve_secretkey = zmq.curve_keypair()
+            peer.curve_serverkey = zmq.curve_keypair()[0]
+            peer.connect(daemon.endpoints["jobs"])
+            self.assertEqual(daemon.wait_log(lambda line: line["msg"] in (REFUSED, LEFT))["key"], "jobs.bind")
+            peer.close()
+
+    def test_a_publisher_that_comes_late(self):
+        with socket.socket() as place:
+            place.bind(("127.0.0.1", 0))
+            endpoint = "tcp://127.0.0.1:%d" % place.getsockname()[1]
+        with Daemon(metrics_more=f'connect: ["{endpoint}"]') as daemon:
+            away = daemon.wait_log(lambda line: line["msg"] == "a publisher is not reached; it is tried again and again")
+            self.assertEqual((away["key"], away["endpoint"]), ("metrics", endpoint))
+            publisher = daemon.context.socket(zmq.XPUB)
+            publisher.linger = 0
+            publisher.bind(endpoint)
+            receive(publisher)  # the daemon's subscription
+            there = daemon.wait_log(lambda line: line["msg"] == "a publisher is reached that was not before")
+            self.assertEqual(there["endpoint"], endpoint)
+            daemon.stop()
+            self.assertEqual(sum(line["msg"].startswith("a publisher is not") for line in daemon.events), 1)
+
+
+class Keys(curve.CurveCase):
+    def test_the_key_of_another_server(self):
+        with self.daemon as daemon:
+            trainer = self.socket(zmq.PULL, "jobs", self.trainer, server=curve.Keys())
+            line = daemon.wait_log(lambda line: line["msg"] == REFUSED)
+            self.assertEqual((line["key"], line["why"]), ("jobs.bind", "the client does not hold the server's public key"))
+            trainer.close()
+
+    def test_no_keys_where_there_are_some(self):
+        with self.daemon as daemon, socket.create_connection(place_of(daemon, "metrics"), PATIENCE_S) as peer:
+            peer.sendall(GREETING.replace(b"CURVE", b"NULL\0"))
+            line = daemon.wait_log(lambda line: line["msg"] == REFUSED)
+            self.assertEqual((line["key"], line["why"]), ("metrics.bind", MIXED))
+
+
+if __name__ == "__main__":
+    unittest.main()
