@@ -1,5 +1,7 @@
 #include "lib/config/endpoint.h"
 
+#include <arpa/inet.h>
+
 #define IPC_PATH_BYTES_MAX 107    /* sun_path of unix(7), less its NUL */
 #define INPROC_NAME_BYTES_MAX 255 /* zmq_inproc(7) */
 #define HOST_BYTES_MAX 255
@@ -35,9 +37,26 @@ static const char *check_port(struct text port, enum endpoint_use use)
     return value >= 1 && value <= 65535 ? NULL : "the port must be 1 to 65535";
 }
 
+/* "[::1]", however it is written, with a zone or without; and 127.0.0.0/8 as IPv6 has it. */
+static bool is_loopback_v6(struct text host)
+{
+    static const unsigned char one[16] = {[15] = 1}, mapped[13] = {[10] = 0xff, [11] = 0xff, [12] = 127};
+    unsigned char address[16];
+    char text[INET6_ADDRSTRLEN];
+    const size_t len = host.len >= 2 ? host.len - 2 : 0; /* less the brackets */
+    const char *zone = len ? memchr(host.at, '%', host.len) : NULL;
+    const size_t digits = zone ? (size_t)(zone - host.at) - 1 : len;
+    if (len == 0 || host.at[0] != '[' || host.at[host.len - 1] != ']' || digits >= sizeof text)
+        return false;
+    memcpy(text, host.at + 1, digits);
+    text[digits] = '\0';
+    return inet_pton(AF_INET6, text, address) == 1 &&
+           (memcmp(address, one, sizeof one) == 0 || memcmp(address, mapped, sizeof mapped) == 0);
+}
+
 static bool is_loopback(struct text host)
 {
-    return text_is(host, "localhost") || text_is(host, "[::1]") ||
+    return text_is(host, "localhost") || is_loopback_v6(host) ||
            (take_prefix(&host, "127.") && all_of(host, "0123456789."));
 }
 

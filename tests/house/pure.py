@@ -29,6 +29,7 @@ sqrtf tan tanh tgamma trunc fabsf fmaxf fminf floorf ceilf roundf scalbn isnan i
 # file or folder -> what it may call besides
 EXTRA = {
     "config": re.compile(r"^(yaml_|json_|asprintf$|vasprintf$|__asprintf_chk$|__vasprintf_chk$|strtod_l$|newlocale$|freelocale$)"),
+    "config/endpoint": re.compile(r"^inet_pton$"),
     "pages": re.compile(r"^madvise$"),  # memory, and nothing but its own
     "config/file": re.compile(r"^(fopen|fread|__fread_chk|ferror|fclose|opendir|readdir|closedir)$"),
     "wire/job": re.compile(r"^json_"),

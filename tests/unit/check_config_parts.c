@@ -170,9 +170,12 @@ END_TEST
 START_TEST(endpoints_of_control)
 {
     static const char *const good[] = {"ipc:///run/c",      "inproc://c",        "tcp://127.0.0.1:1",
-                                       "tcp://127.9.9.9:*", "tcp://localhost:1", "tcp://[::1]:1"};
-    static const char *const bad[] = {"tcp://*:1",    "tcp://0.0.0.0:1", "tcp://10.0.0.1:1", "tcp://127.evil.org:1",
-                                      "tcp://[::]:1", "tcp://eth0:1"};
+                                       "tcp://127.9.9.9:*", "tcp://localhost:1", "tcp://[::1]:1",
+                                       "tcp://[::1%lo]:1",  "tcp://[0:0:0:0:0:0:0:1]:1", "tcp://[::ffff:127.0.0.1]:1"};
+    static const char *const bad[] = {"tcp://*:1", "tcp://0.0.0.0:1", "tcp://10.0.0.1:1", "tcp://127.evil.org:1",
+                                      "tcp://[::]:1", "tcp://eth0:1", "tcp://[::2]:1", "tcp://[1::1]:1",
+                                      "tcp://[::ffff:10.0.0.1]:1", "tcp://[::127.0.0.1]:1", "tcp://[fe80::1%lo]:1",
+                                      "tcp://[1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1:1]:1"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         ck_assert_msg(!endpoint_check(text_of(good[i]), ENDPOINT_CONTROL), "%s", good[i]);
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
