@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "daemon/base/clock.h"
 #include "daemon/base/endpoint.h"
@@ -23,6 +24,7 @@
 
 struct peer {
     int fd; /* at the time; 0: none */
+    bool too_many;
     char address[ADDRESS_TEXT_MAX];
 };
 
@@ -109,14 +111,28 @@ static struct peer *peer_of(struct watched *self, int fd)
     return &self->peers[(unsigned)fd % PEERS];
 }
 
-/* The descriptor is libzmq's: who fails in the same moment may be gone already, and remains unknown. */
+/* libzmq ends the process where its listener of a Unix socket finds no descriptor for a driftc, so some are left to it, of
+ * what nodes leave. Those that are given out are the lowest: one tells how many there are. */
+static bool is_one_too_many(int fd)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    const rlim_t eighth = limit.rlim_cur / 8, kept = eighth < HANDSHAKES_LEAVE ? eighth : HANDSHAKES_LEAVE;
+    return (rlim_t)fd >= limit.rlim_cur - kept;
+}
+
+/* The descriptor is libzmq's: who fails in the same moment may be gone already, and remains unknown. It is not closed
+ * here, but ended, which libzmq takes for the peer's doing. */
 static void accepted(struct watched *self, int fd)
 {
     struct peer *peer = peer_of(self, fd);
     union address address = {.any = {.sa_family = AF_UNSPEC}};
     struct ucred process;
     socklen_t bytes = sizeof address, process_bytes = sizeof process;
-    *peer = (struct peer){.fd = fd};
+    *peer = (struct peer){.fd = fd, .too_many = is_one_too_many(fd)};
+    if (peer->too_many)
+        shutdown(fd, SHUT_RDWR);
     if (getpeername(fd, &address.any, &bytes) < 0)
         return;
     if (address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6)
@@ -137,6 +153,7 @@ static const char *reason_of(uint32_t error)
     }
 }
 
+static const char crowded[] = "no descriptor is left for it: end connections, or raise LimitNOFILE";
 static const char nobody[] = "unknown:"; /* as told.h has a peer */
 
 static void tell(struct watched *self, const char *endpoint, const char peer[ADDRESS_TEXT_MAX], const char *why)
@@ -161,7 +178,7 @@ static void ended(struct watched *self, const char *endpoint, int fd)
     if (peer->fd == fd && *peer->address)
         memcpy(who, peer->address, sizeof who);
     if (self->failed)
-        tell(self, endpoint, who, self->failed);
+        tell(self, endpoint, who, peer->fd == fd && peer->too_many ? crowded : self->failed);
     self->failed = NULL;
 }
 

@@ -4,7 +4,7 @@
  * that holds another server's key; and a publisher that cannot be reached is tried again for ever. What it tells a
  * monitor of its own socket (zmq_socket_monitor(3)) a thread here reads and writes down, the same of a peer's host once a
  * minute. Peers that end the handshake themselves are told of once an hour: probes of a port do, and who finds first
- * that the other side's keys or type do not fit.
+ * that the other side's keys or type do not fit. Peers for whom there are too few descriptors are ended.
  *
  * Threads: handshakes_watch() by who made the socket, before handshakes_start(); handshakes_heart() and
  * handshakes_counts() by any; the rest by the engine. It must outlive the sockets: what it does not read holds libzmq up.
@@ -16,6 +16,9 @@
 #include <czmq.h>
 
 #include "daemon/base/heart.h"
+
+/* Descriptors that peers of libzmq's sockets leave to operators, or an eighth of all where that is fewer. */
+#define HANDSHAKES_LEAVE 32
 
 struct handshakes;
 

@@ -118,6 +118,23 @@ class Connections(FaultCase):
         talking.close()
         self.is_well(note="200 connections for 20 descriptors; ")
 
+    def test_trainers_and_observers_leave_descriptors_to_operators(self):
+        """Those who are in stay; the daemon does not end when somebody commands it, and new ones come in when others have gone."""
+        own = self.before[1] + 120
+        self.limit(resource.RLIMIT_NOFILE, own)
+        crowd = []
+        for i in range(300):
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                crowd.append(peer(self.daemon.endpoints[SOCKETS[1 + i % 3]], KINDS[SOCKETS[1 + i % 3]]))
+            if i % 10 == 9:
+                self.assertTrue(self.daemon.ask("status")["ok"])
+        self.assertLess(self.descriptors(), own)
+        self.daemon.wait_log(lambda entry: entry.get("why") == "no descriptor is left for it: end connections, or raise LimitNOFILE")
+        self.assertTrue(self.daemon.ask("status")["ok"])
+        for connection in crowd:
+            connection.close()
+        self.is_well(note="300 peers for 120 descriptors; ")
+
     def test_a_trainer_that_is_busy(self):
         """It takes no more than one job beyond the one that it works on, so libzmq reads nothing for it, heartbeats neither:
         nobody takes it for dead, and it goes on where it was."""
