@@ -160,7 +160,7 @@ asan:
 
 # libzmq is not built for the thread sanitizer; tests/house/tsan.supp says what that means. Only what has threads is run: the
 # stations and the daemon over real sockets, not the pure detectors and their long sums.
-TSAN_TESTS := pages clock doors inbox large_pages log notify frame endpoint ingest nodes nodes_ended shard shard_door workers ledger control lists observe dispatch requests requests_feedback requests_limits \
+TSAN_TESTS := pages clock doors inbox large_pages log notify frame endpoint ingest nodes nodes_ended shard shard_door workers ledger control lists observe handshakes dispatch requests requests_feedback requests_limits \
   requests_restart requests_thread store store_damage keyring security
 tsan: export TSAN_OPTIONS = suppressions=$(CURDIR)/tests/house/tsan.supp
 tsan:
