@@ -110,6 +110,7 @@ static void line_escaped(struct line *line, const char *text, bool quoted, bool 
     }
 }
 
+/* A fraction has the seven digits that windows keep: what was published as 0.1 is not 0.100000001. */
 static void number_text(double number, bool json, char out[32])
 {
     if (!isfinite(number))
@@ -117,7 +118,7 @@ static void number_text(double number, bool json, char out[32])
     else if (number == floor(number) && fabs(number) < 9007199254740992.0)
         snprintf(out, 32, "%.0f", number);
     else
-        snprintf(out, 32, "%.9g", number);
+        snprintf(out, 32, "%.7g", number);
 }
 
 /* logfmt needs quotes where a value is empty or holds a space, a quote, an equals sign or something escaped. */

@@ -40,10 +40,10 @@ static const char *written(void)
 START_TEST(logfmt_line)
 {
     log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_INFO);
-    log_info("models restored", LOG_NUMBER("count", 12), LOG_NUMBER("share", 0.125), LOG_TEXT("file", "a.yaml"));
+    log_info("models restored", LOG_NUMBER("count", 12), LOG_NUMBER("share", (double)0.1f), LOG_TEXT("file", "a.yaml"));
     const char *line = written();
     ck_assert_int_eq(strncmp(line, "time=2", 6), 0);
-    ck_assert_str_eq(strstr(line, " level="), " level=info msg=\"models restored\" count=12 share=0.125 file=a.yaml\n");
+    ck_assert_str_eq(strstr(line, " level="), " level=info msg=\"models restored\" count=12 share=0.1 file=a.yaml\n");
 }
 END_TEST
 
