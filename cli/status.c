@@ -148,6 +148,23 @@ static void put_memory(const json_t *memory)
            full ? "at" : "was at", terminal_off(full ? RED : YELLOW), figure_count(refused).text);
 }
 
+/* Nothing while everybody who connects comes in, and reads what there is. */
+static void put_peers(const json_t *handshakes, const json_t *observers)
+{
+    const int64_t failed = member_count(handshakes, "failed"), behind = member_count(observers, "behind"),
+                  dropped = member_count(observers, "dropped");
+    if (failed) {
+        label("Peers");
+        printf("%s%s%s did not come in (the log says who, and why)\n", terminal_on(YELLOW), figure_count(failed).text,
+               terminal_off(YELLOW));
+    }
+    if (behind || dropped) {
+        label("Observers");
+        printf("%s%s%s times one did not keep up, %s events were dropped here\n", terminal_on(YELLOW),
+               figure_count(behind).text, terminal_off(YELLOW), figure_count(dropped).text);
+    }
+}
+
 void status_show(const json_t *answer)
 {
     double up_s = member_number(answer, "up_s", NAN), rate = member_number(answer, "events_per_s", NAN);
@@ -160,6 +177,7 @@ void status_show(const json_t *answer)
     put_silences(json_object_get(answer, "silences"));
     put_counts("Dropped", json_object_get(answer, "dropped"), "", " (driftc rejects shows examples)");
     put_counts("Lost", json_object_get(answer, "lost"), "of ", "");
+    put_peers(json_object_get(answer, "handshakes"), json_object_get(answer, "observers"));
     put_memory(json_object_get(answer, "memory"));
     put_reload(json_object_get(answer, "reload"));
     put_checkpoint(json_object_get(answer, "checkpoint"));
