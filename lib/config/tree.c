@@ -7,8 +7,8 @@
 
 #include "lib/config/source.h"
 #include "lib/config/syntax.h"
+#include "lib/config/twins.h"
 
-#define PATH_MAX_BYTES 320
 #define SYNTAX_MISTAKES_MAX 16 /* each costs another reading of what follows */
 
 /* A list or map that is being read. */
@@ -47,17 +47,17 @@ static struct mark mark_of(const struct builder *self, const yaml_mark_t *mark)
 }
 
 /* The keys that lead to where reading stands: "budgets[].models". "YAML" where there are none. */
-static const char *path_of(const struct builder *self, char out[PATH_MAX_BYTES])
+static const char *path_of(const struct builder *self, char out[TREE_PATH_MAX])
 {
     char quoted[MISTAKES_QUOTE_MAX];
     int length = 0;
     *out = '\0';
-    for (uint32_t i = 0; i < self->depth && length < PATH_MAX_BYTES - MISTAKES_QUOTE_MAX; i++) {
+    for (uint32_t i = 0; i < self->depth && length < TREE_PATH_MAX - MISTAKES_QUOTE_MAX; i++) {
         const struct open *open = &self->open[i];
         if (open->node->kind == NODE_LIST)
-            length += snprintf(out + length, (size_t)(PATH_MAX_BYTES - length), "[]");
+            length += snprintf(out + length, (size_t)(TREE_PATH_MAX - length), "[]");
         else if (open->key && open->key->kind == NODE_SCALAR)
-            length += snprintf(out + length, (size_t)(PATH_MAX_BYTES - length), "%s%s", length > 0 ? "." : "",
+            length += snprintf(out + length, (size_t)(TREE_PATH_MAX - length), "%s%s", length > 0 ? "." : "",
                                mistakes_key(open->key->text, quoted));
     }
     return length > 0 ? out : "YAML";
@@ -65,49 +65,8 @@ static const char *path_of(const struct builder *self, char out[PATH_MAX_BYTES])
 
 static void complain(const struct builder *self, struct mark mark, const char *sentence)
 {
-    char path[PATH_MAX_BYTES];
+    char path[TREE_PATH_MAX];
     mistakes_add(self->source->mistakes, mark, path_of(self, path), "%s", sentence);
-}
-
-static int by_text(const void *a_, const void *b_)
-{
-    const struct node *a = (*(struct node *const *)a_)->key, *b = (*(struct node *const *)b_)->key;
-    size_t shorter = a->text.len < b->text.len ? a->text.len : b->text.len;
-    int order = shorter > 0 ? memcmp(a->text.at, b->text.at, shorter) : 0;
-    if (order == 0 && a->text.len != b->text.len)
-        order = a->text.len < b->text.len ? -1 : 1;
-    if (order == 0 && a->mark.line != b->mark.line)
-        order = a->mark.line < b->mark.line ? -1 : 1;
-    return order != 0 ? order : (a->mark.column > b->mark.column) - (a->mark.column < b->mark.column);
-}
-
-/* Tells of keys that stand twice in a map; all but the first become unknown, with their values. */
-static int find_twins(const struct builder *self, const struct node *map)
-{
-    char path[PATH_MAX_BYTES], quoted[MISTAKES_QUOTE_MAX], name[PATH_MAX_BYTES + MISTAKES_QUOTE_MAX];
-    if (map->count < 2)
-        return 0;
-    struct node **members = malloc(map->count * sizeof(struct node *));
-    if (!members)
-        return -ENOMEM;
-    uint32_t count = 0;
-    for (struct node *member = map->first; member; member = member->next)
-        members[count++] = member;
-    qsort(members, count, sizeof(struct node *), by_text);
-    const struct node *first = members[0];
-    for (uint32_t i = 1; i < count; i++) {
-        if (!text_equal(members[i]->key->text, first->key->text)) {
-            first = members[i];
-            continue;
-        }
-        const char *above = self->depth > 0 ? path_of(self, path) : "";
-        snprintf(name, sizeof(name), "%s%s%s", above, *above ? "." : "", mistakes_key(first->key->text, quoted));
-        mistakes_add(self->source->mistakes, members[i]->key->mark, name, "given twice, first in line %u; keep one",
-                     first->key->mark.line);
-        members[i]->key->unknown = members[i]->unknown = true;
-    }
-    free(members);
-    return 0;
 }
 
 /* Hangs a finished or opened node where it belongs. */
@@ -251,8 +210,10 @@ static int take_open(struct builder *self, const yaml_event_t *event)
 static int take_close(struct builder *self)
 {
     const struct node *node = self->open[--self->depth].node;
+    char path[TREE_PATH_MAX];
     /* The outermost map may go on in another piece of the file: its twins are found when all is read. */
-    int error = node->kind == NODE_MAP && self->depth > 0 ? find_twins(self, node) : 0;
+    int error = node->kind == NODE_MAP && self->depth > 0 ? twins_find(node, path_of(self, path), self->source->mistakes)
+                                                           : 0;
     value_ended(self);
     return error;
 }
@@ -408,5 +369,5 @@ int tree_parse(struct tree *out, const struct tree_source *source)
         piece = (struct text){.at = piece.at + skip, .len = piece.len - skip};
         builder.first_line += (uint32_t)line;
     }
-    return out->root && out->root->kind == NODE_MAP ? find_twins(&builder, out->root) : 0;
+    return out->root && out->root->kind == NODE_MAP ? twins_find(out->root, "", source->mistakes) : 0;
 }

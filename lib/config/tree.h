@@ -16,6 +16,7 @@
 #include "lib/config/mistakes.h"
 
 #define TREE_DEPTH_MAX 64
+#define TREE_PATH_MAX 320 /* bytes of the keys that lead to a node, as mistakes name them */
 
 enum node_kind { NODE_SCALAR, NODE_LIST, NODE_MAP };
 
