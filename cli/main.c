@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/say.h"
@@ -50,6 +51,14 @@ static int finish(int status)
     return status ? status : EX_IOERR;
 }
 
+/* Argp prints help and version by itself, and ends the program. */
+static void finish_argp(int status, void *nothing)
+{
+    (void)nothing;
+    if (status == 0 && finish(status))
+        _exit(EX_IOERR);
+}
+
 int main(int argc, char **argv)
 {
     static const struct argp_child children[] = {{&common_argp, 0, NULL, 0}, {0}};
@@ -58,6 +67,7 @@ int main(int argc, char **argv)
         .parser = front_option, .args_doc = "COMMAND ...", .doc = doc, .children = children};
     struct front front = {.common = {.timeout_s = 5}};
     visible_init();
+    on_exit(finish_argp, NULL);
     argp_program_version = "driftc " DRIFT_VERSION;
     static char name[] = "driftc";
     if (argc == 0)

@@ -1,11 +1,14 @@
 /* main.c - arguments, signals, exit statuses. */
 #include <argp.h>
 #include <czmq.h>
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "daemon/engine/engine.h"
 
@@ -62,8 +65,7 @@ static error_t take_option(int key, char *value, struct argp_state *state)
     }
 }
 
-/* Signals are blocked before any library can start a thread, and read by the main loop alone. SIGPIPE is of no use to
- * anybody who looks at what write() returns. */
+/* Signals are blocked before any library can start a thread, and read by the main loop alone. */
 static int signals_open(void)
 {
     sigset_t set;
@@ -72,7 +74,6 @@ static int signals_open(void)
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a full disk, not the end */
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
@@ -83,6 +84,16 @@ static void keep_memory_steady(void)
 {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+}
+
+/* argp prints help and version, and ends the program: what was printed has to have arrived. */
+static void check_output(int status, void *nothing)
+{
+    (void)nothing;
+    if (status || (fflush(stdout) == 0 && !ferror(stdout)))
+        return;
+    fprintf(stderr, "driftd: cannot write the output: %s\n", strerror(errno));
+    _exit(EXIT_IO);
 }
 
 int main(int argc, char **argv)
@@ -99,8 +110,9 @@ int main(int argc, char **argv)
         NULL,
         NULL};
     struct arguments arguments = {.files = {.file = CONFIG_FILE}};
-    int signal_fd = signals_open();
     keep_memory_steady();
+    signal(SIGPIPE, SIG_IGN); /* of no use to anybody who looks at what write() returns */
+    on_exit(check_output, NULL);
     argp_program_version = "driftd " DRIFT_VERSION;
     argp_err_exit_status = EXIT_WRONG_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
@@ -110,6 +122,7 @@ int main(int argc, char **argv)
         return engine_check(&arguments.files, arguments.no_env);
     if (arguments.print)
         return engine_print(&arguments.files);
+    int signal_fd = signals_open();
     if (signal_fd < 0) {
         fprintf(stderr, "driftd: no descriptor for signals\n");
         return EXIT_OUR_BUG;

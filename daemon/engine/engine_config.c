@@ -42,6 +42,7 @@ int engine_load(struct config **self_p, const struct engine_files *files, bool n
                                      .uid = geteuid(),
                                      .folder = files->folder,
                                      .folder_may_lack = files->folder_may_lack,
+                                     .lasting = true,
                                      .getenv = from_environment};
     return config_load(self_p, files->file, &options, mistake ? mistake : print_mistake, argument);
 }

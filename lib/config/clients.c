@@ -298,7 +298,7 @@ int config_clients_load(struct config_clients **self_p, const char *path, const 
     struct arena memory = {0};
     struct text yaml = {0};
     *self_p = NULL;
-    int rc = file_read(&yaml, path, &memory);
+    int rc = file_read(&yaml, path, true, &memory);
     if (rc == 0) {
         rc = config_clients_parse(self_p, path, yaml, own, error, argument);
     } else {

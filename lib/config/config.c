@@ -119,6 +119,8 @@ static void tell_file(struct mistakes *mistakes, uint32_t file, int error)
         mistakes_add(mistakes, mark, "", "larger than %d MiB; allowed: a smaller one", SOURCE_BYTES_MAX >> 20);
     else if (error == -ENOENT)
         mistakes_add(mistakes, mark, "", "there is no such file; an empty one is a valid configuration");
+    else if (error == -ESPIPE)
+        mistakes_add(mistakes, mark, "", "a pipe, which a reload could not read again; allowed: a file");
     else
         mistakes_add(mistakes, mark, "", "cannot be read: %s", strerror(-error));
 }
@@ -263,7 +265,7 @@ static int read_sources(struct source **sources_p, uint32_t *count_p, const char
         return -ENOMEM;
     for (uint32_t i = 0; i <= more; i++) {
         sources[i].name = i == 0 ? path : paths[i - 1];
-        sources[i].error = file_read(&sources[i].yaml, sources[i].name, memory);
+        sources[i].error = file_read(&sources[i].yaml, sources[i].name, options->lasting, memory);
     }
     *sources_p = sources;
     *count_p = more + 1;

@@ -117,6 +117,7 @@ struct config_options {
     uint32_t uid; /* whose run it is: names the folder in /tmp where the environment names none */
     const char *folder;    /* conf.d: every *.yaml in it is read as well, in name order; NULL: none */
     bool folder_may_lack;  /* it is no mistake if it is not there */
+    bool lasting;          /* it will be read again: a pipe is a mistake */
     const char *(*getenv)(void *argument, const char *name); /* NULL: no variable is set */
     void *getenv_argument;
 };

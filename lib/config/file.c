@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include "lib/config/source.h"
 
@@ -37,8 +38,17 @@ static int read_all(FILE *file, struct text *out, struct arena *memory)
     return error;
 }
 
-int file_read(struct text *out, const char *path, struct arena *memory)
+/* Whoever opens a pipe waits until somebody writes into it. */
+static bool is_pipe(const char *path)
 {
+    struct stat found;
+    return stat(path, &found) == 0 && S_ISFIFO(found.st_mode);
+}
+
+int file_read(struct text *out, const char *path, bool lasting, struct arena *memory)
+{
+    if (lasting && is_pipe(path))
+        return -ESPIPE;
     FILE *file = fopen(path, "re");
     if (!file)
         return -errno;

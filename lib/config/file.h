@@ -5,13 +5,15 @@
 #ifndef DRIFT_LIB_CONFIG_FILE_H
 #define DRIFT_LIB_CONFIG_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/config/arena.h"
 
 #define FILE_FOLDER_MAX 1000 /* files of a conf.d */
 
-int file_read(struct text *out, const char *path, struct arena *memory);
+/* -ESPIPE: a pipe, and `lasting` asks for what can be read again. */
+int file_read(struct text *out, const char *path, bool lasting, struct arena *memory);
 
 /* The paths of all "*.yaml" in a folder, in the order of their names; those that begin with a dot are passed over. -E2BIG:
  * more than FILE_FOLDER_MAX. */

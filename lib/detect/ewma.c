@@ -53,7 +53,8 @@ static void average(struct ewma *self, double z, uint64_t index)
 {
     double before = self->average;
     self->average = (1 - self->lambda) * before + self->lambda * z;
-    if (self->fresh || (self->average > 0) != (before > 0)) {
+    /* An average of exactly 0 is on the reference: a constant's is, for as long as it stays one. */
+    if (self->fresh || before == 0 || (self->average > 0) != (before > 0)) {
         self->sum = 0;
         self->began = index;
         self->fresh = false;

@@ -31,7 +31,7 @@ EXTRA = {
     "config": re.compile(r"^(yaml_|json_|asprintf$|vasprintf$|__asprintf_chk$|__vasprintf_chk$|strtod_l$|newlocale$|freelocale$)"),
     "config/endpoint": re.compile(r"^inet_pton$"),
     "pages": re.compile(r"^madvise$"),  # memory, and nothing but its own
-    "config/file": re.compile(r"^(fopen|fread|__fread_chk|ferror|fclose|opendir|readdir|closedir)$"),
+    "config/file": re.compile(r"^(fopen|fread|__fread_chk|ferror|fclose|opendir|readdir|closedir|stat)$"),
     "wire/job": re.compile(r"^json_"),
     "wire/feedback": re.compile(r"^json_"),
     "wire/recorded": re.compile(r"^json_"),

@@ -116,6 +116,8 @@ class Configuration(unittest.TestCase):
         with open(self.path("LARGE"), "wb") as file:
             file.truncate(17 << 20)
         self.assertEqual(self.check("--config", self.path("LARGE")), ["LARGE: larger than 16 MiB; allowed: a smaller one"])
+        os.mkfifo(self.path("PIPE"))
+        self.assertEqual(self.check("--config", self.path("PIPE")), ["PIPE: a pipe, which a reload could not read again; allowed: a file"])
         os.mkdir(self.path("conf.d"))
         self.path("FILE", "workers: 2\n")
         self.path("conf.d/a.yaml", "workers: 3\n")

@@ -291,9 +291,12 @@ class Refusals(unittest.TestCase):
                 peer.close()
                 self.assertIn(sentence, done.stderr)
                 self.assertEqual(done.returncode, status, done.stderr)
-        with open("/dev/full", "w") as full:
-            done = subprocess.run([effects.DRIFTC, "help"], stdout=full, stderr=subprocess.PIPE, text=True)
-        self.assertIn("cannot write the output: No space left on device", done.stderr)
+        for words in (["help"], ["help", "status"], ["--help"], ["--version"]):
+            for program in (effects.DRIFTC, line.DRIFTD) if words[0].startswith("--") else (effects.DRIFTC,):
+                with open("/dev/full", "w") as full:
+                    done = subprocess.run([program, *words], stdout=full, stderr=subprocess.PIPE, text=True)
+                self.assertEqual((done.returncode, done.stderr), (74, f"{os.path.basename(program)}: cannot write the output: "
+                                                                      "No space left on device\n"))
 
     def test_z_every_sentence_is_here(self):
         """The tables above, and what the tests of driftc and of the stations assert."""

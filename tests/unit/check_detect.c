@@ -269,6 +269,21 @@ START_TEST(references_show_what_they_found)
 }
 END_TEST
 
+/* However long it stays what it was: the change begins with the value that is another. */
+START_TEST(a_constant_begins_to_change_when_it_does)
+{
+    static const char *const charts[] = {"cusum", "ewma", "shewhart"};
+    struct detect *detector = make(charts[_i]);
+    for (int i = 0; i < 3000; i++)
+        ck_assert_int_eq(detect_add(detector, 0.7).state, DETECT_NONE);
+    const struct detect_verdict verdict = detect_add(detector, 0.6);
+    ck_assert_int_eq(verdict.state, DETECT_DRIFT);
+    ck_assert_uint_eq(verdict.changed_at, 3000);
+    ck_assert_double_eq_tol(verdict.size, -0.1, 1e-12);
+    detect_destroy(&detector);
+}
+END_TEST
+
 START_TEST(thresholds_are_retuned_without_forgetting)
 {
     struct detect_params params, later;
@@ -337,6 +352,7 @@ int main(void)
     tcase_add_test(params, names_and_defaults_are_those_of_the_specification);
     tcase_add_test(params, errors_name_what_is_allowed);
     tcase_add_test(params, parameters_are_checked_together);
+    tcase_add_loop_test(params, a_constant_begins_to_change_when_it_does, 0, 3);
     tcase_add_loop_test(params, who_can_promise_does, 0, DETECTORS);
     tcase_add_test(params, a_promise_sets_the_limits);
     tcase_add_test(params, charts_show_what_they_are);
