@@ -148,6 +148,15 @@ static void put_memory(const json_t *memory)
            full ? "at" : "was at", terminal_off(full ? RED : YELLOW), figure_count(refused).text);
 }
 
+/* Nothing while it can be written. */
+static void put_store(const json_t *answer)
+{
+    if (!member_true(answer, "store_full"))
+        return;
+    label("Store");
+    printf("%sfull%s: no retraining is offered until there is room on its disk\n", terminal_on(RED), terminal_off(RED));
+}
+
 /* Nothing while everybody who connects comes in, and reads what there is. */
 static void put_peers(const json_t *handshakes, const json_t *observers)
 {
@@ -177,6 +186,7 @@ void status_show(const json_t *answer)
     put_silences(json_object_get(answer, "silences"));
     put_counts("Dropped", json_object_get(answer, "dropped"), "", " (driftc rejects shows examples)");
     put_counts("Lost", json_object_get(answer, "lost"), "of ", "");
+    put_store(answer);
     put_peers(json_object_get(answer, "handshakes"), json_object_get(answer, "observers"));
     put_memory(json_object_get(answer, "memory"));
     put_reload(json_object_get(answer, "reload"));
