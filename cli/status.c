@@ -160,12 +160,17 @@ static void put_store(const json_t *answer)
 /* Nothing while everybody who connects comes in, and reads what there is. */
 static void put_peers(const json_t *handshakes, const json_t *observers)
 {
-    const int64_t failed = member_count(handshakes, "failed"), behind = member_count(observers, "behind"),
+    const int64_t failed = member_count(handshakes, "failed"), again = member_count(handshakes, "reconnected"), behind = member_count(observers, "behind"),
                   dropped = member_count(observers, "dropped");
     if (failed) {
         label("Peers");
         printf("%s%s%s did not come in (the log says who, and why)\n", terminal_on(YELLOW), figure_count(failed).text,
                terminal_off(YELLOW));
+    }
+    if (again) {
+        label("Nodes");
+        printf("%s%s%s times one of metrics.connect broke the protocol and was connected to again\n",
+               terminal_on(YELLOW), figure_count(again).text, terminal_off(YELLOW));
     }
     if (behind || dropped) {
         label("Observers");

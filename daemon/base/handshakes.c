@@ -12,15 +12,15 @@
 #include "daemon/base/endpoint.h"
 #include "daemon/base/inbox.h"
 #include "daemon/base/log.h"
+#include "daemon/base/publishers.h"
 #include "daemon/base/told.h"
 
 #define WANTED                                                                                                     \
-    (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |     \
+    (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |     \
      ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 #define WAITING_MAX 10000 /* of what libzmq tells; beyond it its thread waits */
 #define PEERS 256         /* a power of two; of the latest connections it is known who they are */
 #define LEFT_NS (3600 * CLOCK_S_NS) /* how often it is told of who leaves by himself */
-#define REACHED_MAX 64    /* endpoints that are connected to */
 
 struct peer {
     int fd; /* at the time; 0: none */
@@ -28,16 +28,10 @@ struct peer {
     char address[ADDRESS_TEXT_MAX];
 };
 
-/* An endpoint that could not be reached when it was last tried. */
-struct away {
-    char endpoint[ENDPOINT_MAX]; /* "": none */
-};
-
 struct watched {
     void *monitor;
     const char *key;
     struct peer peers[PEERS];
-    struct away away[REACHED_MAX];
     const char *failed; /* why the connection did that is about to be told of as ended; NULL: none did */
     struct told told;
 };
@@ -50,7 +44,13 @@ struct handshakes {
     pthread_t thread;
     bool started;
     struct heart heart;
-    atomic_uint_fast64_t failed, broken_off;
+    atomic_uint_fast64_t failed, broken_off, reconnected;
+    struct publishers publishers; /* of the one socket that connects */
+    struct {
+        atomic_bool full; /* who connects has it; else the thread here */
+        uint32_t count;
+        char endpoints[PUBLISHERS_MAX][ENDPOINT_MAX];
+    } lost;
 };
 
 int handshakes_new(struct handshakes **self_p)
@@ -122,23 +122,28 @@ static bool is_one_too_many(int fd)
     return (rlim_t)fd >= limit.rlim_cur - kept;
 }
 
-/* The descriptor is libzmq's: who fails in the same moment may be gone already, and remains unknown. It is not closed
- * here, but ended, which libzmq takes for the peer's doing. */
-static void accepted(struct watched *self, int fd)
+/* The descriptor is libzmq's: who fails in the same moment may be gone already, and remains unknown. */
+static void ask_who(int fd, char out[ADDRESS_TEXT_MAX])
 {
-    struct peer *peer = peer_of(self, fd);
     union address address = {.any = {.sa_family = AF_UNSPEC}};
     struct ucred process;
     socklen_t bytes = sizeof address, process_bytes = sizeof process;
-    *peer = (struct peer){.fd = fd, .too_many = is_one_too_many(fd)};
-    if (peer->too_many)
-        shutdown(fd, SHUT_RDWR);
     if (getpeername(fd, &address.any, &bytes) < 0)
         return;
     if (address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6)
-        address_describe(&address, peer->address);
+        address_describe(&address, out);
     else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &process_bytes) == 0)
-        snprintf(peer->address, sizeof peer->address, "pid:%ld", (long)process.pid);
+        snprintf(out, ADDRESS_TEXT_MAX, "pid:%ld", (long)process.pid);
+}
+
+/* A descriptor is not closed here, but ended, which libzmq takes for the peer's doing. */
+static void accepted(struct watched *self, int fd)
+{
+    struct peer *peer = peer_of(self, fd);
+    *peer = (struct peer){.fd = fd, .too_many = is_one_too_many(fd)};
+    if (peer->too_many)
+        shutdown(fd, SHUT_RDWR);
+    ask_who(fd, peer->address);
 }
 
 static const char *reason_of(uint32_t error)
@@ -182,31 +187,58 @@ static void ended(struct watched *self, const char *endpoint, int fd)
     self->failed = NULL;
 }
 
-static struct away *away_of(struct watched *self, const char *endpoint)
+static void connected(struct handshakes *self, struct watched *watched, const char *endpoint, int fd)
 {
-    for (uint32_t i = 0; i < REACHED_MAX; i++)
-        if (strcmp(self->away[i].endpoint, endpoint) == 0)
-            return &self->away[i];
-    return NULL;
+    struct peer *peer = peer_of(watched, fd);
+    char address[ENDPOINT_MAX] = "";
+    *peer = (struct peer){.fd = fd};
+    ask_who(fd, peer->address);
+    if (*peer->address && strncmp(endpoint, "tcp://", 6) == 0)
+        snprintf(address, sizeof address, "tcp://%s", peer->address);
+    publishers_connected(&self->publishers, endpoint, address);
 }
 
-static void not_reached(struct watched *self, const char *endpoint)
+static void not_reached(struct handshakes *self, const char *key, const char *endpoint)
 {
-    struct away *away = away_of(self, endpoint) ? NULL : away_of(self, "");
-    if (!away)
-        return;
-    snprintf(away->endpoint, sizeof away->endpoint, "%s", endpoint);
-    log_warning("a publisher is not reached; it is tried again and again", LOG_TEXT("key", self->key),
-                LOG_TEXT("endpoint", endpoint));
+    if (publishers_tried(&self->publishers, endpoint))
+        log_warning("a publisher is not reached; it is tried again and again", LOG_TEXT("key", key),
+                    LOG_TEXT("endpoint", endpoint));
 }
 
-static void reached(struct watched *self, const char *endpoint)
+static void reached(struct handshakes *self, const char *key, const char *endpoint)
 {
-    struct away *away = away_of(self, endpoint);
-    if (!away)
+    if (publishers_reached(&self->publishers, endpoint))
+        log_info("a publisher is reached that was not before", LOG_TEXT("key", key), LOG_TEXT("endpoint", endpoint));
+}
+
+/* The failure of a handshake was told already. */
+static void tell_of_lost(struct publisher *publisher, int64_t now_ns)
+{
+    if (!publisher->in)
         return;
-    *away->endpoint = '\0';
-    log_info("a publisher is reached that was not before", LOG_TEXT("key", self->key), LOG_TEXT("endpoint", endpoint));
+    publisher->times++;
+    if (publisher->told_ns && now_ns - publisher->told_ns < TOLD_NS)
+        return;
+    log_warning("a publisher's connection ended for what it sent, a message beyond four times max_message or no ZMTP at all; "
+                "it is connected to again",
+                LOG_TEXT("endpoint", publisher->endpoint), LOG_NUMBER("times", publisher->times));
+    publisher->told_ns = now_ns;
+    publisher->times = 0;
+}
+
+static void look_for_lost(struct handshakes *self)
+{
+    struct publisher *lost[PUBLISHERS_MAX];
+    const int64_t now_ns = clock_now().steady_ns;
+    if (atomic_load_explicit(&self->lost.full, memory_order_acquire))
+        return;
+    self->lost.count = publishers_lost(&self->publishers, now_ns, lost);
+    for (uint32_t i = 0; i < self->lost.count; i++) {
+        memcpy(self->lost.endpoints[i], lost[i]->endpoint, ENDPOINT_MAX);
+        tell_of_lost(lost[i], now_ns);
+    }
+    atomic_fetch_add_explicit(&self->reconnected, self->lost.count, memory_order_relaxed);
+    atomic_store_explicit(&self->lost.full, self->lost.count > 0, memory_order_release);
 }
 
 static void take(struct handshakes *self, struct watched *watched, unsigned event, uint32_t value, const char *endpoint)
@@ -225,12 +257,16 @@ static void take(struct handshakes *self, struct watched *watched, unsigned even
         break;
     case ZMQ_EVENT_DISCONNECTED:
         ended(watched, endpoint, (int)value);
+        publishers_ended(&self->publishers, endpoint, clock_now().steady_ns);
+        break;
+    case ZMQ_EVENT_CONNECTED:
+        connected(self, watched, endpoint, (int)value);
         break;
     case ZMQ_EVENT_CONNECT_RETRIED:
-        not_reached(watched, endpoint);
+        not_reached(self, watched->key, endpoint);
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
-        reached(watched, endpoint);
+        reached(self, watched->key, endpoint);
         break;
     default:
         break;
@@ -279,6 +315,7 @@ static void *run(void *argument)
         for (uint32_t i = 0; i < self->count; i++)
             for (int many = 0; many < WAITING_MAX && take_one(self, self->at[i]);)
                 many++;
+        look_for_lost(self);
         zmq_poll(self->items, (int)self->count + 1, HEART_TURN_MAX_MS);
     }
     return NULL;
@@ -308,7 +345,21 @@ const struct heart *handshakes_heart(const struct handshakes *self)
 struct handshakes_counts handshakes_counts(const struct handshakes *self)
 {
     return (struct handshakes_counts){.failed = atomic_load_explicit(&self->failed, memory_order_relaxed),
-                                      .broken_off = atomic_load_explicit(&self->broken_off, memory_order_relaxed)};
+                                      .broken_off = atomic_load_explicit(&self->broken_off, memory_order_relaxed),
+                                      .reconnected = atomic_load_explicit(&self->reconnected, memory_order_relaxed)};
+}
+
+uint32_t handshakes_lost(struct handshakes *self, const char (**endpoints_p)[ENDPOINT_MAX])
+{
+    if (!self || !atomic_load_explicit(&self->lost.full, memory_order_acquire))
+        return 0;
+    *endpoints_p = (const char(*)[ENDPOINT_MAX])self->lost.endpoints;
+    return self->lost.count;
+}
+
+void handshakes_reconnected(struct handshakes *self)
+{
+    atomic_store_explicit(&self->lost.full, false, memory_order_release);
 }
 
 void handshakes_destroy(struct handshakes **self_p)

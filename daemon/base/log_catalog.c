@@ -37,6 +37,9 @@ static const struct {
      "a peer did not come in, its handshake failed"},
     {"59b1889870dc4f269682e2cdbef9f009",
      "a publisher is not reached; it is tried again and again"},
+    {"d5abb3ae17ca4f31a8e65ae12463c531",
+     "a publisher's connection ended for what it sent, a message beyond four times max_message or no ZMTP at all; it is "
+     "connected to again"},
     {"da2609d2dd224f2ab5e297259010cf97",
      "an observer does not keep up and misses events until it has read half of what waits for it; have it read faster, or "
      "subscribe to less"},

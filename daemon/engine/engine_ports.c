@@ -164,7 +164,8 @@ static json_t *security_facts(const struct engine *self)
 static json_t *handshakes_facts(const struct engine *self)
 {
     struct handshakes_counts counts = handshakes_counts(self->handshakes);
-    return json_pack("{s:I, s:I}", "failed", (json_int_t)counts.failed, "broken_off", (json_int_t)counts.broken_off);
+    return json_pack("{s:I, s:I, s:I}", "failed", (json_int_t)counts.failed, "broken_off", (json_int_t)counts.broken_off,
+                     "reconnected", (json_int_t)counts.reconnected);
 }
 
 static json_t *own_endpoints(const struct engine *self, const char *project)

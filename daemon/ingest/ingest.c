@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "daemon/base/log.h"
 #include "daemon/ingest/pace.h"
 #include "daemon/ingest/receiver.h"
 
@@ -28,6 +29,7 @@ struct ingest {
     uint32_t connected_count;
     struct curve_server curve; /* of what is connected */
     bool with_curve;
+    struct handshakes *handshakes; /* NULL: none */
 
     struct ingest_sink sink;
     struct frame frames[FRAME_BATCH_MAX];
@@ -59,6 +61,7 @@ static void take_options(struct ingest *self, const struct ingest_options *optio
 {
     for (uint32_t i = 0; i < options->connect_count && i < ENDPOINTS_MAX; i++)
         snprintf(self->connected[self->connected_count++], ENDPOINT_MAX, "%s", options->connect[i]);
+    self->handshakes = options->handshakes;
     self->with_curve = options->doors.sets[0].curve != NULL;
     if (self->with_curve)
         self->curve = *options->doors.sets[0].curve;
@@ -233,6 +236,21 @@ static void renew_doors(struct ingest *self, struct doors_letter *letter)
     }
 }
 
+/* All are given up before the first is had again: what libzmq forgot of one may stand where another comes to stand. */
+static void connect_to_lost(struct ingest *self)
+{
+    const char(*lost)[ENDPOINT_MAX];
+    char why[ENDPOINT_WHY_MAX];
+    const uint32_t count = handshakes_lost(self->handshakes, &lost);
+    for (uint32_t i = 0; i < count; i++)
+        zmq_disconnect(self->receiver.handle, lost[i]);
+    for (uint32_t i = 0; i < count; i++)
+        if (endpoint_connect(self->socket, "metrics.connect", lost[i], why) < 0)
+            log_warning("a publisher cannot be connected to again", LOG_TEXT("why", why));
+    if (count)
+        handshakes_reconnected(self->handshakes);
+}
+
 static bool told_to_stop(struct ingest *self)
 {
     struct letter letter;
@@ -259,6 +277,7 @@ static void *run(void *argument)
         bool more;
         int64_t now_ns;
         struct received received = turn(self, &more, &now_ns);
+        connect_to_lost(self);
         if (received.count == FRAME_BATCH_MAX || more) {
             pace_busy(&self->pace, received.count, received.bytes);
             continue;

@@ -350,6 +350,9 @@ static void write_house(struct page *page, const json_t *status)
     plain(page, COUNTER, "driftd_handshakes_broken_off",
           "Peers that ended a handshake of libzmq's or did not finish it: probes, and sockets of another type.",
           number(json_object_get(status, "handshakes"), "broken_off"));
+    plain(page, COUNTER, "driftd_publishers_reconnected",
+          "Times that a publisher of metrics.connect had broken the protocol and was connected to again.",
+          number(json_object_get(status, "handshakes"), "reconnected"));
     plain(page, COUNTER, "driftd_log_lost", "Lines of the log that could not be written.", number(status, "log_lost"));
     plain(page, COUNTER, "driftd_http_requests", "Requests answered over HTTP.", number(http, "requests"));
     plain(page, COUNTER, "driftd_http_refused", "Requests refused over HTTP: wrong host, method or path, or too many.",

@@ -14,7 +14,7 @@ from driftc_peers import Case, DRIFTC, HOSTILE, SGR, environment, run, run_on_te
 STATUS = {"ok": True, "version": "0.1.0", "up_s": 273845.2, "events": 12345678, "events_per_s": 1234.5,
           "dropped": {"range": 3, "syntax": 12}, "lost": {"node-7": 41}, "models": {"healthy": 996, "failing": 3, "retraining": 1},
           "requests": {"RUNNING": 1, "PENDING": 2, "DONE": 40},
-          "store_full": True, "handshakes": {"failed": 1234, "broken_off": 7}, "observers": {"sent": 9, "dropped": 17, "behind": 2}, "reload": {"ok": True, "at": None, "errors": []}}
+          "store_full": True, "handshakes": {"failed": 1234, "broken_off": 7, "reconnected": 3}, "observers": {"sent": 9, "dropped": 17, "behind": 2}, "reload": {"ok": True, "at": None, "errors": []}}
 
 
 def kpi(name="accuracy", violated=False, **more):
@@ -51,6 +51,7 @@ COMMANDS = [
     (["status"], {"do": "status"}, STATUS, ["up 3 d 4 h", "12,345,678 events", "3 failing", "996 healthy", "1 RUNNING", "2 PENDING",
                                             "12 syntax, 3 range", "41 of node-7", "Store     full: no retraining is offered",
                                             "Peers     1,234 did not come in (the log says who, and why)",
+                                            "Nodes     3 times one of metrics.connect broke the protocol and was connected to again",
                                             "Observers 2 times one did not keep up, 17 events were dropped here"]),
     (["models"], {"do": "models", "limit": 1000}, MODELS, ["shop/a/v1", "29 min 12 s", "accuracy mean 0.52 < 0.8", "accuracy mean 0.93 (min 0.8)"]),
     (["models", "shop/*", "--state", "failing", "--limit", "7"], {"do": "models", "pattern": "shop/*", "state": "failing", "limit": 7}, MODELS, ["shop/b/v1"]),
