@@ -157,6 +157,19 @@ static void put_store(const json_t *answer)
     printf("%sfull%s: no retraining is offered until there is room on its disk\n", terminal_on(RED), terminal_off(RED));
 }
 
+/* Nothing while trainers are understood, and read what they are told. */
+static void put_feedback(const json_t *feedback)
+{
+    const json_t *refused = json_object_get(feedback, "refused");
+    const int64_t lost = member_count(feedback, "replies_lost");
+    if (json_object_size(refused) > 0)
+        put_counts("Refused", refused, "", " (messages of trainers; the log shows mistakes)");
+    if (lost) {
+        label("Trainers");
+        printf("%s%s%s replies were read by nobody\n", terminal_on(YELLOW), figure_count(lost).text, terminal_off(YELLOW));
+    }
+}
+
 /* Nothing while everybody who connects comes in, and reads what there is. */
 static void put_peers(const json_t *handshakes, const json_t *observers)
 {
@@ -191,6 +204,7 @@ void status_show(const json_t *answer)
     put_silences(json_object_get(answer, "silences"));
     put_counts("Dropped", json_object_get(answer, "dropped"), "", " (driftc rejects shows examples)");
     put_counts("Lost", json_object_get(answer, "lost"), "of ", "");
+    put_feedback(json_object_get(answer, "feedback"));
     put_store(answer);
     put_peers(json_object_get(answer, "handshakes"), json_object_get(answer, "observers"));
     put_memory(json_object_get(answer, "memory"));

@@ -35,6 +35,8 @@ static const struct {
      "driftd ends, because it can keep no more requests, as the line before says: with systemd it is started again by itself"},
     {"c0f86b88dfa54ea1bae0cde50f39b1cd",
      "a peer did not come in, its handshake failed"},
+    {"2deabf7f3b0a40b191ec7c341cf9d9e2",
+     "feedback of a trainer was refused"},
     {"59b1889870dc4f269682e2cdbef9f009",
      "a publisher is not reached; it is tried again and again"},
     {"d5abb3ae17ca4f31a8e65ae12463c531",

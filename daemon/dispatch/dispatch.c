@@ -35,6 +35,7 @@ struct dispatch {
     struct keyring_reader keys;
     zsock_t *router;
     void *router_handle;
+    atomic_uint_fast64_t unauthorized, replies_lost;
     zmq_pollitem_t *items; /* for wait(): the router, the inbox, the outlets */
     char why[ENDPOINT_WHY_MAX];
 };
@@ -241,7 +242,9 @@ static bool port_may(void *argument, void *sender, const char *project, size_t l
 
 static void port_reply(void *argument, void *token, const char *json, size_t bytes)
 {
-    sender_reply(token, ((struct dispatch *)argument)->router_handle, json, bytes);
+    struct dispatch *self = argument;
+    if (!sender_reply(token, self->router_handle, json, bytes))
+        atomic_fetch_add_explicit(&self->replies_lost, 1, memory_order_relaxed);
 }
 
 static bool port_take(void *argument, struct feedback_letter *out)
@@ -253,6 +256,7 @@ static bool port_take(void *argument, struct feedback_letter *out)
         struct sender *sender = sender_take(self->router_handle, out);
         if (!sender || is_trainer(self, sender))
             return sender != NULL;
+        atomic_fetch_add_explicit(&self->unauthorized, 1, memory_order_relaxed);
         port_reply(self, sender, refusal, sizeof refusal - 1);
     }
     return false;
@@ -309,6 +313,13 @@ bool dispatch_jobs_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT
 bool dispatch_feedback_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX])
 {
     return doors_endpoint(self->feedback, n, out);
+}
+
+struct dispatch_counts dispatch_counts(const struct dispatch *self)
+{
+    return (struct dispatch_counts){
+        .unauthorized = atomic_load_explicit(&self->unauthorized, memory_order_relaxed),
+        .replies_lost = atomic_load_explicit(&self->replies_lost, memory_order_relaxed)};
 }
 
 void dispatch_destroy(struct dispatch **self_p)

@@ -7,8 +7,8 @@
  *
  * Threads: dispatch_new(), dispatch_destroy() by the engine; everything else by the thread that called the port's
  * open(), until its close(). Memory: options are borrowed until open(), the keyring until dispatch_destroy(). Failure:
- * open() answers a negative error and keeps a sentence; later nothing fails: a reply to a trainer that has gone is
- * lost, and the trainer asks again.
+ * open() answers a negative error and keeps a sentence; later nothing fails: a reply to a trainer that has gone, or that
+ * reads none of thousands, is lost and counted, and the trainer asks again.
  */
 #ifndef DRIFTD_DISPATCH_DISPATCH_H
 #define DRIFTD_DISPATCH_DISPATCH_H
@@ -47,6 +47,12 @@ struct job_port dispatch_port(struct dispatch *self);
 bool dispatch_jobs_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX]);
 bool dispatch_own_endpoint(struct dispatch *self, const char *project, uint32_t n, char out[ENDPOINT_MAX]);
 bool dispatch_feedback_endpoint(struct dispatch *self, uint32_t n, char out[ENDPOINT_MAX]);
+
+/* Messages of whom the keyring does not let speak, and replies that nobody took. Any thread. */
+struct dispatch_counts {
+    uint64_t unauthorized, replies_lost;
+};
+struct dispatch_counts dispatch_counts(const struct dispatch *self);
 
 /* After the requests station has stopped. */
 void dispatch_destroy(struct dispatch **self_p);

@@ -84,12 +84,12 @@ const char *sender_key(struct sender *self)
     return curve_sender(&self->frames[self->count - 1]);
 }
 
-void sender_reply(struct sender *self, void *router, const char *json, size_t bytes)
+bool sender_reply(struct sender *self, void *router, const char *json, size_t bytes)
 {
     bool good = true;
     for (uint32_t i = 0; good && i < self->envelope; i++)
         good = zmq_msg_send(&self->frames[i], router, ZMQ_SNDMORE | ZMQ_DONTWAIT) >= 0;
-    if (good)
-        zmq_send(router, json, bytes, ZMQ_DONTWAIT);
+    good = good && zmq_send(router, json, bytes, ZMQ_DONTWAIT) >= 0;
     sender_free(self);
+    return good;
 }

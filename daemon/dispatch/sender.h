@@ -16,7 +16,7 @@ struct sender *sender_take(void *router, struct feedback_letter *out);
 /* The CURVE key it was sent with, Z85, borrowed; NULL: none. Before sender_reply(). */
 const char *sender_key(struct sender *self);
 
-/* Replies and frees. A trainer that has gone, or that reads nothing, loses its reply; it asks again when it is back. */
-void sender_reply(struct sender *self, void *router, const char *json, size_t bytes);
+/* Replies and frees. False: a trainer that has gone, or that reads nothing, loses its reply; it asks again when it is back. */
+bool sender_reply(struct sender *self, void *router, const char *json, size_t bytes);
 
 #endif

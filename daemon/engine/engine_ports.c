@@ -168,6 +168,21 @@ static json_t *handshakes_facts(const struct engine *self)
                      "reconnected", (json_int_t)counts.reconnected);
 }
 
+/* What the keeper of requests did not hear of, beside what it says itself. */
+static json_t *feedback_facts(const struct engine *self, const json_t *status)
+{
+    const struct dispatch_counts counts = dispatch_counts(self->dispatch);
+    json_t *feedback = json_deep_copy(json_object_get(status, "feedback"));
+    if (!feedback)
+        feedback = json_pack("{s:{}}", "refused");
+    json_t *refused = json_object_get(feedback, "refused");
+    const json_int_t heard = json_integer_value(json_object_get(refused, "unauthorized"));
+    if (counts.unauthorized)
+        json_object_set_new(refused, "unauthorized", json_integer(heard + (json_int_t)counts.unauthorized));
+    json_object_set_new(feedback, "replies_lost", json_integer((json_int_t)counts.replies_lost));
+    return feedback;
+}
+
 static json_t *own_endpoints(const struct engine *self, const char *project)
 {
     char endpoint[ENDPOINT_MAX];
@@ -228,6 +243,8 @@ static void add_facts(void *argument, json_t *status)
     json_object_set_new(status, "workers", json_integer(workers_judging(self->workers)));
     json_object_set_new(status, "received", json_integer((json_int_t)ingest_messages(self->ingest)));
     json_object_set_new(status, "connections", json_integer(ingest_connections(self->ingest)));
+    json_object_set_new(status, "connections_ended", json_integer((json_int_t)ingest_connections_ended(self->ingest)));
+    json_object_set_new(status, "feedback", feedback_facts(self, status));
     json_object_set_new(status, "observers",
                         json_pack("{s:I, s:I, s:I}", "sent", (json_int_t)observe_sent(self->observe), "dropped",
                                   (json_int_t)observe_dropped(self->observe), "behind",

@@ -337,6 +337,11 @@ uint32_t ingest_connections(const struct ingest *self)
     return nodes_count(self->nodes);
 }
 
+uint64_t ingest_connections_ended(const struct ingest *self)
+{
+    return nodes_ended(self->nodes);
+}
+
 void ingest_hasten(struct ingest *self)
 {
     atomic_store(&self->hasten, true);

@@ -73,6 +73,8 @@ void ingest_hasten(struct ingest *self);
 uint64_t ingest_messages(const struct ingest *self);
 /* How many nodes are connected, of those that are read without libzmq. Any thread, as ingest_messages(). */
 uint32_t ingest_connections(const struct ingest *self);
+/* How many connections of these were ended here, for what they sent or did not. */
+uint64_t ingest_connections_ended(const struct ingest *self);
 void ingest_destroy(struct ingest **self_p);
 
 #endif

@@ -58,6 +58,7 @@ void nodes_forget(struct nodes *self, struct node *node)
 
 void nodes_end(struct nodes *self, struct node *node, const char *why)
 {
+    atomic_fetch_add_explicit(&self->ended, 1, memory_order_relaxed);
     const uint64_t times = told_again(&self->told, node->peer, why, self->looked_ns, TOLD_NS);
     if (times > 0)
         log_warning("a node's connection was ended", LOG_TEXT("peer", node->peer), LOG_TEXT("why", why),
@@ -226,6 +227,11 @@ int nodes_fd(const struct nodes *self)
 uint32_t nodes_count(const struct nodes *self)
 {
     return atomic_load_explicit(&self->count, memory_order_relaxed);
+}
+
+uint64_t nodes_ended(const struct nodes *self)
+{
+    return atomic_load_explicit(&self->ended, memory_order_relaxed);
 }
 
 void nodes_destroy(struct nodes **self_p)

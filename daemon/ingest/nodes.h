@@ -8,7 +8,7 @@
  * message is bounded. Whoever breaks the protocol is ended and told of in the log, with the peer's address; what was
  * complete before is handed out.
  *
- * Threads: the owner's; nodes_count() any. `now_ns` may be that of the turn before. Failure: as each function says.
+ * Threads: the owner's; nodes_count() and nodes_ended() any. `now_ns` may be that of the turn before. Failure: as each function says.
  */
 #ifndef DRIFTD_INGEST_NODES_H
 #define DRIFTD_INGEST_NODES_H
@@ -46,6 +46,8 @@ int nodes_fd(const struct nodes *self);
 
 /* Who is connected. */
 uint32_t nodes_count(const struct nodes *self);
+/* How many connections were ended here, for what they sent or did not. */
+uint64_t nodes_ended(const struct nodes *self);
 void nodes_destroy(struct nodes **self_p);
 
 #endif

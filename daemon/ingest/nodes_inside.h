@@ -34,6 +34,7 @@ struct nodes {
 
     struct node *first, *last;
     atomic_uint count;
+    atomic_uint_fast64_t ended;
     int64_t looked_ns;
     struct told told; /* of whose connections were ended */
 

@@ -100,6 +100,8 @@ static void write_line(struct page *page, const json_t *status)
     plain(page, COUNTER, "driftd_messages_received", "Messages that arrived on the metrics socket.",
           number(status, "received"));
     plain(page, GAUGE, "driftd_connections", "Connections of nodes over plain TCP.", number(status, "connections"));
+    plain(page, COUNTER, "driftd_connections_ended", "Of these, ended by the daemon for what they sent or did not.",
+          number(status, "connections_ended"));
     plain(page, COUNTER, "driftd_events", "Metric events that were taken.", number(status, "events"));
     plain(page, COUNTER, "driftd_beacons", "Beacons of nodes that were taken.", number(status, "beacons"));
     plain(page, COUNTER, "driftd_ignored_members",
@@ -287,6 +289,19 @@ static void write_project_requests(struct page *page, const json_t *projects)
     }
 }
 
+static void write_feedback(struct page *page, const json_t *feedback)
+{
+    const char *reason;
+    json_t *count;
+    plain(page, COUNTER, "driftd_feedback_messages", "Messages of trainers.", number(feedback, "messages"));
+    family(page, COUNTER, "driftd_feedback_refused", "Messages of trainers that were refused, by the error of the reply.");
+    json_object_foreach (json_object_get(feedback, "refused"), reason, count) {
+        sample(page, LABELS({"error", reason}), 1, json_number_value(count));
+    }
+    plain(page, COUNTER, "driftd_feedback_replies_lost", "Replies to trainers that had gone, or that read nothing.",
+          number(feedback, "replies_lost"));
+}
+
 static void write_requests(struct page *page, const json_t *status)
 {
     static const char *const reasons[] = {"retry", "limit", "trainer"};
@@ -370,6 +385,7 @@ char *exposition_text(const json_t *status, const json_t *models, bool open_metr
     write_nodes(&page, status);
     write_models(&page, status, models);
     write_requests(&page, status);
+    write_feedback(&page, json_object_get(status, "feedback"));
     write_house(&page, status);
     if (open_metrics)
         fputs("# EOF\n", page.out);

@@ -95,6 +95,16 @@ struct outlet {
     int64_t offer_ns;               /* no offers before: a trainer was free, and then was not */
 };
 
+/* Messages of trainers since the start. */
+#define HEARD_UNAUTHORIZED ANSWERS /* a refusal that the request's life knows nothing of */
+struct heard {
+    uint64_t messages;
+    struct {
+        uint64_t count, untold;
+        int64_t told_ns; /* 0: never */
+    } refused[ANSWERS + 1];
+};
+
 struct letters {
     struct letter *at;
     size_t count, room;
@@ -137,8 +147,7 @@ struct core {
     uint64_t gone[REQUEST_STATES]; /* forgotten by this turn */
     struct moment began;           /* when the station was started */
     int64_t busy_ns; /* the last turn that committed something */
-    uint64_t unknown; /* feedback that named unknown requests, since the last alarm */
-    int64_t unknown_told_ns;
+    struct heard heard;
     uint64_t alarms; /* raised so far, for their ids */
     struct requests_renewal *renewal; /* of the options, which the next turn takes over; NULL: none */
     bool choose_due;                  /* core_choose_anew() is */
@@ -267,6 +276,8 @@ struct live *episodes_open(struct core *self, const struct new_request *request)
 
 /* hear.c: one message of a trainer. */
 void hear_feedback(struct core *self, const struct feedback_letter *letter);
+/* How many there were, and what was refused: the member `feedback` of the status. */
+void hear_write(const struct core *self, struct json_write *out);
 
 /* offers.c */
 void offers_timers(struct core *self);

@@ -318,7 +318,6 @@ int core_new(struct core **self_p, const struct requests_options *options, const
     }
     self->ports = *ports;
     self->inbox = inbox;
-    self->unknown_told_ns = INT64_MIN;
     self->now = (struct moment){.steady_ns = now.steady_ns, .wall_s = now.wall_s};
     self->busy_ns = now.steady_ns;
     self->began = self->now;

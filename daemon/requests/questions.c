@@ -349,6 +349,7 @@ static char *answer_status(struct core *self)
     }
     json_write_bracket(&page.out, '}');
     put_queue(&page);
+    hear_write(self, &page.out);
     json_write_key(&page.out, "silences");
     silences_write(self, &page.out);
     json_write_key(&page.out, "store_full");

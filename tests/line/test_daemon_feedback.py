@@ -56,6 +56,34 @@ class Feedback(unittest.TestCase):
             self.assertEqual([step["to"] for step in request["history"]], ["PENDING", "OFFERED", "RUNNING", "DONE"])
             daemon.wait_status(lambda status: status["models"] == {"drifting": 1})
 
+    def test_what_is_refused_is_counted_and_told(self):
+        with line.Daemon(backoff="1h") as daemon:
+            trainer = Trainer(daemon, "t1")
+            sicken(daemon)
+            job = trainer.pull()
+            self.assertEqual(trainer.say("dance", job)["error"], "bad_message")
+            self.assertEqual(trainer.say("dance", job)["error"], "bad_message")
+            self.assertEqual(trainer.say("progress", job)["error"], "not_accepted")
+            self.assertEqual(trainer.say("accept", {"request": "0" * 32, "attempt": 1})["error"], "unknown_request")
+            self.assertEqual(daemon.ask("status")["feedback"],
+                             {"messages": 4, "refused": {"unknown_request": 1, "not_accepted": 1, "bad_message": 2}, "replies_lost": 0})
+            daemon.stop()
+            told = [said for said in daemon.events if said["msg"] == "feedback of a trainer was refused"]
+            self.assertEqual([(said["level"], said["error"], said["trainer"], said["request"], said["times"]) for said in told],
+                             [("warning", "bad_message", "", "", 1), ("warning", "not_accepted", "t1", job["request"], 1)])
+            self.assertEqual(told[0]["why"], '"say" must be accept, progress, done or fail')
+
+    def test_a_trainer_that_reads_no_reply(self):
+        """Both queues of 1,000 fill, and what is between them; the daemon goes on, and tells how many nobody took."""
+        many = 50000
+        with line.Daemon() as daemon:
+            deaf = daemon.socket(zmq.DEALER, "feedback", rcvhwm=1, sndhwm=0)
+            for _ in range(many):
+                deaf.send_multipart([b"", b"{}"])
+            status = daemon.wait_status(lambda status: status["feedback"]["messages"] == many)
+            self.assertEqual(status["feedback"]["refused"], {"bad_message": many})
+            self.assertGreater(status["feedback"]["replies_lost"], 0)
+
     def test_a_dead_trainer(self):
         """Killed after the accept: the job comes again with attempt 2 when the lease ends, and another strategy."""
         with line.Daemon(jobs_more="lease: 1s, retry: {first: 100ms, max: 1s}") as daemon:

@@ -110,6 +110,7 @@ START_TEST(too_large)
     ck_assert_mem_eq(frames[0].topic, bytes + 2, topic_len);
     ck_assert_uint_eq(frames[0].payload_len, 0);
     ck_assert_uint_eq(nodes_count(nodes), 0);
+    ck_assert_uint_eq(nodes_ended(nodes), 1);
     ck_assert(is_over(fd));
     ck_assert_ptr_nonnull(strstr(said(), "why=\"a message of it is several times as large as metrics.max_message\""));
     close(fd);
