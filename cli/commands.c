@@ -68,7 +68,8 @@ const struct command commands[] = {
      "DRIFT_PARAMETERS, DRIFT_RULE, DRIFT_METRIC, DRIFT_OBSERVED, DRIFT_LIMIT, DRIFT_LEASE_S and DRIFT_TRAINER. A line "
      "`progress 0.4 some note` of its output is passed on. Status 0: done, and the last line may be a JSON object with "
      "version, artifact, metrics and gpu_hours. Status 75: to be tried again. Any other: failed, and the last line "
-     "may be a JSON object with error, retry and gpu_hours; else the error is the last line of its standard error. What "
+     "may be a JSON object with error, retry and gpu_hours; else the error is the last line of its standard error. Where it "
+     "names no gpu_hours, the hours that CMD ran are reported: name 0 for one that waits for work done elsewhere. What "
      "it leaves running in its group is killed.",
      "driftc trainer --exec './retrain.sh'", trainer_run},
     {"record", "Writes what the daemon takes to a file that backtest and publish read", "FILE",

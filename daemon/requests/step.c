@@ -315,7 +315,7 @@ void step_late(struct core *self, const struct request *request, const struct re
     store_said(self->store, request->id, event->attempt, late, self->now);
     snprintf(by, sizeof by, "trainer %s", event->trainer);
     snprintf(why, sizeof why, "%s, which came too late and is not applied", event->note);
-    step_note(self, request, by, why);
+    add_line(self, request, event->attempt, request_state_name(request->state), by, why);
 }
 
 static void apply_once(struct core *self, struct live *live, const struct request_event *event,

@@ -115,9 +115,26 @@ static void add_figures(struct sentence *out, const struct prospects *all, uint3
     sentence_add(out, ", %.4g of %.0f in the fleet)", row->fleet.recovered, row->fleet.attempts);
 }
 
-/* ", the most of 3 strategies (grid_search 0.05, pbt 0.04)" */
+static uint32_t count_free(const struct prospects *all)
+{
+    uint32_t free_ones = 0;
+    for (uint32_t i = 0; i < all->choice->count; i++) {
+        struct prospect prospect = look_at(all, i);
+        free_ones += !must_wait(all, i, &prospect);
+    }
+    return free_ones;
+}
+
+/* ", the most of 3 strategies (grid_search 0.05, pbt 0.04)". The others' figures are given even of those that wait. */
 static void add_rivals(struct sentence *out, const struct prospects *all, uint32_t taken)
 {
+    const uint32_t free_ones = count_free(all);
+    if (free_ones == all->choice->count)
+        sentence_add(out, ", the most of %u strategies", free_ones);
+    else if (free_ones > 1)
+        sentence_add(out, ", the most of the %u strategies whose turn it is", free_ones);
+    else
+        sentence_add(out, ", the only strategy whose turn it is");
     uint32_t shown = 0, others = all->choice->count - 1;
     for (uint32_t i = 0; i < all->choice->count && shown < 4; i++) {
         if (i == taken)
@@ -155,12 +172,10 @@ static void say_why(const struct prospects *all, uint32_t index, const struct pr
     uint32_t leader = best_of(all, false, &best);
     sentence_add(&out, "%s: %.3g expected recovery per GPU-hour", name, taken->rate);
     add_figures(&out, all, index, taken);
-    if (leader == index) {
-        sentence_add(&out, ", the most of %u strategies", choice->count);
+    if (leader == index)
         add_rivals(&out, all, index);
-    } else {
+    else
         sentence_add(&out, ", tried to learn more although %s has %.3g", choice->at[leader].name, best.rate);
-    }
     sentence_add_attempt(&out, choice);
 }
 

@@ -184,6 +184,7 @@ START_TEST(a_late_done_is_recorded_and_not_applied)
     json_t *answer = rig_ask(&rig, ask), *history = json_object_get(answer, "history");
     json_t *last = json_array_get(history, json_array_size(history) - 1);
     ck_assert_str_eq(json_string_value(json_object_get(last, "by")), "trainer t1");
+    ck_assert_int_eq(json_integer_value(json_object_get(last, "attempt")), 1); /* though the second is under way */
     ck_assert_str_eq(json_string_value(json_object_get(last, "from")), "SUPERSEDED");
     ck_assert_str_eq(json_string_value(json_object_get(last, "to")), "SUPERSEDED");
     ck_assert_uint_eq(json_array_size(history), 6); /* made, offered, accepted, lost, superseded, the late done: once */

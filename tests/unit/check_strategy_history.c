@@ -164,6 +164,7 @@ START_TEST(what_failed_waits_for_others_that_are_worth_a_tenth)
     static const uint32_t first[] = {1}, second[] = {1, 0}, third[] = {1, 0, 1};
     ck_assert_str_eq(choose(1, NULL, rows, 0, &reason), "bayesian");
     ck_assert_str_eq(choose(2, first, rows, 0, &reason), "grid_search");
+    ck_assert_ptr_nonnull(strstr(reason, ", the most of the 2 strategies whose turn it is (bayesian 0."));
     ck_assert_ptr_nonnull(strstr(reason, ", attempt 2 after bayesian"));
     /* pbt is worth less than a tenth: what failed is tried again before it. */
     ck_assert_str_eq(choose(3, second, rows, 0, &reason), "bayesian");
@@ -171,6 +172,7 @@ START_TEST(what_failed_waits_for_others_that_are_worth_a_tenth)
     /* And where pbt is worth a tenth, not before it. */
     rows[2] = after(60, 200);
     ck_assert_str_eq(choose(3, second, rows, 0, &reason), "pbt");
+    ck_assert_ptr_nonnull(strstr(reason, ", the only strategy whose turn it is ("));
     /* Where the others are worth nothing, the same again. */
     rows[0] = after(0, 200);
     rows[2] = after(0, 200);
