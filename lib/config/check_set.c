@@ -8,6 +8,7 @@
 
 #include "lib/explain/words.h"
 
+#define SINGLE_LEAST 0x1p-149 /* above 0 */
 #define SINGLE_WHOLE 16777216.0 /* from here on single precision does not hold every whole number */
 
 /* In how many values a chart can promise one false alarm: some milliseconds, so once for all that are alike. */
@@ -88,18 +89,32 @@ static void check_single(struct checker *self, const struct budget_kpi *kpi, dou
 {
     char name[METRIC_NAME_MAX + 32], row[64];
     const double size = fabs(limit);
-    if (!(size >= SINGLE_WHOLE)) /* none is set, or it is small */
+    const bool tiny = size > 0 && size < SINGLE_LEAST;
+    if (!(size >= SINGLE_WHOLE) && !tiny) /* none is set, or a usual one */
         return;
     snprintf(row, sizeof row, "budgets[].kpis.<metric>.%s", key);
     snprintf(name, sizeof name, "budgets[].kpis.%s.%s", kpi->budget.metric, key);
     const struct key_place *place = record_at(&kpi->keys, row);
     const struct mark mark = place ? place->mark : kpi->mark;
-    if (size > (double)FLT_MAX)
+    if (tiny)
+        mistakes_add(self->notes, mark, name, "%g is nearer to 0 than any value that windows hold, %g", limit, SINGLE_LEAST);
+    else if (size > (double)FLT_MAX)
         mistakes_add(self->notes, mark, name, "%g is beyond the largest value that windows hold, %g", limit, (double)FLT_MAX);
     else
         mistakes_add(self->notes, mark, name,
                      "windows hold values in single precision, and around %.15g tell them apart in steps of %g", limit,
                      (double)nextafterf((float)size, INFINITY) - (double)(float)size);
+}
+
+/* A range that another block's `test: evidence` may want is none of that. */
+static void check_range(struct checker *self, const struct budget_kpi *kpi)
+{
+    char name[METRIC_NAME_MAX + 32];
+    const struct key_place *range = record_at(&kpi->keys, "budgets[].kpis.<metric>.range");
+    if (!range || record_at(&kpi->keys, "budgets[].kpis.<metric>.test"))
+        return;
+    snprintf(name, sizeof name, "budgets[].kpis.%s.range", kpi->budget.metric);
+    mistakes_add(self->notes, range->mark, name, "not asked, since the test is not evidence");
 }
 
 void check_set(struct checker *self, struct budget_set *set, struct arena *memory)
@@ -110,6 +125,7 @@ void check_set(struct checker *self, struct budget_set *set, struct arena *memor
         if (set->kpis[k].budget.test == KPI_WINDOW) {
             check_single(self, &set->kpis[k], set->kpis[k].budget.min, "min");
             check_single(self, &set->kpis[k], set->kpis[k].budget.max, "max");
+            check_range(self, &set->kpis[k]);
         }
     if (set->drift.count == 0 || budgets_gather(&self->box->budgets, memory, set, &promising) != 0)
         return;

@@ -171,7 +171,9 @@ static int fill(struct config_box *box, const struct source *sources, const stru
                 struct arena *scratch, struct mistakes *mistakes)
 {
     struct expansion expansion = {.options = options, .memory = scratch};
-    struct reader reader = {.box = box, .mistakes = mistakes, .scratch = scratch, .expansion = &expansion};
+    struct mistakes notes = {.files = mistakes->files, .memory = scratch};
+    struct reader reader = {
+        .box = box, .mistakes = mistakes, .notes = &notes, .scratch = scratch, .expansion = &expansion};
     bool broken = false;
     defaults(&reader);
     int error = user_defaults(box, options);
@@ -189,7 +191,6 @@ static int fill(struct config_box *box, const struct source *sources, const stru
     box->config.has_budgets = box->budgets.block_count > 0;
     if (budgets_index(&box->budgets) != 0)
         return -ENOMEM;
-    struct mistakes notes = {.files = mistakes->files, .memory = scratch};
     struct checker checker = {.box = box, .mistakes = mistakes, .notes = &notes, .scratch = scratch};
     if (!broken && !box->memory.failed) {
         check_file(&checker);

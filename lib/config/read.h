@@ -15,6 +15,7 @@
 struct reader {
     struct config_box *box;
     struct mistakes *mistakes;
+    struct mistakes *notes; /* what is no mistake, and hardly what was meant */
     struct arena *scratch;
     struct expansion *expansion; /* for defaults */
 };

@@ -229,6 +229,30 @@ static bool reference_enough(struct reader *self, const struct node *node, const
     return false;
 }
 
+static void note_unasked(struct reader *self, const struct node *node, const char *shown, const char *parameter,
+                         const char *why)
+{
+    char name[READ_KEY_MAX];
+    const struct node *member = member_of(node, parameter);
+    if (!member)
+        return;
+    read_join(name, shown, text_of(parameter));
+    mistakes_add(self->notes, member->key->mark, name, "not asked, since %s", why);
+}
+
+/* Parameters that are good by themselves, and that change nothing here. */
+static void note_idle(struct reader *self, const struct node *node, const char *shown, const struct drift_rule *rule)
+{
+    static const char *const thresholds[] = {"h", "L", "alpha"};
+    const struct detect_params *params = &rule->params;
+    for (size_t i = 0; i < sizeof thresholds / sizeof *thresholds && rule_promises(rule); i++)
+        note_unasked(self, node, shown, thresholds[i], "the threshold comes from false_alarms");
+    if (!isnan(detect_params_get(params, "window")) && member_of(node, "threshold"))
+        note_unasked(self, node, shown, "alpha", "there is a threshold");
+    if (!isnan(detect_params_get(params, "mean")) && detect_params_get(params, "prewhiten") != 1)
+        note_unasked(self, node, shown, "reference", "mean and sd are known");
+}
+
 static bool read_rule(struct reader *self, const struct node *node, const char *shown, struct drift_rule *rule)
 {
     struct detect_error error;
@@ -264,8 +288,10 @@ static bool read_rule(struct reader *self, const struct node *node, const char *
     if (!good || !bounds_known(self, node, shown, rule))
         return false;
     fit_known(node, &rule->params);
-    if (detect_params_check(&rule->params, &error) == 0)
+    if (detect_params_check(&rule->params, &error) == 0) {
+        note_idle(self, node, shown, rule);
         return reference_enough(self, node, shown, rule);
+    }
     mistakes_add(self->mistakes, node->mark, shown, "%s", error.text);
     return false;
 }

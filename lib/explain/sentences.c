@@ -236,6 +236,12 @@ void sentence_reference(const struct explain_rule *rule, struct sentence *out)
                 words_figure(moments->sd).text);
         words_say(out, "; then each full window of %s is compared with it once",
             words_count(detect_params_get(&rule->rule.params, "window")).text);
+    } else if (!isnan(detect_params_get(&rule->rule.params, "mean"))) {
+        words_say(out, "given: level %s, standard deviation of single values %s",
+            words_figure(detect_params_get(&rule->rule.params, "mean")).text,
+            words_figure(detect_params_get(&rule->rule.params, "sd")).text);
+        if (detect_params_get(&rule->rule.params, "prewhiten") == 1)
+            words_say(out, "; its first %s values tell how far each hangs on the one before", words_count(wanted).text);
     } else if (!isnan(wanted) && wanted > 0) {
         words_say(out, "its first %s values", words_count(wanted).text);
     } else {

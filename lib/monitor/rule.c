@@ -27,9 +27,10 @@ uint32_t rule_step_for(const struct drift_rule *rule, double rate)
 
 bool rule_promises(const struct drift_rule *rule)
 {
-    /* Less than any detector promises: -ERANGE from one that can, and nothing is computed. */
+    /* Less than any detector promises: -ERANGE from one that can, and nothing is computed. A threshold that was given, which
+     * only distances may be among these, is kept to and promises nothing. */
     struct detect_params params = rule->params;
-    return detect_params_promise(&params, 0, NULL) != -ENOTSUP;
+    return detect_params_promise(&params, 0, NULL) != -ENOTSUP && isnan(detect_params_get(&params, "threshold"));
 }
 
 double rule_events(const struct alarm_budget *alarms, double rate, double rules)

@@ -45,7 +45,7 @@ uint32_t rule_step_for(const struct drift_rule *rule, double rate);
 /* Values for each false alarm of a rule that is one of so many, where they come at such a rate. */
 double rule_events(const struct alarm_budget *alarms, double rate, double rules);
 
-/* Whether the detector can promise a rate at all. */
+/* Whether the rule can promise a rate at all, and so has a share in the budget of false alarms. */
 bool rule_promises(const struct drift_rule *rule);
 
 /* Whether a detector of error streams watches a share of right answers, and so takes one minus the value. */

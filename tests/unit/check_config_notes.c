@@ -76,6 +76,33 @@ START_TEST(limits_that_windows_cannot_tell_from_what_is_beside_them)
 }
 END_TEST
 
+#define IDLE(column, key, why) "driftd.yaml:1:" column ": budgets[].drift[]." key ": not asked, since " why
+
+START_TEST(parameters_that_change_nothing)
+{
+    expect_noted(DRIFT("{metric: a, detector: cusum, h: 6}, {metric: a, detector: ewma, L: 3}"),
+                 IDLE("62", "h", "the threshold comes from false_alarms") "\n"
+                 IDLE("97", "L", "the threshold comes from false_alarms"));
+    expect_noted(DRIFT("{metric: accuracy, detector: evidence, budget: 0.8, alpha: 0.1}, {metric: a, detector: ks, alpha: 0.1}"),
+                 IDLE("85", "alpha", "the threshold comes from false_alarms") "\n"
+                 IDLE("124", "alpha", "the threshold comes from false_alarms"));
+    expect_noted(DRIFT("{metric: a, detector: psi, alpha: 0.01, threshold: 0.2}"), IDLE("60", "alpha", "there is a threshold"));
+    expect_noted(DRIFT("{metric: a, detector: cusum, mean: 1, sd: 1, reference: 500}"),
+                 IDLE("78", "reference", "mean and sd are known"));
+    expect_noted(DRIFT("{metric: a, detector: cusum, mean: 1, sd: 1, reference: 500, prewhiten: true}, {metric: a, detector: "
+                       "page_hinkley, alpha: 0.99, threshold: 20}, {metric: a, detector: kswin, alpha: 0.01}, {metric: a, "
+                       "detector: psi, threshold: 0.2}"),
+                 "");
+    expect_noted("budgets: [{models: \"*\", kpis: {a: {min: 1, range: [0, 2]}}}]",
+                 "driftd.yaml:1:51: budgets[].kpis.a.range: not asked, since the test is not evidence");
+    expect_noted("budgets: [{models: \"*\", kpis: {a: {min: 1, range: [0, 2], test: evidence}}}, {models: b, kpis: {a: {test: "
+                 "window}}}]",
+                 "");
+    expect_noted("budgets: [{models: \"*\", kpis: {a: {min: 1e-46}, b: {min: 0, max: 1e-44}}}]",
+                 "driftd.yaml:1:41: budgets[].kpis.a.min: 1e-46 is nearer to 0 than any value that windows hold, 1.4013e-45");
+}
+END_TEST
+
 /* However many there are, a few are told. */
 START_TEST(no_more_than_twenty)
 {
@@ -114,6 +141,7 @@ int main(void)
     tcase_add_test(cases, promises_that_no_threshold_keeps);
     tcase_add_test(cases, promises_that_are_kept);
     tcase_add_test(cases, limits_that_windows_cannot_tell_from_what_is_beside_them);
+    tcase_add_test(cases, parameters_that_change_nothing);
     tcase_add_test(cases, no_more_than_twenty);
     tcase_add_test(cases, a_day_has_room_for_an_attempt);
     Suite *suite = suite_create("config notes");

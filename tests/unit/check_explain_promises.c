@@ -53,10 +53,25 @@ START_TEST(a_promise_that_no_threshold_keeps)
 }
 END_TEST
 
+/* Its rate is nobody's promise, so there is nothing for it to share. */
+START_TEST(a_distance_with_a_threshold_of_its_own_takes_no_share)
+{
+    struct config *config = parse_good("budgets:\n  - {models: '*', false_alarms: 1 per 100000 events, drift: [{metric: a, detector: "
+                                       "cusum, mean: 0.5, sd: 0.25}, {metric: a, detector: psi, threshold: 0.2}]}\n");
+    json_t *json = explain(config, NULL);
+    holds(says(json, "a cusum", "false alarms"), "once in 100,000 values, ");
+    holds(says(json, "a psi", "false alarms"), "cannot be promised: ");
+    ck_assert_str_eq(says(json, "a cusum", "reference"), "given: level 0.5, standard deviation of single values 0.25");
+    json_decref(json);
+    config_destroy(&config);
+}
+END_TEST
+
 int main(void)
 {
     TCase *cases = tcase_create("explain promises");
     tcase_add_test(cases, the_whole_is_what_its_rules_keep_to);
     tcase_add_test(cases, a_promise_that_no_threshold_keeps);
+    tcase_add_test(cases, a_distance_with_a_threshold_of_its_own_takes_no_share);
     return run_tests(cases, "explain promises");
 }
