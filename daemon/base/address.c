@@ -72,3 +72,17 @@ void address_describe(const union address *address, char out[ADDRESS_TEXT_MAX])
         snprintf(out, ADDRESS_TEXT_MAX, "%s:%u", host, ntohs(address->v4.sin_port));
     }
 }
+
+void address_of_peer(int fd, char out[ADDRESS_TEXT_MAX])
+{
+    union address address = {.any = {.sa_family = AF_UNSPEC}};
+    struct ucred process;
+    socklen_t bytes = sizeof address, process_bytes = sizeof process;
+    *out = '\0';
+    if (getpeername(fd, &address.any, &bytes) < 0)
+        return;
+    if (address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6)
+        address_describe(&address, out);
+    else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &process_bytes) == 0)
+        snprintf(out, ADDRESS_TEXT_MAX, "pid:%ld", (long)process.pid);
+}

@@ -1,6 +1,6 @@
 /* address.h - an address of numbers and a port, as text and as sockets take it.
  *
- * Threads: pure functions. Memory: none.
+ * Threads: any; address_parse() and address_describe() are pure functions. Memory: none.
  */
 #ifndef DRIFTD_BASE_ADDRESS_H
 #define DRIFTD_BASE_ADDRESS_H
@@ -24,5 +24,8 @@ int address_parse(const char *text, union address *out, socklen_t *bytes_p);
 
 /* host:port, an IPv6 address in brackets; a zone is left out. */
 void address_describe(const union address *address, char out[ADDRESS_TEXT_MAX]);
+
+/* Who is at the other end of a connection: host:port, or "pid:N" of a Unix socket's; "" where it cannot be had. */
+void address_of_peer(int fd, char out[ADDRESS_TEXT_MAX]);
 
 #endif

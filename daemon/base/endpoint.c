@@ -91,19 +91,22 @@ static void meet_address(zsock_t *socket, const char *endpoint)
     zsock_set_ipv6(socket, strchr(endpoint, '[') != NULL);
 }
 
+/* 0, or nobody may bind there. */
+static int check_path(const char *path, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX])
+{
+    int rc = path_is_free(path);
+    if (rc == -EEXIST)
+        snprintf(why, ENDPOINT_WHY_MAX, "%s: %s is a file that is no socket; it is left alone", key, path);
+    return rc == 0 || rc == -EEXIST ? rc : refuse(-rc, key, endpoint, why);
+}
+
 int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char actual[ENDPOINT_MAX],
                   char why[ENDPOINT_WHY_MAX])
 {
     const char *path = path_of(endpoint);
-    if (path) {
-        int rc = path_is_free(path);
-        if (rc == -EEXIST) {
-            snprintf(why, ENDPOINT_WHY_MAX, "%s: %s is a file that is no socket; it is left alone", key, path);
-            return rc;
-        }
-        if (rc < 0)
-            return refuse(-rc, key, endpoint, why);
-    }
+    int rc = path ? check_path(path, key, endpoint, why) : 0;
+    if (rc < 0)
+        return rc;
     void *handle = zsock_resolve(socket);
     char room[ENDPOINT_MAX];
     meet_address(socket, endpoint);
@@ -132,7 +135,7 @@ int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, cha
     return 0;
 }
 
-/* --- TCP without libzmq --- */
+/* --- without libzmq --- */
 
 #define BACKLOG 512
 
@@ -146,7 +149,7 @@ bool endpoint_is_plain(const char *endpoint)
 {
     union address address;
     socklen_t bytes;
-    return plain_address(endpoint, &address, &bytes) != -EINVAL;
+    return path_of(endpoint) || plain_address(endpoint, &address, &bytes) != -EINVAL;
 }
 
 enum { DEAD_PROBES = 2 };
@@ -170,12 +173,47 @@ static int listen_at(int fd, union address *address, socklen_t bytes, int dead_s
     return 0;
 }
 
+static int listen_at_path(int fd, const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, path); /* check_path() has seen that it fits */
+    if (unlink(path) < 0 && errno != ENOENT)
+        return -errno;
+    return bind(fd, (const struct sockaddr *)&address, sizeof address) < 0 || listen(fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+static int listen_file(const char *key, const char *endpoint, char actual[ENDPOINT_MAX], char why[ENDPOINT_WHY_MAX])
+{
+    int rc = check_path(path_of(endpoint), key, endpoint, why);
+    if (rc < 0)
+        return rc;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    rc = fd < 0 ? -errno : listen_at_path(fd, path_of(endpoint));
+    if (rc < 0) {
+        if (fd >= 0)
+            close(fd);
+        return refuse(-rc, key, endpoint, why);
+    }
+    snprintf(actual, ENDPOINT_MAX, "%s", endpoint);
+    return fd;
+}
+
+void endpoint_close(int fd, const char *actual)
+{
+    const char *path = path_of(actual);
+    if (path)
+        unlink(path);
+    close(fd);
+}
+
 int endpoint_listen(const char *key, const char *endpoint, int dead_s, char actual[ENDPOINT_MAX],
                     char why[ENDPOINT_WHY_MAX])
 {
     union address address;
     socklen_t bytes;
     char host_and_port[ADDRESS_TEXT_MAX];
+    if (path_of(endpoint))
+        return listen_file(key, endpoint, actual, why);
     int rc = plain_address(endpoint, &address, &bytes);
     if (rc < 0)
         return refuse(-rc, key, endpoint, why);

@@ -22,13 +22,17 @@ int endpoint_bind(zsock_t *socket, const char *key, const char *endpoint, char a
 /* Gives an endpoint up that endpoint_bind() returned as `actual`; a Unix socket's file goes with it. */
 void endpoint_unbind(zsock_t *socket, const char *actual);
 
-/* Whether it is TCP at an address of numbers, at localhost or at all addresses: then endpoint_listen() can have it. */
+/* Whether it is TCP at an address of numbers, at localhost or at all addresses, or a Unix socket at a path: then
+ * endpoint_listen() can have it. */
 bool endpoint_is_plain(const char *endpoint);
 
-/* As endpoint_bind(), without libzmq: a listening socket that does not block, closed with close(2); or a negative
+/* As endpoint_bind(), without libzmq: a listening socket that does not block, for endpoint_close(); or a negative
  * error. Connections that come in through it are found dead within `dead_s` seconds, as by endpoint_find_dead(). */
 int endpoint_listen(const char *key, const char *endpoint, int dead_s, char actual[ENDPOINT_MAX],
                     char why[ENDPOINT_WHY_MAX]);
+
+/* Closes what endpoint_listen() returned; a Unix socket's file, `actual`, goes first: later it could be another daemon's. */
+void endpoint_close(int fd, const char *actual);
 
 /* As endpoint_bind() for connecting, which succeeds before anybody is there. */
 int endpoint_connect(zsock_t *socket, const char *key, const char *endpoint, char why[ENDPOINT_WHY_MAX]);

@@ -122,28 +122,14 @@ static bool is_one_too_many(int fd)
     return (rlim_t)fd >= limit.rlim_cur - kept;
 }
 
-/* The descriptor is libzmq's: who fails in the same moment may be gone already, and remains unknown. */
-static void ask_who(int fd, char out[ADDRESS_TEXT_MAX])
-{
-    union address address = {.any = {.sa_family = AF_UNSPEC}};
-    struct ucred process;
-    socklen_t bytes = sizeof address, process_bytes = sizeof process;
-    if (getpeername(fd, &address.any, &bytes) < 0)
-        return;
-    if (address.any.sa_family == AF_INET || address.any.sa_family == AF_INET6)
-        address_describe(&address, out);
-    else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &process, &process_bytes) == 0)
-        snprintf(out, ADDRESS_TEXT_MAX, "pid:%ld", (long)process.pid);
-}
-
-/* A descriptor is not closed here, but ended, which libzmq takes for the peer's doing. */
+/* Who fails in the same moment may be gone already, and remains unknown. A descriptor is not closed here, but ended, which libzmq takes for the peer's doing. */
 static void accepted(struct watched *self, int fd)
 {
     struct peer *peer = peer_of(self, fd);
     *peer = (struct peer){.fd = fd, .too_many = is_one_too_many(fd)};
     if (peer->too_many)
         shutdown(fd, SHUT_RDWR);
-    ask_who(fd, peer->address);
+    address_of_peer(fd, peer->address);
 }
 
 static const char *reason_of(uint32_t error)
@@ -159,13 +145,11 @@ static const char *reason_of(uint32_t error)
 }
 
 static const char crowded[] = "no descriptor is left for it: end connections, or raise LimitNOFILE";
-static const char nobody[] = "unknown:"; /* as told.h has a peer */
 
 static void tell(struct watched *self, const char *endpoint, const char peer[ADDRESS_TEXT_MAX], const char *why)
 {
     const uint64_t times = told_again(&self->told, peer, why, clock_now().steady_ns, why == left ? LEFT_NS : TOLD_NS);
-    const struct log_field fields[] = {LOG_TEXT("key", self->key), LOG_TEXT("endpoint", endpoint),
-                                       LOG_TEXT("peer", strcmp(peer, nobody) == 0 ? "unknown" : peer),
+    const struct log_field fields[] = {LOG_TEXT("key", self->key), LOG_TEXT("endpoint", endpoint), LOG_TEXT("peer", peer),
                                        LOG_TEXT("why", why), LOG_NUMBER("times", times)};
     const unsigned count = sizeof fields / sizeof *fields;
     if (times > 0 && why == left)
@@ -178,8 +162,7 @@ static void tell(struct watched *self, const char *endpoint, const char peer[ADD
 static void ended(struct watched *self, const char *endpoint, int fd)
 {
     const struct peer *peer = peer_of(self, fd);
-    char who[ADDRESS_TEXT_MAX];
-    memcpy(who, nobody, sizeof nobody);
+    char who[ADDRESS_TEXT_MAX] = "unknown";
     if (peer->fd == fd && *peer->address)
         memcpy(who, peer->address, sizeof who);
     if (self->failed)
@@ -192,7 +175,7 @@ static void connected(struct handshakes *self, struct watched *watched, const ch
     struct peer *peer = peer_of(watched, fd);
     char address[ENDPOINT_MAX] = "";
     *peer = (struct peer){.fd = fd};
-    ask_who(fd, peer->address);
+    address_of_peer(fd, peer->address);
     if (*peer->address && strncmp(endpoint, "tcp://", 6) == 0)
         snprintf(address, sizeof address, "tcp://%s", peer->address);
     publishers_connected(&self->publishers, endpoint, address);

@@ -5,8 +5,9 @@
 
 static bool same_host(const char *host, const char *peer)
 {
-    const size_t len = (size_t)(strrchr(peer, ':') - peer);
-    return strncmp(host, peer, len) == 0 && host[len] == ':';
+    const char *port = strrchr(peer, ':');
+    const size_t len = port ? (size_t)(port - peer) : strlen(peer);
+    return strncmp(host, peer, len) == 0 && (host[len] == ':' || host[len] == '\0');
 }
 
 uint64_t told_again(struct told *self, const char peer[ADDRESS_TEXT_MAX], const char *why, int64_t now_ns,

@@ -24,7 +24,7 @@ struct ingest {
     struct inbox *inbox;
     struct doors *doors;
     struct receiver receiver;
-    struct nodes *nodes; /* who comes in over plain TCP; all others are the socket's */
+    struct nodes *nodes; /* who comes in without libzmq; all others are the socket's */
     char connected[ENDPOINTS_MAX][ENDPOINT_MAX];
     uint32_t connected_count;
     struct curve_server curve; /* of what is connected */

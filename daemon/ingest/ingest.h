@@ -3,7 +3,7 @@
  * One thread with an XSUB socket that binds, connects or both. It never waits for a disk; when who takes the frames is
  * behind, it waits, connections fill, and publishers drop.
  *
- * Plain TCP is read without libzmq (nodes.h); what else there is comes through the socket.
+ * Plain TCP and Unix sockets with a path are read without libzmq (nodes.h); what else there is comes through the socket.
  *
  * How large a message may be: a payload above max_message is handed on to be counted `too_large`; a frame of more than
  * INGEST_FRAME_FACTOR times that ends its connection, so that nobody makes us hold it.

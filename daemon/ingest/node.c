@@ -10,14 +10,6 @@
 #define ROOM_KEPT 16384 /* more is given back once it is empty, or nearly so */
 #define ROOM_GROWS 8    /* by this part of itself at least */
 
-static void name_peer(struct node *self)
-{
-    union address address = {.any.sa_family = AF_UNSPEC};
-    socklen_t size = sizeof address;
-    (void)getpeername(self->fd, &address.any, &size); /* gone already: an address of zeroes */
-    address_describe(&address, self->peer);
-}
-
 struct node *node_new(int fd, int door, uint64_t most_bytes, int64_t now_ns)
 {
     uint8_t opening[ZMTP_OPENING_BYTES];
@@ -29,7 +21,9 @@ struct node *node_new(int fd, int door, uint64_t most_bytes, int64_t now_ns)
     self->left = NODE_WITHOUT_LIMIT;
     self->since_ns = now_ns;
     zmtp_init(&self->zmtp, most_bytes);
-    name_peer(self);
+    address_of_peer(fd, self->peer);
+    if (!*self->peer) /* gone already */
+        snprintf(self->peer, sizeof self->peer, "unknown");
     zmtp_opening(opening);
     (void)node_send(self, opening, sizeof opening); /* without it there is no handshake, which is waited for */
     return self;

@@ -178,7 +178,7 @@ int nodes_open(void *argument, const char *key, const char *endpoint, char actua
         return door->fd;
     if (!self->full && !watch(self, door->fd, NULL)) {
         int error = errno;
-        close(door->fd);
+        endpoint_close(door->fd, actual);
         snprintf(why, ENDPOINT_WHY_MAX, "%s: %s cannot be watched: %s", key, endpoint, strerror(error));
         return -error;
     }
@@ -208,7 +208,7 @@ void nodes_shut(void *argument, const char *actual)
         if (strcmp(self->doors[i].actual, actual) != 0)
             continue;
         shut_out(self, self->doors[i].fd);
-        close(self->doors[i].fd);
+        endpoint_close(self->doors[i].fd, actual);
         self->doors[i] = self->doors[--self->door_count];
         return;
     }
@@ -244,7 +244,7 @@ void nodes_destroy(struct nodes **self_p)
         nodes_forget(self, self->first);
     nodes_free_retired(self);
     for (uint32_t i = 0; i < self->door_count; i++)
-        close(self->doors[i].fd);
+        endpoint_close(self->doors[i].fd, self->doors[i].actual);
     if (self->epoll >= 0)
         close(self->epoll);
     free(self->room);

@@ -1,4 +1,4 @@
-/* nodes.h - the connections of serving nodes that come in over plain TCP, read without libzmq.
+/* nodes.h - the connections of serving nodes that come in over plain TCP and Unix sockets, read without libzmq.
  *
  * libzmq takes two thousand instructions a message to carry it from one thread to another, which is more than all that
  * is done with it afterwards (docs/decisions/0036-plain-tcp-is-read-by-ourselves.md). Here the thread that judges reads

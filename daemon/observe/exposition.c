@@ -99,7 +99,7 @@ static void write_line(struct page *page, const json_t *status)
           number(status, "workers"));
     plain(page, COUNTER, "driftd_messages_received", "Messages that arrived on the metrics socket.",
           number(status, "received"));
-    plain(page, GAUGE, "driftd_connections", "Connections of nodes over plain TCP.", number(status, "connections"));
+    plain(page, GAUGE, "driftd_connections", "Connections of nodes, but for those that libzmq reads.", number(status, "connections"));
     plain(page, COUNTER, "driftd_connections_ended", "Of these, ended by the daemon for what they sent or did not.",
           number(status, "connections_ended"));
     plain(page, COUNTER, "driftd_events", "Metric events that were taken.", number(status, "events"));

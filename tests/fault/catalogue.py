@@ -20,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import line  # noqa: E402
 
 FULL = os.environ.get("FAULT_FULL") == "1"
-FILE = {"metrics": "ipc://{folder}/metrics"}  # read by libzmq; plain TCP the daemon reads itself
+ABSTRACT = {"metrics": f"ipc://@driftd-fault-{os.getpid()}"}  # read by libzmq; plain TCP and paths the daemon reads itself
 LOOPBACK = {name: "tcp://127.0.0.1:*" for name in ("metrics", "jobs", "feedback", "events")}
 CEILING_MB = 64   # that a fault may leave behind
 SPARE = 16        # descriptors, of connections that are about to end
@@ -53,7 +53,8 @@ def peer(endpoint, kind=b"PUB"):
     if endpoint.startswith("ipc://"):
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(line.PATIENCE_S)
-        connection.connect(endpoint[len("ipc://"):])
+        path = endpoint[len("ipc://"):]
+        connection.connect("\0" + path[1:] if path.startswith("@") else path)
     else:
         connection = socket.create_connection(address(endpoint), timeout=line.PATIENCE_S)
     connection.sendall(GREETING + ready(kind))

@@ -15,7 +15,7 @@ import urllib.request
 
 import zmq
 
-from catalogue import FILE, GREETING, LOOPBACK, FaultCase, line, peer, size, until_closed
+from catalogue import ABSTRACT, GREETING, LOOPBACK, FaultCase, line, peer, size, until_closed
 
 DRIFTC = os.path.join(line.BUILD, "driftc")
 NASTY = [b"a\nb", b"a\0b", b"a\x1b[31mb", b"\xff\xfe", b"a\r\nlevel=error msg=forged", b"\xc2\x9b31m", b"x" * 65536,
@@ -204,7 +204,7 @@ class Models(FaultCase):
 class OfLibzmq(FaultCase):
     """What comes through libzmq's socket."""
 
-    endpoints = {**LOOPBACK, **FILE}
+    endpoints = {**LOOPBACK, **ABSTRACT}
 
     def test_frames_without_end(self):
         """More and more frames of one message, until there is no memory: either libzmq ends the connection that it has none
@@ -260,7 +260,7 @@ class Ceiling(FaultCase):
     """What stands in libzmq's queues counts as well: while it brings the process to its ceiling no model is made."""
 
     options = {"metrics_more": "max_models: 10"}
-    endpoints = {**LOOPBACK, **FILE}
+    endpoints = {**LOOPBACK, **ABSTRACT}
 
     def closed(self, status):
         memory = status["memory"]

@@ -49,7 +49,7 @@ def _(case):
 def _(case):
     """While nobody takes what libzmq reads, more messages wait than the default has room for, and a sender that may not drop
     goes on."""
-    with running({"metrics.queue": MANY}, metrics="ipc://{folder}/metrics") as daemon:
+    with running({"metrics.queue": MANY}, metrics=f"ipc://@driftd-effects-{os.getpid()}") as daemon:
         node = daemon.socket(zmq.XPUB, "metrics", sndhwm=1, sndtimeo=line.PATIENCE_S * 1000)
         node.setsockopt(zmq.XPUB_NODROP, 1)
         for _ in range(3):

@@ -122,7 +122,8 @@ START_TEST(what_is_plain)
                                         "tcp://255.255.255.255:65535",
                                         "tcp://[::1]:5555",
                                         "tcp://[::]:*",
-                                        "tcp://[::1%nosuch]:1"};
+                                        "tcp://[::1%nosuch]:1",
+                                        "ipc:///tmp/s"};
     static const char *const other[] = {"tcp://lo:5555",
                                         "tcp://[::1:5555",
                                         "tcp://[::1]5555",
@@ -139,7 +140,8 @@ START_TEST(what_is_plain)
                                         "tcp://127.0.0.1;127.0.0.1:5555",
                                         "tcp://127.0.0.1:5555 ",
                                         "tcp://127.0.1:5555",
-                                        "ipc:///tmp/s",
+                                        "ipc://@s",
+                                        "ipc://*",
                                         "inproc://s",
                                         "udp://127.0.0.1:5555",
                                         ""};

@@ -32,6 +32,18 @@ START_TEST(once_a_minute)
 }
 END_TEST
 
+START_TEST(peers_without_a_port)
+{
+    ck_assert_uint_eq(tell("unknown", slow, 0), 1);
+    ck_assert_uint_eq(tell("unknown", slow, 1), 0);
+    ck_assert_uint_eq(tell("unknow", slow, 1), 1);
+    ck_assert_uint_eq(tell("pid:77", slow, 1), 1);
+    ck_assert_uint_eq(tell("pid:78", slow, 1), 0);
+    ck_assert_uint_eq(tell("", slow, 1), 1);
+    ck_assert_uint_eq(tell("", slow, 1), 0);
+}
+END_TEST
+
 START_TEST(each_host_and_each_reason)
 {
     static const char *const peers[] = {"10.0.0.1:1", "10.0.0.10:1", "0.0.0.1:1", "[::1]:1", "[::]:1", "[::1:1]:1"};
@@ -65,6 +77,7 @@ int main(void)
     TCase *tcase = tcase_create("told");
     tcase_add_checked_fixture(tcase, enter, NULL);
     tcase_add_test(tcase, once_a_minute);
+    tcase_add_test(tcase, peers_without_a_port);
     tcase_add_test(tcase, each_host_and_each_reason);
     tcase_add_test(tcase, the_longest_there_makes_room);
     suite_add_tcase(suite, tcase);
