@@ -13,6 +13,7 @@
 #include "lib/monitor/expected.h"
 #include "lib/monitor/monitor_inside.h"
 #include "lib/monitor/rule_alarm.h"
+#include "lib/monitor/rule_size.h"
 
 /* Where the metrics of one event belong. */
 struct placing {
@@ -252,8 +253,13 @@ static void decide_recovery(struct monitor *self, uint64_t carried, struct verdi
 static void trigger_rule(struct monitor *self, const struct rule_alarm *alarm, int64_t now_ns, double at_s)
 {
     const struct drift_rule *rule = &self->settings->rules[alarm->rule];
-    const uint32_t row = rule->kpi == RULE_NO_KPI ? METRIC_TABLE_NONE : self->kpis[rule->kpi].row;
-    rule_alarm_trigger(alarm, rule, row == METRIC_TABLE_NONE ? NULL : metric_table_window(&self->metrics, row),
+    const uint32_t own = metric_table_find(&self->metrics, text_of(rule->metric), 0);
+    struct rule_alarm sized = *alarm;
+    if (own != METRIC_TABLE_NONE)
+        rule_size_mend(rule_state_detect(self->rules.states[alarm->rule]), metric_table_window(&self->metrics, own),
+                       &sized.verdict);
+    const bool of_kpi = rule->kpi != RULE_NO_KPI && self->kpis[rule->kpi].row != METRIC_TABLE_NONE;
+    rule_alarm_trigger(&sized, rule, of_kpi ? metric_table_window(&self->metrics, self->kpis[rule->kpi].row) : NULL,
                        self->trigger);
     self->trigger->failures = self->failures;
     self->trigger->window_end_s = at_s;
