@@ -291,13 +291,13 @@ static void write_project_requests(struct page *page, const json_t *projects)
 
 static void write_feedback(struct page *page, const json_t *feedback)
 {
-    const char *reason;
-    json_t *count;
+    static const char *const errors[] = {"bad_message",   "not_accepted", "unauthorized", "unknown_request",
+                                         "stale_attempt", "ended",        "unavailable"};
+    const json_t *refused = json_object_get(feedback, "refused");
     plain(page, COUNTER, "driftd_feedback_messages", "Messages of trainers.", number(feedback, "messages"));
     family(page, COUNTER, "driftd_feedback_refused", "Messages of trainers that were refused, by the error of the reply.");
-    json_object_foreach (json_object_get(feedback, "refused"), reason, count) {
-        sample(page, LABELS({"error", reason}), 1, json_number_value(count));
-    }
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
+        sample(page, LABELS({"error", errors[i]}), 1, number(refused, errors[i]));
     plain(page, COUNTER, "driftd_feedback_replies_lost", "Replies to trainers that had gone, or that read nothing.",
           number(feedback, "replies_lost"));
 }

@@ -164,6 +164,7 @@ class Drill(unittest.TestCase):
         self.a_drift()
         self.a_lost_node()
         self.what_is_lost_and_dropped()
+        self.a_trainer_that_talks_nonsense()
         self.a_failed_reload()
         self.a_full_disk()
         self.the_dashboard()
@@ -185,6 +186,12 @@ class Drill(unittest.TestCase):
         self.traffic.broken.set()
         self.assertEqual(self.prometheus.fires("DriftdMessagesLost")["labels"]["node"], "node-1")
         self.assertEqual(self.prometheus.fires("DriftdEventsDropped")["labels"]["reason"], "type")
+
+    def a_trainer_that_talks_nonsense(self):
+        with self.daemon.socket(zmq.REQ, "feedback") as trainer:
+            trainer.send(b"{}")
+            self.assertEqual(json.loads(line.receive(trainer))["error"], "bad_message")
+            self.assertEqual(self.prometheus.fires("DriftdFeedbackRefused")["labels"]["error"], "bad_message")
 
     def a_failed_reload(self):
         with open(self.daemon.config) as file:
