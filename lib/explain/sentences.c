@@ -256,6 +256,8 @@ static void say_change(const char *metric, bool down, const struct delay_answer 
     words_say(out, "a %s of ", down ? "fall" : "rise");
     if (!delay_is_rate(metric) && isnan(answer->amount))
         words_say(out, "five percent of its level");
+    else if (answer->amount == 0)
+        words_say(out, "five percent of its level, which is 0,");
     else if (delay_is_rate(metric))
         words_say(out, "five points (%g)", DELAY_POINTS);
     else

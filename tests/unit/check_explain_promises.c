@@ -57,9 +57,10 @@ END_TEST
 START_TEST(a_distance_with_a_threshold_of_its_own_takes_no_share)
 {
     struct config *config = parse_good("budgets:\n  - {models: '*', false_alarms: 1 per 100000 events, drift: [{metric: a, detector: "
-                                       "cusum, mean: 0.5, sd: 0.25}, {metric: a, detector: psi, threshold: 0.2}]}\n");
+                                       "cusum, mean: 0.5, sd: 0.25}, {metric: b, detector: ewma, mean: 0, sd: 1}, {metric: a, detector: psi, threshold: 0.2}]}\n");
     json_t *json = explain(config, NULL);
-    holds(says(json, "a cusum", "false alarms"), "once in 100,000 values, ");
+    holds(says(json, "a cusum", "false alarms"), "once in 200,000 values, ");
+    holds(says(json, "b ewma", "sees"), "a rise of five percent of its level, which is 0, is too small");
     holds(says(json, "a psi", "false alarms"), "cannot be promised: ");
     ck_assert_str_eq(says(json, "a cusum", "reference"), "given: level 0.5, standard deviation of single values 0.25");
     json_decref(json);
