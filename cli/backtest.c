@@ -116,6 +116,7 @@ static int read_labels(struct replay *self)
 {
     struct recording *labels;
     const char *why;
+    uint64_t read = 0;
     int status = 0, error = recording_open(&labels, self->labels);
     if (error) {
         say("%s: %s", self->labels, strerror(-error));
@@ -126,6 +127,7 @@ static int read_labels(struct replay *self)
         switch (recording_next(labels, -1, &label, &why)) {
         case RECORDING_EVENT:
             status = add_label(self, labels, label);
+            read++;
             json_decref(label);
             break;
         case RECORDING_WAIT:
@@ -141,6 +143,8 @@ static int read_labels(struct replay *self)
         }
     }
     recording_close(&labels);
+    if (status == 0 && read == 0)
+        say("%s: there is no label in it, so every trigger counts as a false alarm", self->labels);
     return status;
 }
 

@@ -113,6 +113,8 @@ DRIFTC = [
     (["publish", "{folder}/none"], 66, "none: No such file or directory"),
     (["publish", "--endpoint", "nonsense", "{folder}/events"], 64, "'nonsense' is no endpoint that can be reached: "),
     (["backtest", "{folder}/events"], 64, "backtest: say by which configuration to judge (--config FILE)"),
+    (["backtest", "--config", "{folder}/empty", "--labels", "{folder}/empty", "{folder}/events"], 0,
+     "there is no label in it, so every trigger counts as a false alarm"),
     (["backtest", "--config", "{folder}/empty", "{folder}/events"], 0, "has no budgets: no model is judged"),
     (["backtest", "--config", "{folder}/budgets", "--model", "shop", "{folder}/events"], 64, "backtest: --model takes project/name/version"),
     (["backtest", "--config", "{folder}/budgets", "{folder}/nameless"], 65,
