@@ -38,6 +38,14 @@ bool node_send(struct node *self, const void *bytes, size_t len)
     return sent == (ssize_t)len || (sent < 0 && (errno == EPIPE || errno == ECONNRESET));
 }
 
+bool node_send_ready(struct node *self)
+{
+    uint8_t ready[ZMTP_ANSWER_MAX];
+    const bool sent = self->ready_sent || node_send(self, ready, zmtp_ready(ready));
+    self->ready_sent = true;
+    return sent;
+}
+
 /* How many more bytes to read at most, `room` of which there is. */
 static size_t wanted(const struct node *self, size_t room)
 {

@@ -24,6 +24,7 @@ struct node {
     int64_t since_ns;
     uint8_t answer[ZMTP_ANSWER_MAX]; /* that is still to be sent */
     uint8_t answer_len;
+    bool ready_sent; /* our part of the handshake */
     char peer[ADDRESS_TEXT_MAX];
     struct node *next, *before; /* all, in the order in which they came */
 };
@@ -34,6 +35,9 @@ struct node *node_new(int fd, int door, uint64_t most_bytes, int64_t now_ns);
 /* Sends a few bytes, which a buffer has room for whose reader reads: false where it has not, and perhaps a part was
  * sent. That the peer is gone shows when it is read from, after what it has left. */
 bool node_send(struct node *self, const void *bytes, size_t len);
+
+/* Our part of the handshake, once. */
+bool node_send_ready(struct node *self);
 
 /* As recv(2) without waiting, of what `left` leaves: how many bytes came, 0 at the end, -EAGAIN or another error. */
 long node_receive(struct node *self, void *to, size_t most);

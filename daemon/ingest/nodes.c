@@ -150,11 +150,12 @@ static bool is_late(const struct node *node)
 void nodes_look_around(struct nodes *self, int64_t now_ns)
 {
     self->looked_ns = now_ns;
-    for (struct node *node = self->first, *next; node && now_ns - node->since_ns > self->options.handshake_ns;
-         node = next) {
+    for (struct node *node = self->first, *next; node && now_ns - node->since_ns > LOOK_NS; node = next) {
         next = node->next;
-        if (is_late(node))
+        if (now_ns - node->since_ns > self->options.handshake_ns && is_late(node))
             nodes_end(self, node, "it has not finished ZMTP's handshake in time");
+        else if (node->zmtp.stage == ZMTP_HANDSHAKE && node->answer_len == 0)
+            (void)node_send_ready(node); /* it may wait for that */
     }
     bool watched = true;
     for (uint32_t i = 0; i < self->door_count && self->full; i++)

@@ -21,10 +21,9 @@ static bool send_answer(struct node *node)
     return len == 0 || node_send(node, node->answer, len);
 }
 
-/* Behind our own part of the handshake, where that was not sent yet. */
 static bool subscribe(const struct nodes *self, struct node *node)
 {
-    bool sent = send_answer(node);
+    bool sent = send_answer(node) && node_send_ready(node);
     for (const char *const *prefix = self->options.prefixes; *prefix && sent; prefix++) {
         uint8_t subscription[ZMTP_ANSWER_MAX];
         sent = node_send(node, subscription, zmtp_subscription(*prefix, subscription));

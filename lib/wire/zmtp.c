@@ -50,6 +50,12 @@ size_t zmtp_subscription(const char *prefix, uint8_t out[ZMTP_ANSWER_MAX])
     return put_frame(out, 0, body, len + 1);
 }
 
+size_t zmtp_ready(uint8_t out[ZMTP_ANSWER_MAX])
+{
+    static const char ready[] = "\005READY\013Socket-Type\000\000\000\003SUB";
+    return put_frame(out, COMMAND, ready, sizeof ready - 1);
+}
+
 static enum zmtp_what wait_for(struct zmtp *self, size_t need)
 {
     self->need = need;
@@ -76,7 +82,6 @@ static bool is_unversioned(const uint8_t *at, size_t len)
 static enum zmtp_what read_greeting(struct zmtp *self, const uint8_t *at, size_t len, size_t *used,
                                     struct zmtp_said *out)
 {
-    static const char ready[] = "\005READY\013Socket-Type\000\000\000\003SUB";
     if (at[0] == 1 && len == 1)
         return wait_for(self, 2);
     if (is_unversioned(at, len))
@@ -93,7 +98,7 @@ static enum zmtp_what read_greeting(struct zmtp *self, const uint8_t *at, size_t
     *used = ZMTP_GREETING_BYTES;
     memset(out->answer.at, 0, REST_BYTES);
     memcpy(out->answer.at + MECHANISM_AT - ZMTP_OPENING_BYTES, mechanism, sizeof mechanism);
-    out->answer.len = (uint8_t)(REST_BYTES + put_frame(out->answer.at + REST_BYTES, COMMAND, ready, sizeof ready - 1));
+    out->answer.len = REST_BYTES;
     return ZMTP_ANSWER;
 }
 

@@ -46,7 +46,7 @@ enum zmtp_what {
     ZMTP_WAIT,    /* `need` says for what */
     ZMTP_MESSAGE, /* `topic`, `payload` and `parts` */
     ZMTP_ANSWER,  /* `answer` is to be sent; of no bytes, there is nothing to send */
-    ZMTP_OPEN,    /* the handshake is over: subscriptions are to be sent */
+    ZMTP_OPEN,    /* the peer's part of the handshake is over: READY, if it was not yet, and subscriptions are to be sent */
     ZMTP_END      /* `fault` says why; with ZMTP_TOO_LARGE `topic` is the first part, as far as it is known */
 };
 
@@ -65,6 +65,11 @@ void zmtp_init(struct zmtp *self, size_t most);
 /* What is sent first: the greeting as far as its version. libzmq then says its mechanism, and would hang up without a word
  * if it had seen ours and wanted another; ours is part of the first answer. */
 void zmtp_opening(uint8_t out[ZMTP_OPENING_BYTES]);
+
+/* Our part of the handshake, to be sent behind the first answer; returns how many bytes. libzmq hangs up without a word once
+ * it reads that we are no peer of its socket's type; what type that is it has said by then, if it was given the time. A peer
+ * that waits for ours is to get it after a while all the same. */
+size_t zmtp_ready(uint8_t out[ZMTP_ANSWER_MAX]);
 
 /* What a subscription to topics that begin with `prefix`, of up to 60 bytes, is sent as; returns how many bytes. */
 size_t zmtp_subscription(const char *prefix, uint8_t out[ZMTP_ANSWER_MAX]);

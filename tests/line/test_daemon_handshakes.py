@@ -8,7 +8,7 @@ import unittest
 import zmq
 
 import curve
-from line import PATIENCE_S, Daemon, receive
+from line import PATIENCE_S, Daemon, plain_tcp, receive
 
 LEFT = "a peer left before it had come in"
 REFUSED = "a peer did not come in, its handshake failed"
@@ -74,6 +74,18 @@ class Handshakes(unittest.TestCase):
             peer.connect(daemon.endpoints["jobs"])
             self.assertEqual(daemon.wait_log(lambda line: line["msg"] in (REFUSED, LEFT))["key"], "jobs.bind")
             peer.close()
+
+    def test_nodes_with_a_socket_of_another_type(self):
+        """libzmq hangs up once it knows that we subscribe, and says nothing; so we say it, who let it speak first."""
+        for endpoint in (plain_tcp(), "ipc://{folder}/metrics"):
+            for kind in (zmq.PUSH, zmq.DEALER, zmq.SUB):
+                with self.subTest(endpoint=endpoint, kind=kind), Daemon(metrics=endpoint) as daemon:
+                    node = daemon.socket(kind, "metrics")
+                    line = daemon.wait_log(lambda line: line["msg"] == "a node's connection was ended")
+                    self.assertEqual(line["why"], "its socket is neither PUB nor XPUB")
+                    self.assertRegex(line["peer"], r"^127\.0\.0\.1:|^pid:%d$" % os.getpid())
+                    daemon.wait_status(lambda status: status["connections_ended"] >= 1)
+                    node.close()
 
     def test_a_publisher_that_comes_late(self):
         endpoint = "tcp://127.0.0.1:%d" % free_port()

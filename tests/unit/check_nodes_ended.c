@@ -215,6 +215,30 @@ START_TEST(a_handshake_that_we_are_late_to_read)
 }
 END_TEST
 
+/* Both sides may say READY at any time. Ours waits for the peer's, so that we hear of what type it is before it hears of
+ * ours; and not for ever. */
+START_TEST(a_peer_that_waits_for_our_part)
+{
+    char got[GREETED_BYTES];
+    begin(1000);
+    int fd = connected(endpoint);
+    SEND(fd, NULL_GREETING);
+    ck_assert_uint_eq(receive_bytes(fd, got, 64), 64);
+    for (int i = 0; i < 3; i++)
+        ck_assert_uint_eq(take(FRAME_BATCH_MAX), 0);
+    ck_assert_int_eq(recv(fd, got, sizeof got, MSG_DONTWAIT), -1);
+    ahead_ns = CLOCK_S_NS;
+    ck_assert_uint_eq(receive_bytes(fd, got, 27), 27);
+    ck_assert_mem_eq(got, "\x04\x19\x05READY", 8);
+    SEND(fd, READY);
+    ck_assert_uint_eq(receive_bytes(fd, got, 30), 30); /* subscriptions alone */
+    SEND(fd, "\0\x01t");
+    ck_assert_uint_eq(take_some(FRAME_BATCH_MAX), 1);
+    close(fd);
+    end();
+}
+END_TEST
+
 static int readable(void)
 {
     struct pollfd poller = {.fd = nodes_fd(nodes), .events = POLLIN};
@@ -385,6 +409,7 @@ int main(void)
     tcase_add_test(tcase, broken_behind_a_large_message);
     tcase_add_test(tcase, who_leaves_within_a_message);
     tcase_add_test(tcase, a_handshake_that_takes_too_long);
+    tcase_add_test(tcase, a_peer_that_waits_for_our_part);
     tcase_add_test(tcase, a_handshake_that_we_are_late_to_read);
     tcase_add_test(tcase, no_descriptor_is_left);
     tcase_add_loop_test(tcase, an_endpoint_that_is_shut, 0, 2);

@@ -166,9 +166,7 @@ static const char *hear(void)
 }
 
 #define ZEROES_SAID " 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00"
-#define READY_SAID                                                                                                     \
-    "answer 00 4e 55 4c 4c" ZEROES_SAID ZEROES_SAID ZEROES_SAID                                                        \
-    " 04 19 05 52 45 41 44 59 0b 53 6f 63 6b 65 74 2d 54 79 70 65 00 00 00 03 53 55 42\n"
+#define READY_SAID "answer 00 4e 55 4c 4c" ZEROES_SAID ZEROES_SAID ZEROES_SAID "\n"
 #define OPEN_SAID READY_SAID "open\n"
 #define PONG_SAID "answer 04 05 04 50 4f 4e 47\n"
 
@@ -180,6 +178,8 @@ START_TEST(what_is_sent)
     ck_assert_mem_eq(opening, "\xff\0\0\0\0\0\0\0\0\x7f\x03", ZMTP_OPENING_BYTES);
     ck_assert_uint_eq(zmtp_subscription("metrics/", subscription), 11);
     ck_assert_mem_eq(subscription, "\0\x09\x01metrics/", 11);
+    ck_assert_uint_eq(zmtp_ready(subscription), 27);
+    ck_assert_mem_eq(subscription, "\x04\x19\x05READY\x0bSocket-Type\0\0\0\x03SUB", 27);
     char longest[61] = "";
     memset(longest, 'x', 60);
     ck_assert_uint_eq(zmtp_subscription(longest, subscription), 63);
