@@ -16,6 +16,7 @@
 struct feedback_letter {
     const char *json; /* borrowed until reply(); not terminated */
     size_t bytes;
+    const char *peer; /* where it came from, as libzmq has it, borrowed until reply(); NULL: not known */
     void *sender; /* the port's */
 };
 

@@ -70,7 +70,8 @@ struct sender *sender_take(void *router, struct feedback_letter *out)
         return NULL;
     }
     sender->envelope = envelope_of(sender);
-    *out = (struct feedback_letter){.json = "", .sender = sender};
+    *out = (struct feedback_letter){
+        .json = "", .peer = zmq_msg_gets(&sender->frames[sender->count - 1], "Peer-Address"), .sender = sender};
     if (!too_many && sender->count == sender->envelope + 1) {
         zmq_msg_t *body = &sender->frames[sender->envelope];
         out->json = zmq_msg_data(body);

@@ -57,24 +57,26 @@ static bool is_a_mistake(int kind)
 }
 
 /* `said`: NULL where it could not be read. */
-static void tell_refused(struct core *self, const struct feedback *said, int kind, const char *why)
+static void tell_refused(struct core *self, const struct feedback_letter *letter, const struct feedback *said, int kind,
+                         const char *why)
 {
     uint64_t before;
     if (!count_refused(self, kind, TOLD_EVERY_NS, &before) || !is_a_mistake(kind))
         return;
     log_warning("feedback of a trainer was refused", LOG_TEXT("error", code_of(kind)), LOG_TEXT("why", why),
-                LOG_TEXT("trainer", said ? said->trainer : ""), LOG_TEXT("request", said ? said->request : ""),
-                LOG_NUMBER("times", before + 1));
+                LOG_TEXT("peer", letter->peer ? letter->peer : "unknown"), LOG_TEXT("trainer", said ? said->trainer : ""),
+                LOG_TEXT("request", said ? said->request : ""), LOG_NUMBER("times", before + 1));
 }
 
-static void refuse(struct core *self, void *sender, const struct feedback *said, int kind, const char *sentence)
+static void refuse(struct core *self, const struct feedback_letter *letter, const struct feedback *said, int kind,
+                   const char *sentence)
 {
-    tell_refused(self, said, kind, sentence);
-    effects_reply(self, sender, feedback_refused(code_of(kind), sentence), true);
+    tell_refused(self, letter, said, kind, sentence);
+    effects_reply(self, letter->sender, feedback_refused(code_of(kind), sentence), true);
 }
 
 /* A trainer knows a request that the store does not: it may have been put back to an older state. */
-static void refuse_unknown(struct core *self, void *sender, const struct feedback *said)
+static void refuse_unknown(struct core *self, const struct feedback_letter *letter, const struct feedback *said)
 {
     char message[512], more[64] = "";
     uint64_t before;
@@ -86,23 +88,24 @@ static void refuse_unknown(struct core *self, void *sender, const struct feedbac
                  said->request, said->trainer, more);
         effects_alarm(self, "feedback_unknown", true, message);
     }
-    effects_reply(self, sender,
+    effects_reply(self, letter->sender,
                   feedback_refused(code_of(ANSWER_UNKNOWN_REQUEST), "no request has this id: stop working on it"), true);
 }
 
 /* --- what was said --- */
 
-static void answer(struct core *self, void *sender, const struct feedback *said, const struct request_step *step)
+static void answer(struct core *self, const struct feedback_letter *letter, const struct feedback *said,
+                   const struct request_step *step)
 {
     char *text;
     const char *code = request_refusal_code(step->answer);
     if (code) {
-        tell_refused(self, said, step->answer, step->why);
+        tell_refused(self, letter, said, step->answer, step->why);
         text = feedback_refused(code, step->why);
     } else {
         text = feedback_granted(said->say, self->rules.lease_ns, step->answer == ANSWER_CANCEL);
     }
-    effects_reply(self, sender, text, false);
+    effects_reply(self, letter->sender, text, false);
 }
 
 static void describe(const struct feedback *said, char note[REQUEST_NOTE_MAX + 1])
@@ -113,26 +116,29 @@ static void describe(const struct feedback *said, char note[REQUEST_NOTE_MAX + 1
         snprintf(note + len, REQUEST_NOTE_MAX + 1 - len, ", %.9g GPU-hours", said->gpu_hours);
 }
 
-static void refuse_metric(struct core *self, void *sender, const struct feedback *said, const char *metric)
+static void refuse_metric(struct core *self, const struct feedback_letter *letter, const struct feedback *said,
+                          const char *metric)
 {
     char why[METRIC_NAME_MAX + 96];
     snprintf(why, sizeof why, "\"%s\" in \"metrics\" must be a number: the request is about it", metric);
-    refuse(self, sender, said, ANSWER_BAD_MESSAGE, why);
+    refuse(self, letter, said, ANSWER_BAD_MESSAGE, why);
 }
 
 /* A trainer's key may be for some projects only. Whether it was refused. */
-static bool refuse_stranger(struct core *self, void *sender, const struct feedback *said, const char *model)
+static bool refuse_stranger(struct core *self, const struct feedback_letter *letter, const struct feedback *said,
+                            const char *model)
 {
     const struct job_port *port = &self->ports.job;
     struct model_id id;
     if (!port->may ||
-        (model_id_parse(&id, text_of(model)) == 0 && port->may(port->argument, sender, id.project.at, id.project.len)))
+        (model_id_parse(&id, text_of(model)) == 0 &&
+         port->may(port->argument, letter->sender, id.project.at, id.project.len)))
         return false;
-    refuse(self, sender, said, HEARD_UNAUTHORIZED, "this key is not for the project of the request");
+    refuse(self, letter, said, HEARD_UNAUTHORIZED, "this key is not for the project of the request");
     return true;
 }
 
-static void apply(struct core *self, const struct feedback *said, void *sender)
+static void apply(struct core *self, const struct feedback *said, const struct feedback_letter *letter)
 {
     char note[REQUEST_NOTE_MAX + 1];
     struct attempt_record record;
@@ -152,17 +158,17 @@ static void apply(struct core *self, const struct feedback *said, void *sender)
     struct request stored;
     int rc = live ? 1 : store_get_ended(self->store, said->request, &stored);
     if (rc == 0) {
-        refuse_unknown(self, sender, said);
+        refuse_unknown(self, letter, said);
         return;
     }
-    if (rc > 0 && refuse_stranger(self, sender, said, live ? live_value(live)->model : stored.model)) {
+    if (rc > 0 && refuse_stranger(self, letter, said, live ? live_value(live)->model : stored.model)) {
         if (!live)
             request_texts_free(&stored);
         return;
     }
     /* It says how much was won by the training: without a number it would count as if all had been. */
     if (live && said->say == SAY_DONE && !feedback_metric_fits(said, live_value(live)->metric)) {
-        refuse_metric(self, sender, said, live_value(live)->metric);
+        refuse_metric(self, letter, said, live_value(live)->metric);
         return;
     }
     bool is_stored = rc == 1 && !live;
@@ -181,7 +187,7 @@ static void apply(struct core *self, const struct feedback *said, void *sender)
     }
     if (is_stored)
         request_texts_free(&stored);
-    answer(self, sender, said, &step);
+    answer(self, letter, said, &step);
 }
 
 void hear_feedback(struct core *self, const struct feedback_letter *letter)
@@ -191,13 +197,13 @@ void hear_feedback(struct core *self, const struct feedback_letter *letter)
     self->heard.messages++;
     int rc = feedback_read(&said, (struct text){letter->json, letter->bytes}, why);
     if (rc == -EINVAL) {
-        refuse(self, letter->sender, NULL, ANSWER_BAD_MESSAGE, why);
+        refuse(self, letter, NULL, ANSWER_BAD_MESSAGE, why);
         return;
     }
     if (rc < 0 || self->full || self->ended) {
-        refuse(self, letter->sender, NULL, ANSWER_UNAVAILABLE, "the store cannot be written now: try again");
+        refuse(self, letter, NULL, ANSWER_UNAVAILABLE, "the store cannot be written now: try again");
     } else {
-        apply(self, &said, letter->sender);
+        apply(self, &said, letter);
     }
     if (rc == 0)
         feedback_free(&said);

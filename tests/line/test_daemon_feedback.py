@@ -71,6 +71,7 @@ class Feedback(unittest.TestCase):
             told = [said for said in daemon.events if said["msg"] == "feedback of a trainer was refused"]
             self.assertEqual([(said["level"], said["error"], said["trainer"], said["request"], said["times"]) for said in told],
                              [("warning", "bad_message", "", "", 1), ("warning", "not_accepted", "t1", job["request"], 1)])
+            self.assertRegex(told[0]["peer"], "^localhost:[0-9]+:[0-9]+:%d$" % os.getpid())  # libzmq's name of a local process
             self.assertEqual(told[0]["why"], '"say" must be accept, progress, done or fail')
 
     def test_a_trainer_that_reads_no_reply(self):
