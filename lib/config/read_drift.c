@@ -229,12 +229,15 @@ static bool reference_enough(struct reader *self, const struct node *node, const
     return false;
 }
 
-static void note_unasked(struct reader *self, const struct node *node, const char *shown, const char *parameter,
-                         const char *why)
+/* A default that is written down, as --print-config does, was no choice. */
+static void note_unasked(struct reader *self, const struct node *node, const char *shown, const struct drift_rule *rule,
+                         const char *parameter, const char *why)
 {
+    struct detect_params plain;
     char name[READ_KEY_MAX];
     const struct node *member = member_of(node, parameter);
-    if (!member)
+    if (!member || detect_params_init(&plain, rule->detector, NULL) != 0 ||
+        detect_params_get(&plain, parameter) == detect_params_get(&rule->params, parameter))
         return;
     read_join(name, shown, text_of(parameter));
     mistakes_add(self->notes, member->key->mark, name, "not asked, since %s", why);
@@ -246,11 +249,11 @@ static void note_idle(struct reader *self, const struct node *node, const char *
     static const char *const thresholds[] = {"h", "L", "alpha"};
     const struct detect_params *params = &rule->params;
     for (size_t i = 0; i < sizeof thresholds / sizeof *thresholds && rule_promises(rule); i++)
-        note_unasked(self, node, shown, thresholds[i], "the threshold comes from false_alarms");
+        note_unasked(self, node, shown, rule, thresholds[i], "the threshold comes from false_alarms");
     if (!isnan(detect_params_get(params, "window")) && member_of(node, "threshold"))
-        note_unasked(self, node, shown, "alpha", "there is a threshold");
+        note_unasked(self, node, shown, rule, "alpha", "there is a threshold");
     if (!isnan(detect_params_get(params, "mean")) && detect_params_get(params, "prewhiten") != 1)
-        note_unasked(self, node, shown, "reference", "mean and sd are known");
+        note_unasked(self, node, shown, rule, "reference", "mean and sd are known");
 }
 
 static bool read_rule(struct reader *self, const struct node *node, const char *shown, struct drift_rule *rule)

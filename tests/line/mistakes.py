@@ -387,7 +387,7 @@ GENERAL_NOTES = [
 NOTES = [
     (drift('{metric: loss, detector: cusum, h: 6}'), '1:65: budgets[].drift[].h: not asked, since the threshold comes from false_alarms'),
     (drift('{metric: loss, detector: ks, alpha: 0.1, threshold: 1}'), '1:62: budgets[].drift[].alpha: not asked, since there is a threshold'),
-    (drift('{metric: loss, detector: cusum, mean: 1, sd: 1, reference: 500}'),
+    (drift('{metric: loss, detector: cusum, mean: 1, sd: 1, reference: 400}'),
      '1:81: budgets[].drift[].reference: not asked, since mean and sd are known'),
     (kpis('rows: {max: 1, range: [0, 2]}'), '1:54: budgets[].kpis.rows.range: not asked, since the test is not evidence'),
     (kpis('rows: {max: 1e-50}'), '1:44: budgets[].kpis.rows.max: 1e-50 is nearer to 0 than any value that windows hold, 1.4013e-45'),

@@ -87,12 +87,15 @@ START_TEST(parameters_that_change_nothing)
                  IDLE("85", "alpha", "the threshold comes from false_alarms") "\n"
                  IDLE("124", "alpha", "the threshold comes from false_alarms"));
     expect_noted(DRIFT("{metric: a, detector: psi, alpha: 0.01, threshold: 0.2}"), IDLE("60", "alpha", "there is a threshold"));
-    expect_noted(DRIFT("{metric: a, detector: cusum, mean: 1, sd: 1, reference: 500}"),
+    expect_noted(DRIFT("{metric: a, detector: cusum, mean: 1, sd: 1, reference: 400}"),
                  IDLE("78", "reference", "mean and sd are known"));
     expect_noted(DRIFT("{metric: a, detector: cusum, mean: 1, sd: 1, reference: 500, prewhiten: true}, {metric: a, detector: "
                        "page_hinkley, alpha: 0.99, threshold: 20}, {metric: a, detector: kswin, alpha: 0.01}, {metric: a, "
                        "detector: psi, threshold: 0.2}"),
                  "");
+    expect_noted(DRIFT("{metric: a, detector: cusum, h: 5}, {metric: a, detector: cusum, mean: 1, sd: 1, reference: 500}, {metric: a, "
+                       "detector: psi, alpha: 0.001, threshold: 0.2}"),
+                 ""); /* defaults */
     expect_noted("budgets: [{models: \"*\", kpis: {a: {min: 1, range: [0, 2]}}}]",
                  "driftd.yaml:1:51: budgets[].kpis.a.range: not asked, since the test is not evidence");
     expect_noted("budgets: [{models: \"*\", kpis: {a: {min: 1, range: [0, 2], test: evidence}}}, {models: b, kpis: {a: {test: "
