@@ -236,6 +236,14 @@ static void renew_doors(struct ingest *self, struct doors_letter *letter)
     }
 }
 
+static bool is_connected(const struct ingest *self, const char *endpoint)
+{
+    for (uint32_t i = 0; i < self->connected_count; i++)
+        if (strcmp(self->connected[i], endpoint) == 0)
+            return true;
+    return false;
+}
+
 /* All are given up before the first is had again: what libzmq forgot of one may stand where another comes to stand. */
 static void connect_to_lost(struct ingest *self)
 {
@@ -245,7 +253,7 @@ static void connect_to_lost(struct ingest *self)
     for (uint32_t i = 0; i < count; i++)
         zmq_disconnect(self->receiver.handle, lost[i]);
     for (uint32_t i = 0; i < count; i++)
-        if (endpoint_connect(self->socket, "metrics.connect", lost[i], why) < 0)
+        if (is_connected(self, lost[i]) && endpoint_connect(self->socket, "metrics.connect", lost[i], why) < 0)
             log_warning("a publisher cannot be connected to again", LOG_TEXT("why", why));
     if (count)
         handshakes_reconnected(self->handshakes);
