@@ -173,8 +173,8 @@ static void put_feedback(const json_t *feedback)
 /* Nothing while everybody who connects comes in, and reads what there is. */
 static void put_peers(const json_t *handshakes, const json_t *observers)
 {
-    const int64_t failed = member_count(handshakes, "failed"), again = member_count(handshakes, "reconnected"), behind = member_count(observers, "behind"),
-                  dropped = member_count(observers, "dropped");
+    const int64_t failed = member_count(handshakes, "failed"), again = member_count(handshakes, "reconnected"),
+                  behind = member_count(observers, "behind"), dropped = member_count(observers, "dropped");
     if (failed) {
         label("Peers");
         printf("%s%s%s did not come in (the log says who, and why)\n", terminal_on(YELLOW), figure_count(failed).text,

@@ -16,8 +16,8 @@
 #include "daemon/base/told.h"
 
 #define WANTED                                                                                                     \
-    (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |     \
-     ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+    (ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_CONNECTED | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CONNECT_RETRIED |               \
+     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
 #define WAITING_MAX 10000 /* of what libzmq tells; beyond it its thread waits */
 #define PEERS 256         /* a power of two; of the latest connections it is known who they are */
 #define LEFT_NS (3600 * CLOCK_S_NS) /* how often it is told of who leaves by himself */
@@ -122,7 +122,8 @@ static bool is_one_too_many(int fd)
     return (rlim_t)fd >= limit.rlim_cur - kept;
 }
 
-/* Who fails in the same moment may be gone already, and remains unknown. A descriptor is not closed here, but ended, which libzmq takes for the peer's doing. */
+/* Who fails in the same moment may be gone already, and remains unknown. A descriptor is not closed here, but ended,
+ * which libzmq takes for the peer's doing. */
 static void accepted(struct watched *self, int fd)
 {
     struct peer *peer = peer_of(self, fd);

@@ -24,8 +24,8 @@ struct told {
     uint32_t next;
 };
 
-/* 0: this was told of the peer's host, which is what stands before its port where it has one, within `every_ns`. Else it is to be told now,
- * and how many times it happened since the last line, this time included. `why` is borrowed for good, and the same
+/* 0: this was told of the peer's host, which is what stands before its port where it has one, within `every_ns`. Else it
+ * is to be told now, and how many times it happened since the last line, this time included. `why` is borrowed for good, and the same
  * reason is the same pointer. */
 uint64_t told_again(struct told *self, const char peer[ADDRESS_TEXT_MAX], const char *why, int64_t now_ns,
                      int64_t every_ns);

@@ -8,7 +8,8 @@
  * message is bounded. Whoever breaks the protocol is ended and told of in the log, with the peer's address; what was
  * complete before is handed out.
  *
- * Threads: the owner's; nodes_count() and nodes_ended() any. `now_ns` may be that of the turn before. Failure: as each function says.
+ * Threads: the owner's; nodes_count() and nodes_ended() any. `now_ns` may be that of the turn before. Failure:
+ * as each function says.
  */
 #ifndef DRIFTD_INGEST_NODES_H
 #define DRIFTD_INGEST_NODES_H
