@@ -83,6 +83,15 @@ static void put_counts(const char *name, const json_t *counts, const char *join,
     printf("%s%s\n", shown ? hint : "", "");
 }
 
+static void put_while_down(int64_t count)
+{
+    if (count == 0)
+        return;
+    label("Missed");
+    printf("%s%s%s that nodes sent while the daemon was down and their queues did not keep\n", terminal_on(YELLOW),
+           figure_count(count).text, terminal_off(YELLOW));
+}
+
 static void put_reload(const json_t *reload)
 {
     if (!json_is_object(reload) || json_object_size(reload) == 0)
@@ -204,6 +213,7 @@ void status_show(const json_t *answer)
     put_silences(json_object_get(answer, "silences"));
     put_counts("Dropped", json_object_get(answer, "dropped"), "", " (driftc rejects shows examples)");
     put_counts("Lost", json_object_get(answer, "lost"), "of ", "");
+    put_while_down(member_count(answer, "while_down"));
     put_feedback(json_object_get(answer, "feedback"));
     put_store(answer);
     put_peers(json_object_get(answer, "handshakes"), json_object_get(answer, "observers"));

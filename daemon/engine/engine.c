@@ -142,8 +142,10 @@ static void stop_all(struct engine *self, int status)
         stop_ingest(self);
     if (self->workers)
         workers_stop(self->workers);
-    if (self->shards_ran)
+    if (self->shards_ran) {
         checkpoint_finish(self->checkpoint);
+        engine_streams_keep(self);
+    }
     bool ran = self->requests != NULL;
     if (self->requests)
         requests_stop(&self->requests, &live);
@@ -174,6 +176,7 @@ static void close_all(struct engine *self)
     inbox_destroy(&self->inbox);
     config_destroy(&self->config);
     roll_clear(&self->roll);
+    free(self->streams_back.bytes);
     pthread_mutex_destroy(&self->settings_mutex);
 }
 

@@ -157,7 +157,7 @@ static int make_shards(struct engine *self)
                                       .keyring = self->keyring,
                                       .keep_ns = config->state.keep_ns};
     engine_memory_begin(self);
-    int rc = random_bytes(&options.key, sizeof options.key);
+    int rc = engine_streams_key(self, &options.key);
     if (rc == 0)
         rc = random_bytes(&options.run, sizeof options.run);
     if (rc == 0)
@@ -195,6 +195,7 @@ static int restore_monitors(struct engine *self)
     if (checkpoint_new(&self->checkpoint, &options, &ports) < 0)
         return engine_fail(EXIT_OUR_BUG, "no memory or descriptor to start with");
     checkpoint_restore(self->checkpoint, &self->back);
+    engine_streams_go_on(self);
     return EXIT_STOPPED;
 }
 

@@ -119,6 +119,13 @@ struct memory {
     atomic_bool full; /* something was refused of late, and the log was told */
 };
 
+/* How far senders' numbers had come when the daemon was stopped, as read at the start. */
+struct streams_back {
+    int rc;
+    uint8_t *bytes;
+    size_t size;
+};
+
 struct engine {
     struct config *config; /* changed by the main thread alone, under settings_mutex */
     struct engine_files files;
@@ -141,6 +148,7 @@ struct engine {
     struct checkpoint *checkpoint;
     bool shards_ran; /* their models are whole: there is something to keep */
     struct checkpoint_restored back; /* what came back at the start */
+    struct streams_back streams_back;
     struct control *control;
     struct http *http; /* NULL: switched off, or its address was not to be had */
 
@@ -248,6 +256,12 @@ void engine_reload_tell(struct engine *self);
 /* How the last one went: {"ok", "at", "errors"}; any thread. */
 json_t *engine_reload_status(struct engine *self);
 void engine_reload_reply(struct question *question, const char *text);
+
+/* engine_streams.c: the key that the shards are made with, the one of the run before where it left something to go on with.
+ * 0 or a negative error. Then, with the shards there and the store ours: goes on there. At the end, once no shard runs. */
+int engine_streams_key(struct engine *self, struct siphash_key *out);
+void engine_streams_go_on(struct engine *self);
+void engine_streams_keep(struct engine *self);
 
 /* engine_roll.c: whose settings are in use; under settings_mutex. */
 void roll_add(struct roll *self, struct text model, uint32_t most);

@@ -139,6 +139,8 @@ static void write_nodes(struct page *page, const json_t *status)
         {"driftd_lost", "lost", "Messages that a node sent and that never arrived, by its sequence numbers."},
         {"driftd_node_messages", "messages", "Numbered messages that arrived from a node."},
         {"driftd_before_joining", "before_joining", "Messages that a node sent before the daemon first heard of it."},
+        {"driftd_while_down", "while_down",
+         "Messages that a node sent while the daemon was stopped and that never arrived, by its sequence numbers."},
         {"driftd_repeated", "repeated", "Messages of a node whose number had come before."},
         {"driftd_node_restarts", "restarts", "Times that a node's publisher began anew, by its boot or by numbers that go back."}};
     const json_t *nodes = json_object_get(status, "nodes");

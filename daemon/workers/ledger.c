@@ -5,23 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/workers/ledger_inside.h"
+
 #define NODES_FIRST 16u
 #define S_NS INT64_C(1000000000)
-
-struct ledger {
-    struct siphash_key key;
-    struct streams streams;
-    uint32_t streams_max;
-    uint64_t not_followed;
-
-    struct ledger_node *nodes;
-    uint32_t *node_slots; /* open addressing: index + 1, or 0 */
-    uint32_t node_count, node_room;
-    uint32_t untold_hand;
-
-    int64_t now_ns; /* the last time that was told, and the same in seconds */
-    uint32_t now_s;
-};
 
 int ledger_new(struct ledger **self_p, const struct siphash_key *key, uint32_t streams_max)
 {
@@ -89,8 +76,7 @@ static bool nodes_grow(struct ledger *self)
     return true;
 }
 
-/* The account of a node; beyond the bound that of the unnamed. False when even that cannot be made. */
-static bool node_find(struct ledger *self, struct text name, uint32_t *out)
+bool ledger_account(struct ledger *self, struct text name, uint32_t *out)
 {
     name.len = name.len ? strnlen(name.at, name.len) : 0;
     if (self->node_count == self->node_room && !nodes_grow(self))
@@ -106,7 +92,7 @@ static bool node_find(struct ledger *self, struct text name, uint32_t *out)
     }
     /* One account is kept back for the unnamed. */
     if (self->node_count >= LEDGER_NODES_MAX - 1 && name.len > 0)
-        return node_find(self, (struct text){0}, out);
+        return ledger_account(self, (struct text){0}, out);
     char *copy = name.len ? strndup(name.at, name.len) : strdup("");
     if (!copy)
         return false;
@@ -131,17 +117,29 @@ static void note_boot(const struct ledger *self, struct ledger_node *account, st
     account->boots[account->boot_count++ % LEDGER_BOOTS] = hash;
 }
 
-/* The stream; a new one has next == 0 and *fresh_p. NULL when it cannot be followed. */
+static inline struct ledger_node *account_of(const struct ledger *self, const struct stream *stream)
+{
+    return &self->nodes[stream->node - 1];
+}
+
+/* A stream that was found: one that nothing was heard of yet; one of the run before, heard of for the first time in this
+ * one; or any other. */
+enum found { FOUND, FOUND_NEW, FOUND_AGAIN };
+
+/* The stream; a new one has next == 0. NULL when it cannot be followed. */
 static struct stream *stream_find(struct ledger *self, uint64_t topic, struct text node, struct text boot,
-                                  int64_t now_ns, bool *fresh_p)
+                                  int64_t now_ns, enum found *found_p)
 {
     uint64_t name = stream_name(self, topic, node, boot);
     struct stream *stream = streams_find(&self->streams, name);
-    *fresh_p = !stream;
-    if (*fresh_p) {
+    *found_p = !stream ? FOUND_NEW : stream->node & LEDGER_KEPT ? FOUND_AGAIN : FOUND;
+    if (*found_p == FOUND_AGAIN) {
+        stream->node &= ~LEDGER_KEPT;
+        note_boot(self, account_of(self, stream), boot);
+    } else if (*found_p == FOUND_NEW) {
         uint32_t account;
         const bool full = self->streams.used >= self->streams_max || !streams_room(&self->streams);
-        if (full || !node_find(self, node, &account)) {
+        if (full || !ledger_account(self, node, &account)) {
             self->not_followed++;
             return NULL;
         }
@@ -173,11 +171,6 @@ static uint64_t after(uint64_t seq)
     return seq == UINT64_MAX ? seq : seq + 1;
 }
 
-static inline struct ledger_node *account_of(const struct ledger *self, const struct stream *stream)
-{
-    return &self->nodes[stream->node - 1];
-}
-
 /* A message of a stream that was heard of before. */
 static inline uint64_t follow(struct ledger *self, struct stream *stream, bool has_boot, uint64_t seq)
 {
@@ -199,15 +192,27 @@ static inline uint64_t follow(struct ledger *self, struct stream *stream, bool h
     return lost;
 }
 
+/* What a stream of the run before sent up to `next` came while there was nobody to take it. */
+static void skip(struct ledger *self, struct stream *stream, uint64_t next)
+{
+    if (next <= stream->next)
+        return;
+    count(&account_of(self, stream)->while_down, counted(next - stream->next));
+    count(&self->while_down, counted(next - stream->next));
+    stream->next = next;
+}
+
 /* A message of a stream that has to be looked for. */
 static uint64_t message_of_any(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
                                int64_t now_ns)
 {
-    bool fresh;
-    struct stream *stream = stream_find(self, topic, node, boot, now_ns, &fresh);
+    enum found found;
+    struct stream *stream = stream_find(self, topic, node, boot, now_ns, &found);
     if (!stream)
         return 0;
-    if (!fresh)
+    if (found == FOUND_AGAIN)
+        skip(self, stream, seq);
+    if (found != FOUND_NEW)
         return follow(self, stream, boot.len > 0, seq);
     struct ledger_node *account = account_of(self, stream);
     account->messages++;
@@ -270,12 +275,16 @@ bool ledger_again(struct ledger *self, struct ledger_memo *memo, uint64_t seq, i
 uint64_t ledger_beacon(struct ledger *self, uint64_t topic, struct text node, struct text boot, uint64_t seq,
                        int64_t now_ns)
 {
-    bool fresh;
-    struct stream *stream = stream_find(self, topic, node, boot, now_ns, &fresh);
+    enum found found;
+    struct stream *stream = stream_find(self, topic, node, boot, now_ns, &found);
     if (!stream)
         return 0;
     uint64_t lost = 0;
-    if (fresh) {
+    if (found == FOUND_AGAIN) {
+        skip(self, stream, after(seq));
+        return 0;
+    }
+    if (found == FOUND_NEW) {
         count(&account_of(self, stream)->before_joining, counted(after(seq)));
     } else if (seq >= stream->next) {
         lost = counted(after(seq) - stream->next);
@@ -326,6 +335,11 @@ uint32_t ledger_stream_count(const struct ledger *self)
 uint64_t ledger_not_followed(const struct ledger *self)
 {
     return self->not_followed;
+}
+
+uint64_t ledger_while_down(const struct ledger *self)
+{
+    return self->while_down;
 }
 
 void ledger_destroy(struct ledger **self_p)

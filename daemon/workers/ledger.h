@@ -1,7 +1,8 @@
 /* ledger.h - what nodes say they have sent, against what has come: PUB/SUB loses silently, sequence numbers tell.
  *
  * A stream is (node, boot, topic), a run of one publisher on one topic. What lies between two numbers of a stream is
- * lost; what a stream sent before it was first heard of is counted apart, as before joining. A beacon counts as the
+ * lost; what a stream sent before it was first heard of is counted apart, as before joining, and so is what is missing
+ * between the end of one run of the daemon and the next, as while it was down. A beacon counts as the
  * numbers it names, so that a lost tail comes to light. A stream without a boot that goes back has started anew; with a
  * boot, a number that comes again is a repetition. A named node that is heard of under another boot than those before has
  * started anew, once.
@@ -21,6 +22,7 @@
 #include <stdint.h>
 
 #include "daemon/workers/streams.h"
+#include "lib/codec.h"
 #include "lib/siphash.h"
 #include "lib/text.h"
 #include "lib/wire/metric_sender.h"
@@ -34,7 +36,7 @@ struct ledger;
 
 struct ledger_node {
     char *name; /* "": unnamed */
-    uint64_t messages, lost, before_joining, repeated, restarts;
+    uint64_t messages, lost, before_joining, while_down, repeated, restarts;
     uint64_t lost_told; /* of `lost`, what ledger_untold() has handed out */
     int64_t told_ns;
     uint32_t boots[LEDGER_BOOTS], boot_count; /* their hashes, in a ring; how many were put there */
@@ -77,6 +79,12 @@ uint32_t ledger_node_count(const struct ledger *self);
 const struct ledger_node *ledger_node_at(const struct ledger *self, uint32_t index);
 uint32_t ledger_stream_count(const struct ledger *self);
 uint64_t ledger_not_followed(const struct ledger *self); /* messages of streams beyond the bound */
+uint64_t ledger_while_down(const struct ledger *self);   /* of all nodes */
+
+/* How far every stream has come, for a ledger of the same key in the next run. ledger_load() is for one that has heard of
+ * nothing yet; what a damaged text says behind its damage is left out, and codec->failed. */
+void ledger_save(struct ledger *self, struct codec *codec, int64_t now_ns);
+void ledger_load(struct ledger *self, struct codec *codec, int64_t now_ns);
 
 void ledger_destroy(struct ledger **self_p);
 

@@ -97,6 +97,11 @@ void shard_slice_whole(struct shard *self, struct slice *slice);
 int shard_restore(struct shard *self, uint64_t hash, const struct model_id *id, const void *bytes, size_t size,
                   int64_t shift_ns, struct now now);
 
+/* How far the numbers of all who send to it have come, while nobody runs the shard: as ledger.h says. */
+struct codec;
+void shard_save_streams(struct shard *self, struct codec *codec, struct now now);
+void shard_load_streams(struct shard *self, struct codec *codec, struct now now);
+
 /* Events taken since the start. */
 uint64_t shard_events(const struct shard *self);
 

@@ -57,10 +57,11 @@ static void add_nodes(const struct shard *self, json_t *status)
             json_object_set_new(lost, node_key(node->name), json_integer((json_int_t)node->lost));
         if (json_array_size(nodes) >= NODES_SHOWN)
             continue;
-        json_array_append_new(nodes, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I}", "node", name_json(node->name),
+        json_array_append_new(nodes, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "node", name_json(node->name),
                                                "messages", (json_int_t)node->messages, "lost", (json_int_t)node->lost,
-                                               "before_joining", (json_int_t)node->before_joining, "repeated",
-                                               (json_int_t)node->repeated, "restarts", (json_int_t)node->restarts));
+                                               "before_joining", (json_int_t)node->before_joining, "while_down",
+                                               (json_int_t)node->while_down, "repeated", (json_int_t)node->repeated,
+                                               "restarts", (json_int_t)node->restarts));
     }
     json_object_set_new(status, "lost", lost);
     json_object_set_new(status, "nodes", nodes);
@@ -76,10 +77,11 @@ static json_t *status_json(const struct shard *self, const struct walk *walk, st
                                 json_integer((json_int_t)walk->states[i]));
     }
     json_t *status = json_pack(
-        "{s:b, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:I}", "ok", 1, "events", (json_int_t)self->events, "messages",
+        "{s:b, s:I, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:I, s:I}", "ok", 1, "events", (json_int_t)self->events, "messages",
         (json_int_t)self->messages, "beacons", (json_int_t)self->beacons, "ignored", (json_int_t)self->ignored,
         "no_memory", (json_int_t)self->no_memory, "events_per_s", shard_rate(self, now.steady_ns), "dropped",
-        dropped_json(self), "models", states, "streams_not_followed", (json_int_t)ledger_not_followed(self->ledger));
+        dropped_json(self), "models", states, "streams_not_followed", (json_int_t)ledger_not_followed(self->ledger),
+        "while_down", (json_int_t)ledger_while_down(self->ledger));
     if (status)
         add_nodes(self, status);
     return status;

@@ -71,6 +71,8 @@ struct shard {
 
     int64_t second_ns; /* when the last round began */
     int64_t log_ns;    /* when the log was last told of drops */
+    uint64_t down_told; /* of what is missing from while the daemon was down; */
+    int64_t down_ns;    /* when the log hears of the rest; 0: there is none */
     bool round;        /* a round over the models is under way, */
     uint32_t round_at; /* and goes on here */
     uint32_t silent;   /* models that it has found to have fallen silent */

@@ -91,7 +91,17 @@ void shard_slice_whole(struct shard *self, struct slice *slice)
         ;
 }
 
+void shard_save_streams(struct shard *self, struct codec *codec, struct now now)
+{
+    ledger_save(self->ledger, codec, now.steady_ns);
+}
+
 /* --- at the start --- */
+
+void shard_load_streams(struct shard *self, struct codec *codec, struct now now)
+{
+    ledger_load(self->ledger, codec, now.steady_ns);
+}
 
 static void take_over(struct model *model, struct model_record *record, int64_t now_ns)
 {

@@ -9,6 +9,7 @@
 #define LOSSES_A_ROUND 16
 #define LOST_EVERY_NS (10 * CLOCK_S_NS) /* one report of losses a node */
 #define LOG_EVERY_NS (60 * CLOCK_S_NS)  /* one line about drops a shard */
+#define DOWN_GATHER_NS (10 * CLOCK_S_NS) /* before the line about what is missing from while the daemon was down */
 
 static void sample_rate(struct shard *self, int64_t now_ns)
 {
@@ -40,6 +41,23 @@ static void tell_losses(struct shard *self, struct now now)
             break;
         herald_lost(self, node, fresh, now);
     }
+}
+
+/* Nodes come back one after the other: one line for those of DOWN_GATHER_NS. */
+static void log_while_down(struct shard *self, struct now now)
+{
+    const uint64_t missing = ledger_while_down(self->ledger) - self->down_told;
+    if (missing == 0)
+        return;
+    if (self->down_ns == 0)
+        self->down_ns = now.steady_ns + DOWN_GATHER_NS;
+    if (now.steady_ns < self->down_ns)
+        return;
+    log_warning("messages that nodes sent while the daemon was down never arrived; their queues were full, or nobody was "
+                "connected",
+                LOG_NUMBER("missing", missing));
+    self->down_told += missing;
+    self->down_ns = 0;
 }
 
 /* At most one line a minute, with the reason that has grown most seldom told: the last one seen. */
@@ -167,6 +185,7 @@ bool shard_timers(struct shard *self, struct now now)
         sample_rate(self, now.steady_ns);
         tell_losses(self, now);
         ledger_sweep(self->ledger, STREAMS_SLICE, now.steady_ns);
+        log_while_down(self, now);
         log_drops(self, now);
         shard_asks(self, now);
     }

@@ -131,6 +131,18 @@ void streams_back(struct streams *self, uint64_t name)
     slot->here = *slot->elsewhere;
 }
 
+struct stream *streams_next(struct streams *self, uint32_t *at_p, uint64_t *name_p)
+{
+    carry_on(self, UINT32_MAX);
+    while (*at_p < self->size) {
+        struct stream_slot *slot = &self->slots[(*at_p)++];
+        *name_p = slot->name;
+        if (slot->name)
+            return stream_in(slot);
+    }
+    return NULL;
+}
+
 void streams_sweep(struct streams *self, uint32_t slots, uint32_t now_s, uint32_t forget_s)
 {
     carry_on(self, slots);

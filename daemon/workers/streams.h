@@ -56,6 +56,9 @@ struct stream *streams_add(struct streams *self, uint64_t name);
 void streams_lend(struct streams *self, uint64_t name, struct stream *to);
 void streams_back(struct streams *self, uint64_t name);
 
+/* One stream after the other, from *at_p = 0 on; NULL: those were all. Nothing is added or forgotten meanwhile. */
+struct stream *streams_next(struct streams *self, uint32_t *at_p, uint64_t *name_p);
+
 /* Looks at so many slots, and forgets who was not seen for more than `forget_s`. */
 void streams_sweep(struct streams *self, uint32_t slots, uint32_t now_s, uint32_t forget_s);
 

@@ -5,20 +5,9 @@
 
 #include "daemon/base/log.h"
 #include "daemon/base/slice.h"
-#include "daemon/workers/lend.h"
 #include "daemon/workers/model_record.h"
 #include "daemon/workers/topic.h"
-#include "daemon/workers/worker.h"
-
-struct workers {
-    struct workers_options options;
-    uint32_t shards;
-    uint32_t threads; /* that there are, whether they have work or not */
-    atomic_uint model_count;
-    struct lend lend;            /* these by ingest alone */
-    uint64_t messages, borrowed; /* struct lend_sums */
-    struct worker at[WORKERS_MAX];
-};
+#include "daemon/workers/workers_inside.h"
 
 int workers_new(struct workers **self_p, const struct workers_options *options, const struct shard_ports *ports)
 {

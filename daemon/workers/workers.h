@@ -61,6 +61,14 @@ void workers_slice_whole(void *self, struct slice *slice);
 /* Gives a model that was written down back to the shard it belongs to, before they run: see shard_restore(). */
 int workers_restore(void *self, const void *bytes, size_t size, int64_t shift_ns, struct now now);
 
+/* How far the numbers of all who send have come, in a piece of memory that the caller frees, for the next run; while nobody
+ * runs the shards. 0 or -ENOMEM. */
+int workers_save_streams(struct workers *self, uint8_t **bytes_p, size_t *size_p, struct now now);
+/* The key that a run has to have to go on there. 0 or -EPROTO. */
+int workers_streams_key(const uint8_t *bytes, size_t size, struct siphash_key *out);
+/* Goes on there. 0; -EPROTO: damaged, what stands before the damage goes on; -ESTALE: of another key, or as many shards. */
+int workers_load_streams(struct workers *self, const uint8_t *bytes, size_t size, struct now now);
+
 uint32_t workers_shards(const struct workers *self);
 struct inbox *workers_inbox(struct workers *self, uint32_t shard);
 uint64_t workers_events(const struct workers *self);

@@ -124,7 +124,7 @@ class Restart(unittest.TestCase):
 
 class Checkpoints(unittest.TestCase):
     def files(self, daemon):
-        return sorted(glob.glob(os.path.join(daemon.folder, "state", "monitors", "*")))
+        return sorted(glob.glob(os.path.join(daemon.folder, "state", "monitors", "[0-9]*")))
 
     def test_a_killed_daemon_goes_on_from_its_last_checkpoint(self):
         events = list(stream())[:600]

@@ -211,8 +211,69 @@ class Lost(unittest.TestCase):
             node.send_multipart([b"beacon/cam", json.dumps(beacon).encode()])
             status = daemon.wait_status(lambda status: status["beacons"] == 1)
             self.assertEqual(status["lost"], {"cam": 2 + 3})
-            self.assertEqual(status["nodes"], [{"node": "cam", "messages": 4, "lost": 5, "before_joining": 5, "repeated": 0,
-                                                "restarts": 1}])
+            self.assertEqual(status["nodes"], [{"node": "cam", "messages": 4, "lost": 5, "before_joining": 5, "while_down": 0,
+                                                "repeated": 0, "restarts": 1}])
+
+    def nodes(self, daemon, events):
+        status = daemon.wait_status(lambda status: status.get("events", 0) == events)
+        self.assertEqual(status["lost"], {})
+        return {node["node"]: (node["messages"], node["before_joining"], node["while_down"], node["repeated"])
+                for node in status["nodes"]}
+
+    def test_what_is_sent_while_the_daemon_is_down(self):
+        """Numbers go on from one run to the next. After a crash nobody knows how far they had come."""
+        def all_send(daemon, seq):
+            node = daemon.publisher()
+            for i in range(20):
+                for name in ("cam", "cam2"):  # two senders of each model
+                    send(node, f"fleet/m{i}/v1", {**GOOD, "node": name, "boot": "b", "seq": seq})
+            batch = [{"model": "fleet/m0/v1", **GOOD}]
+            batch[0].update(node="edge", boot="b", seq=seq)
+            node.send_multipart([b"batch/edge", json.dumps(batch).encode()])
+
+        for workers in ("0", "3"):
+            with line.Daemon(workers=workers) as daemon:
+                all_send(daemon, 7)
+                self.assertEqual(self.nodes(daemon, 41), {"cam": (20, 140, 0, 0), "cam2": (20, 140, 0, 0), "edge": (1, 7, 0, 0)})
+                self.assertEqual(daemon.stop(), 0)
+                daemon.start()
+                self.assertEqual(self.nodes(daemon, 0), {"cam": (0, 0, 0, 0), "cam2": (0, 0, 0, 0), "edge": (0, 0, 0, 0)})
+                all_send(daemon, 10)  # 8 and 9 came while it was down
+                self.assertEqual(self.nodes(daemon, 41), {"cam": (20, 0, 40, 0), "cam2": (20, 0, 40, 0), "edge": (1, 0, 2, 0)})
+                daemon.kill()
+                daemon.start()
+                all_send(daemon, 12)
+                self.assertEqual(self.nodes(daemon, 41), {"cam": (20, 240, 0, 0), "cam2": (20, 240, 0, 0), "edge": (1, 12, 0, 0)})
+
+    def test_an_end_that_cannot_be_read(self):
+        def start_again(daemon, change):
+            self.assertEqual(daemon.stop(), 0)
+            change(os.path.join(daemon.folder, "state", "monitors", "streams"))
+            daemon.start()
+            daemon.wait_log(lambda entry: entry["msg"].startswith("how far nodes had counted"))
+            send(daemon.publisher(), MODEL, {**GOOD, "node": "cam", "boot": "b", "seq": 5})
+            self.assertEqual(self.nodes(daemon, 1), {"cam": (1, 5, 0, 0)})
+
+        def damage(path):
+            with open(path, "r+b") as file:
+                file.seek(-1, os.SEEK_END)
+                last = file.read(1)[0]
+                file.seek(-1, os.SEEK_END)
+                file.write(bytes([last ^ 1]))
+
+        with line.Daemon() as daemon:
+            send(daemon.publisher(), MODEL, {**GOOD, "node": "cam", "boot": "b", "seq": 3})
+            self.assertEqual(self.nodes(daemon, 1), {"cam": (1, 3, 0, 0)})
+            start_again(daemon, damage)
+            start_again(daemon, lambda path: os.truncate(path, 10))
+            daemon.stop()
+            # More workers than before: each keeps other topics.
+            with open(daemon.config) as file:
+                text = file.read()
+            self.assertIn("workers: 0", text)
+            daemon.write_config(text.replace("workers: 0", "workers: 2"))
+            daemon.start()
+            daemon.wait_log(lambda entry: entry["msg"].startswith("how far nodes had counted"))
 
     def test_a_restart_is_one_however_many_judge(self):
         """Twenty topics lie with three threads: each of them sees the new boot."""

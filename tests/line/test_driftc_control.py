@@ -12,7 +12,7 @@ import unittest
 from driftc_peers import Case, DRIFTC, HOSTILE, SGR, environment, run, run_on_terminal, width
 
 STATUS = {"ok": True, "version": "0.1.0", "up_s": 273845.2, "events": 12345678, "events_per_s": 1234.5,
-          "dropped": {"range": 3, "syntax": 12}, "lost": {"node-7": 41}, "models": {"healthy": 996, "failing": 3, "retraining": 1},
+          "dropped": {"range": 3, "syntax": 12}, "lost": {"node-7": 41}, "while_down": 1203, "models": {"healthy": 996, "failing": 3, "retraining": 1},
           "requests": {"RUNNING": 1, "PENDING": 2, "DONE": 40},
           "feedback": {"messages": 99, "refused": {"bad_message": 1012, "ended": 2}, "replies_lost": 4}, "store_full": True, "handshakes": {"failed": 1234, "broken_off": 7, "reconnected": 3}, "observers": {"sent": 9, "dropped": 17, "behind": 2}, "reload": {"ok": True, "at": None, "errors": []}}
 
@@ -49,7 +49,7 @@ REJECTS = {"ok": True, "rejects": [{"reason": "range", "count": 1500, "last": {
 # words, the question they make, an answer, what a person sees of it
 COMMANDS = [
     (["status"], {"do": "status"}, STATUS, ["up 3 d 4 h", "12,345,678 events", "3 failing", "996 healthy", "1 RUNNING", "2 PENDING",
-                                            "12 syntax, 3 range", "41 of node-7", "Refused   1,012 bad_message, 2 ended (messages of trainers; the log shows mistakes)",
+                                            "12 syntax, 3 range", "41 of node-7", "Missed    1,203 that nodes sent while the daemon was down", "Refused   1,012 bad_message, 2 ended (messages of trainers; the log shows mistakes)",
                                             "Trainers  4 replies were read by nobody", "Store     full: no retraining is offered",
                                             "Peers     1,234 did not come in (the log says who, and why)",
                                             "Nodes     3 times one of metrics.connect broke the protocol and was connected to again",

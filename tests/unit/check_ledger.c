@@ -239,6 +239,132 @@ START_TEST(a_memo_changes_nothing)
 }
 END_TEST
 
+/* Writes down what `from` knows and gives it to a new ledger, at the time of another clock. Both are the caller's. */
+static struct ledger *next_run(struct ledger *from, uint32_t streams_max, int64_t then_ns, int64_t now_ns)
+{
+    static uint8_t bytes[1 << 20];
+    struct codec counting = {.at = 0}, saving = {.out = bytes, .size = sizeof bytes};
+    struct ledger *to;
+    ledger_save(from, &counting, then_ns);
+    ledger_save(from, &saving, then_ns);
+    ck_assert(!saving.failed);
+    ck_assert_uint_eq(counting.at, saving.at);
+    struct codec loading = {.in = bytes, .size = saving.at};
+    ck_assert_int_eq(ledger_new(&to, &key, streams_max), 0);
+    ledger_load(to, &loading, now_ns);
+    ck_assert(!loading.failed);
+    ck_assert_uint_eq(loading.at, saving.at);
+    return to;
+}
+
+START_TEST(what_is_missing_between_two_runs_is_counted_apart)
+{
+    message(1, "a", "x", 4);
+    message(2, "a", "x", 0);
+    message(3, "b", "", 9);
+    message(4, "", "", 0);
+    struct ledger *next = next_run(ledger, 1000, S, S);
+    ledger_destroy(&ledger);
+    ledger = next;
+    ck_assert_uint_eq(ledger_stream_count(ledger), 4);
+    ck_assert_uint_eq(node_of("a")->messages, 0);
+    ck_assert_uint_eq(message(1, "a", "x", 8), 0); /* 5, 6 and 7 */
+    ck_assert_uint_eq(message(1, "a", "x", 10), 1); /* once: 9 is lost, as ever */
+    ck_assert_uint_eq(message(2, "a", "x", 0), 0); /* a repetition, since 0 had come */
+    ck_assert_uint_eq(message(2, "a", "x", 1), 0);
+    ck_assert_uint_eq(node_of("a")->while_down, 3);
+    ck_assert_uint_eq(node_of("a")->lost, 1);
+    ck_assert_uint_eq(node_of("a")->repeated, 1);
+    ck_assert_uint_eq(node_of("a")->before_joining, 0);
+    ck_assert_uint_eq(node_of("a")->restarts, 0);
+    message(1, "a", "y", 0); /* boot "x" is known again, so that this is another */
+    ck_assert_uint_eq(node_of("a")->restarts, 1);
+    message(3, "b", "", 2); /* without a boot it has gone back */
+    ck_assert_uint_eq(node_of("b")->restarts, 1);
+    ck_assert_uint_eq(node_of("b")->before_joining, 2);
+    ck_assert_uint_eq(ledger_beacon(ledger, 4, text_of(""), text_of(""), 6, S), 0);
+    ck_assert_uint_eq(node_of("")->while_down, 6);
+    ck_assert_uint_eq(ledger_beacon(ledger, 4, text_of(""), text_of(""), 7, S), 1);
+    ck_assert_uint_eq(ledger_while_down(ledger), 9);
+}
+END_TEST
+
+/* A run that is broken in two counts what one that is not counts. */
+START_TEST(a_break_loses_count_of_nothing)
+{
+    struct ledger_memo memos[32] = {{.others = 0}};
+    struct ledger *whole;
+    uint64_t next[32][4] = {{0}}, draw = 1, lost = 0;
+    ck_assert_int_eq(ledger_new(&whole, &key, 1000), 0);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 20000; i++) {
+            draw = draw * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            const uint64_t topic = draw >> 40 & 31, sender = draw >> 50 & 3;
+            const uint64_t seq = next[topic][sender] + (draw >> 60 == 0 ? 3 : 0);
+            char node[8];
+            snprintf(node, sizeof node, "n%d", (int)sender);
+            next[topic][sender] = seq + 1;
+            ledger_message(whole, NULL, topic, text_of(node), text_of("b"), seq, S);
+            ledger_message(ledger, &memos[topic], topic, text_of(node), text_of("b"), seq, S);
+        }
+        if (round == 1)
+            break;
+        for (uint32_t i = 0; i < ledger_node_count(ledger); i++)
+            lost += ledger_node_at(ledger, i)->lost;
+        struct ledger *second = next_run(ledger, 1000, S, S);
+        ledger_destroy(&ledger);
+        ledger = second;
+        memset(memos, 0, sizeof memos);
+        for (int i = 0; i < 32; i++)
+            next[i][i & 3] += 7;
+    }
+    for (uint32_t i = 0; i < ledger_node_count(ledger); i++)
+        lost += ledger_node_at(ledger, i)->lost + ledger_node_at(ledger, i)->while_down;
+    for (uint32_t i = 0; i < ledger_node_count(whole); i++)
+        lost -= ledger_node_at(whole, i)->lost;
+    ck_assert_uint_eq(lost, 0);
+    ck_assert_uint_ge(ledger_while_down(ledger), 32 * 7);
+    ledger_destroy(&whole);
+}
+END_TEST
+
+START_TEST(a_stream_grows_old_while_the_daemon_runs)
+{
+    const int64_t long_ago = (LEDGER_FORGET_S - 10) * S;
+    message(1, "a", "x", 4);
+    ledger_message(ledger, NULL, 2, text_of("a"), text_of("x"), 4, long_ago);
+    struct ledger *next = next_run(ledger, 1000, long_ago, 5 * S); /* after the machine was started anew */
+    struct ledger *third = next_run(next, 1, 5 * S, 0);            /* and by who has room for one */
+    ledger_sweep(next, UINT32_MAX, 20 * S);
+    ck_assert_uint_eq(ledger_stream_count(next), 1);
+    ck_assert_uint_eq(ledger_message(next, NULL, 1, text_of("a"), text_of("x"), 9, 20 * S), 0);
+    ck_assert_uint_eq(ledger_while_down(next), 0); /* forgotten: it joins */
+    ck_assert_uint_eq(ledger_stream_count(third), 1);
+    ledger_destroy(&next);
+    ledger_destroy(&third);
+}
+END_TEST
+
+START_TEST(damage_costs_what_is_behind_it)
+{
+    uint8_t bytes[256];
+    struct codec saving = {.out = bytes, .size = sizeof bytes};
+    message(1, "a", "x", 4);
+    message(2, "bc", "x", 4);
+    ledger_save(ledger, &saving, S);
+    ck_assert(!saving.failed);
+    for (size_t size = 0; size < saving.at; size++) {
+        struct ledger *next;
+        struct codec loading = {.in = bytes, .size = size};
+        ck_assert_int_eq(ledger_new(&next, &key, 1000), 0);
+        ledger_load(next, &loading, S);
+        ck_assert(loading.failed);
+        ck_assert_uint_le(ledger_stream_count(next), 1);
+        ledger_destroy(&next);
+    }
+}
+END_TEST
+
 START_TEST(nodes_are_bounded)
 {
     struct ledger *large;
@@ -298,6 +424,10 @@ int main(void)
     tcase_add_test(tcase, streams_are_bounded_and_forgotten);
     tcase_add_test(tcase, growing_forgets_nothing);
     tcase_add_test(tcase, a_memo_changes_nothing);
+    tcase_add_test(tcase, what_is_missing_between_two_runs_is_counted_apart);
+    tcase_add_test(tcase, a_break_loses_count_of_nothing);
+    tcase_add_test(tcase, a_stream_grows_old_while_the_daemon_runs);
+    tcase_add_test(tcase, damage_costs_what_is_behind_it);
     tcase_add_test(tcase, nodes_are_bounded);
     tcase_add_test(tcase, losses_are_told_now_and_then);
     suite_add_tcase(suite, tcase);

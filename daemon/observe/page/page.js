@@ -285,11 +285,11 @@ function showLosses(status, rejects) {
   $("losses").replaceChildren(
     h("section", { class: "card section" }, h("h2", {}, "Lost on the way, by node"),
       h("p", { class: "quiet small" }, "What a node numbered and what never arrived. Nodes without sequence numbers cannot be watched for this."),
-      nodes.length ? h("div", { class: "scroll" }, h("table", {}, head("Node", "Messages", "Lost", "Share", "Just now", "Before joining", "Repeated", "Restarts"), h("tbody", {}, nodes.map((node) =>
+      nodes.length ? h("div", { class: "scroll" }, h("table", {}, head("Node", "Messages", "Lost", "Share", "Just now", "Before joining", "While down", "Repeated", "Restarts"), h("tbody", {}, nodes.map((node) =>
         h("tr", {}, h("td", { class: "wrap" }, node.node), ...[node.messages, node.lost].map((n) => h("td", { class: "num" + (n === node.lost && n ? " bad" : "") }, n.toLocaleString("en"))),
           h("td", { class: "num" }, node.lost ? (node.lost / (node.lost + node.messages) * 100).toPrecision(2) + " %" : "–"),
           h("td", { class: "num" + (growth.lost[node.node] ? " bad" : "") }, growth.lost[node.node] ? "+" + growth.lost[node.node].toLocaleString("en") : "–"),
-          ...[node.before_joining, node.repeated, node.restarts].map((n) => h("td", { class: "num" }, n.toLocaleString("en")))))))) : h("p", { class: "quiet" }, "No node numbers its messages.")),
+          ...[node.before_joining, node.while_down || 0, node.repeated, node.restarts].map((n) => h("td", { class: "num" }, n.toLocaleString("en")))))))) : h("p", { class: "quiet" }, "No node numbers its messages.")),
     h("section", { class: "card section" }, h("h2", {}, "Dropped at the door, by reason"),
       dropped.length ? h("div", { class: "scroll" }, h("table", {}, head("Reason", "Count", "Just now", "The last one"), h("tbody", {}, dropped.map(([reason, n]) => {
         const last = (examples[reason] || {}).last;
