@@ -88,7 +88,7 @@ static void put_while_down(int64_t count)
     if (count == 0)
         return;
     label("Missed");
-    printf("%s%s%s that nodes sent while the daemon was down and their queues did not keep\n", terminal_on(YELLOW),
+    printf("%s%s%s that nodes sent while the daemon was down\n", terminal_on(YELLOW),
            figure_count(count).text, terminal_off(YELLOW));
 }
 

@@ -22,7 +22,8 @@ static const struct {
     {"8c8e9e60304f57e4bc780698ac1e3955",
      "messages of a node were lost on their way"},
     {"d5244f24156f4b5eb45d9ce7c2d7e406",
-     "messages that nodes sent while the daemon was down never arrived; their queues were full, or nobody was connected"},
+     "messages that nodes sent while the daemon was down never arrived: a node that the daemon connects to keeps none "
+     "meanwhile"},
     {"c1c4291f00ca5b5fab2085cd75147657",
      "dropped at the door; `driftc rejects` shows the last of each kind"},
     {"0f4e52e5deb355839ab6d87d332e81fe",

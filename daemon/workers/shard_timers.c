@@ -53,8 +53,8 @@ static void log_while_down(struct shard *self, struct now now)
         self->down_ns = now.steady_ns + DOWN_GATHER_NS;
     if (now.steady_ns < self->down_ns)
         return;
-    log_warning("messages that nodes sent while the daemon was down never arrived; their queues were full, or nobody was "
-                "connected",
+    log_warning("messages that nodes sent while the daemon was down never arrived: a node that the daemon connects to keeps "
+                "none meanwhile",
                 LOG_NUMBER("missing", missing));
     self->down_told += missing;
     self->down_ns = 0;
