@@ -141,8 +141,9 @@ static void *run(void *argument)
             checkpoint_letters(self, left_ms < WAIT_MAX_MS ? (int)left_ms + 1 : WAIT_MAX_MS);
             continue;
         }
-        due_ns = clock_now().steady_ns + self->options.every_ns;
+        const int64_t began_ns = clock_now().steady_ns;
         run_once(self);
+        due_ns = checkpoint_due_ns(began_ns, clock_now().steady_ns, self->options.every_ns);
     }
     return NULL;
 }

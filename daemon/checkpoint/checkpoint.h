@@ -2,8 +2,9 @@
  *
  * Every so often it asks one shard after the other for its models, a slice at a time, and writes what it gets into a file
  * beside the store: all models, or those that changed since the file before, whichever costs less in the long run. A shard
- * gives a bounded part of a slice each turn and is asked no faster than CHECKPOINT_BYTES_PER_S; the interval is a target
- * that many models may stretch. Files are complete or not there (folder.h), and carry what damage is found by (format.h).
+ * gives a bounded part of a slice each turn and is asked no faster than CHECKPOINT_BYTES_PER_S, for a quarter of the time at
+ * most; the interval is a target that many models may stretch. Files are complete or not there (folder.h), and carry what
+ * damage is found by (format.h).
  *
  * A full disk, or one that fails, raises an alarm and costs the checkpoint alone.
  *

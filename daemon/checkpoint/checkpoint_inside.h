@@ -45,6 +45,14 @@ struct checkpoint {
  * between. */
 int checkpoint_write(struct checkpoint *self, bool direct);
 
+/* When the next one is due. No more than a quarter of the time is spent on them, nor of what the disk is asked for at most. */
+#define CHECKPOINT_REST 3
+static inline int64_t checkpoint_due_ns(int64_t began_ns, int64_t ended_ns, int64_t every_ns)
+{
+    const int64_t rested_ns = ended_ns + CHECKPOINT_REST * (ended_ns - began_ns);
+    return began_ns + every_ns > rested_ns ? began_ns + every_ns : rested_ns;
+}
+
 /* checkpoint.c: what came in; waits up to so long for something. */
 void checkpoint_letters(struct checkpoint *self, int timeout_ms);
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/base/log.h"
-#include "daemon/checkpoint/checkpoint.h"
+#include "daemon/checkpoint/checkpoint_inside.h"
 #include "daemon/checkpoint/format.h"
 #include "daemon/workers/workers.h"
 #include "tests/run_suite.h"
@@ -466,6 +466,14 @@ START_TEST(a_disk_that_fails_raises_one_alarm)
 }
 END_TEST
 
+START_TEST(a_quarter_of_the_time_at_most)
+{
+    ck_assert_int_eq(checkpoint_due_ns(5 * S, 6 * S, 30 * S), 35 * S);
+    ck_assert_int_eq(checkpoint_due_ns(5 * S, 15 * S, 30 * S), 45 * S);
+    ck_assert_int_eq(checkpoint_due_ns(5 * S, 75 * S, 30 * S), (5 + 4 * 70) * S);
+}
+END_TEST
+
 int main(void)
 {
     log_open(LOG_FORMAT_LOGFMT, LOG_LEVEL_ERROR + 1);
@@ -480,6 +488,7 @@ int main(void)
     tcase_add_test(tcase, another_version_is_put_aside);
     tcase_add_test(tcase, after_a_reboot_the_wall_clock_counts);
     tcase_add_test(tcase, a_model_that_says_nothing_is_forgotten);
+    tcase_add_test(tcase, a_quarter_of_the_time_at_most);
     tcase_add_test(tcase, a_disk_that_fails_raises_one_alarm);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
