@@ -233,6 +233,8 @@ static void finish(struct core *self, bool writable)
         error = store_commit(self->store);
     if (!error) {
         failpoint("turn_committed");
+        if (writable)
+            live_sent_recorded(self);
         live_publish(self);
         forget_settle(self, true);
         letters_free(&self->taken);

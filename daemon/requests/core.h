@@ -204,6 +204,8 @@ struct request *live_touch(struct core *self, struct live *live);
 /* Brings limits, queue and timer in line with a value. */
 void live_settle(struct core *self, struct live *live, const struct request *value);
 
+/* What became of the jobs of the last turn is on the disk: before live_publish(), which frees those that it ended. */
+void live_sent_recorded(struct core *self);
 /* The commit succeeded, or did not. */
 void live_publish(struct core *self);
 void live_undo(struct core *self);

@@ -278,13 +278,17 @@ static void publish(struct core *self, struct live *live)
     live->ended_attempt = 0;
 }
 
+void live_sent_recorded(struct core *self)
+{
+    for (struct live *sent = self->sent; sent; sent = sent->next_sent)
+        sent->sent = SENT_NOT;
+    self->sent = NULL;
+}
+
 void live_publish(struct core *self)
 {
     struct live *live = self->touched;
     self->touched = NULL;
-    for (struct live *sent = self->sent; sent; sent = sent->next_sent)
-        sent->sent = SENT_NOT;
-    self->sent = NULL;
     while (live) {
         struct live *next = live->next_touched;
         publish(self, live);

@@ -3,7 +3,7 @@
 
 void offers_record_sent(struct core *self)
 {
-    /* The list is let go with the commit. */
+    /* The list is let go with the commit of this turn: live_sent_recorded(). */
     for (struct live *live = self->sent; live; live = live->next_sent) {
         struct request_event event = {.kind = live->sent == SENT_HANDED ? REQUEST_HANDED : REQUEST_NOT_TAKEN};
         step_apply(self, live, &event);

@@ -55,13 +55,18 @@ static void end_attempt(struct request *self, struct request_step *step, enum at
     memcpy(step->trainer, self->trainer, sizeof step->trainer);
 }
 
-/* After an attempt that did not succeed: another one, later and in another way, or none. `why` says what happened. */
+/* After an attempt that did not succeed: another one, later and in another way, or none. `why` says what happened. Of what
+ * was cancelled while it ran there is none: it waits for its REQUEST_CANCEL, which is due at once. */
 static void try_again(struct request *self, struct request_step *step, const struct request_rules *rules,
                       struct moment now, const char *why)
 {
     self->trainer[0] = '\0';
     self->fraction = NAN;
     self->note[0] = '\0';
+    if (self->cancel_asked) {
+        go(self, step, REQUEST_PENDING, "%s", why);
+        return;
+    }
     if (self->attempt >= rules->attempts) {
         go(self, step, REQUEST_DEAD, "%s; attempt %u of %u was the last", why, self->attempt, rules->attempts);
         end(self, now);
@@ -256,7 +261,7 @@ static void hear_holder(struct request *self, struct request_step *step, const s
         end_attempt(self, step, ATTEMPT_FAILED);
         snprintf(why, sizeof why, "attempt %u failed: %s", self->attempt,
                  event->note && *event->note ? event->note : "no error was given");
-        if (event->retry || self->cancel_asked) { /* which then ends it */
+        if (event->retry || self->cancel_asked) {
             try_again(self, step, rules, now, why);
         } else {
             go(self, step, REQUEST_DEAD, "%s; the trainer wants no retry", why);

@@ -288,6 +288,7 @@ START_TEST(a_person_can_do_it_by_hand)
     REPLY(rig_say(&rig, "progress", id, 1, "t", NULL), OK_CANCEL);
     REPLY(rig_say(&rig, "fail", id, 1, "t", "\"error\": \"stopped\""), OK);
     STATE(id, "CANCELLED");
+    ck_assert_int_eq(rig_events(&rig, "driftd.retraining.cancelled"), 1);
     answer = rig_ask(&rig, ask);
     ck_assert_str_eq(json_string_value(json_object_get(answer, "error")), "ended");
     json_decref(answer);
@@ -317,6 +318,32 @@ START_TEST(a_person_can_do_it_by_hand)
         ck_assert_str_eq(json_string_value(json_object_get(answer, "error")), bad[i][1]);
         json_decref(answer);
     }
+}
+END_TEST
+
+/* Whoever was told to stop says so, or says no more: what a person has cancelled is not given up, however many attempts
+ * there were. */
+START_TEST(a_cancel_during_the_last_attempt_is_one)
+{
+    char ask[128];
+    core_destroy(&rig.core);
+    rig.options.attempts = 1;
+    rig_start(&rig);
+    for (int vanishes = 0; vanishes < 2; vanishes++) {
+        rig_trigger(&rig, vanishes ? "p/n/v1" : "p/m/v1", 0.1);
+        const char *id = rig_job(&rig, rig.job_count - 1, NULL);
+        rig_say(&rig, "accept", id, 1, "t", NULL);
+        snprintf(ask, sizeof ask, "{\"do\": \"cancel\", \"request\": \"%s\"}", id);
+        json_decref(rig_ask(&rig, ask));
+        STATE(id, "RUNNING");
+        if (vanishes)
+            rig_pass(&rig, 310);
+        else
+            REPLY(rig_say(&rig, "fail", id, 1, "t", "\"error\": \"stopped\", \"retry\": false"), OK);
+        STATE(id, "CANCELLED");
+    }
+    ck_assert_int_eq(rig_events(&rig, "driftd.retraining.dead"), 0);
+    ck_assert_int_eq(rig_events(&rig, "driftd.retraining.cancelled"), 2);
 }
 END_TEST
 
@@ -356,6 +383,7 @@ int main(void)
     tcase_add_test(tests, a_newer_version_supersedes_a_silent_one);
     tcase_add_test(tests, without_feedback_a_job_is_sent_once);
     tcase_add_test(tests, a_person_can_do_it_by_hand);
+    tcase_add_test(tests, a_cancel_during_the_last_attempt_is_one);
     tcase_add_test(tests, status_counts_every_state);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

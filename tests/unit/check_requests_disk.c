@@ -171,6 +171,44 @@ static void a_full_disk(void (*fill)(bool))
     ck_assert_uint_eq(core_live(rig.core), 52);
 }
 
+/* Sends a job, and then takes turns on a full disk, the second of them before the disk is tried again: what became of the
+ * job is recorded once there is room. */
+static void send_into_a_full_disk(void)
+{
+    rig_put(&rig, rig_trigger_notice(&rig, "p/a/v", 0.1));
+    for (int i = 0; i < 5 && !rig.core->sent; i++)
+        core_turn(rig.core, rig_now(&rig));
+    ck_assert_ptr_nonnull(rig.core->sent);
+    full = true;
+    core_turn(rig.core, rig_now(&rig));
+    json_decref(rig_ask(&rig, "{\"do\": \"status\"}"));
+    full = false;
+}
+
+START_TEST(what_was_handed_over_is_not_forgotten)
+{
+    core_destroy(&rig.core);
+    rig.options.feedback_required = false;
+    rig_start(&rig);
+    send_into_a_full_disk();
+    const char *id = rig_job(&rig, 0, NULL);
+    rig_pass(&rig, 5);
+    ck_assert_str_eq(rig_member(&rig, id, "state"), "DONE");
+    rig_trigger(&rig, "p/a/v", 0.1);
+    ck_assert_int_eq(rig.job_count, 2);
+}
+END_TEST
+
+START_TEST(what_was_not_taken_is_offered_again)
+{
+    rig.refuses = true;
+    send_into_a_full_disk();
+    rig.refuses = false;
+    rig_pass(&rig, 5);
+    ck_assert_int_eq(rig.job_count, 1);
+}
+END_TEST
+
 static void fill_shim(bool fill)
 {
     full = fill;
@@ -282,6 +320,8 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, begin, finish);
     tcase_add_test(tests, a_full_disk_stops_offers_and_heals);
+    tcase_add_test(tests, what_was_handed_over_is_not_forgotten);
+    tcase_add_test(tests, what_was_not_taken_is_offered_again);
     tcase_add_test(tests, a_file_that_may_not_grow_is_a_full_disk);
     tcase_add_test(tests, a_failed_sync_ends_the_station);
     tcase_add_test(tests, what_could_not_be_kept_counts_for_no_limit);
