@@ -227,10 +227,7 @@ static void finish(struct core *self, bool writable)
     int error = self->error;
     bool busy = self->touched || self->taken.count || self->effect_count;
     failpoint("turn_decided");
-    if (error)
-        store_rollback(self->store);
-    else
-        error = store_commit(self->store);
+    error = error ? store_give_up(self->store, error) : store_commit(self->store);
     if (!error) {
         failpoint("turn_committed");
         if (writable)

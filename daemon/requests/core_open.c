@@ -301,6 +301,8 @@ static int begin(struct core *self, const struct requests_options *options, cons
         return rc;
     rc = load(self);
     if (rc < 0)
+        store_give_up(self->store, rc);
+    if (rc < 0)
         snprintf(why, STORE_WHY_MAX, "%s/requests.db cannot be read: %s", self->options.state_dir,
                  rc == -ENOMEM ? "memory is short" : store_complaint(self->store));
     return rc;

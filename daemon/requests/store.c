@@ -270,6 +270,15 @@ static int judge(struct store *self, int error)
     return error;
 }
 
+int store_give_up(struct store *self, int error)
+{
+    const int own = self->error;
+    store_rollback(self);
+    if (own && own != -ENOSPC && own != -ENOMEM)
+        error = own;
+    return judge(self, error);
+}
+
 int store_commit(struct store *self)
 {
     int error = self->error;

@@ -34,6 +34,9 @@ void store_close(struct store **self_p);
 /* 0, -ENOSPC, -ENOMEM, or what ends the station. On failure everything since the last commit is undone. */
 int store_commit(struct store *self);
 void store_rollback(struct store *self);
+/* The same where something failed beside, a read or the memory for one: returns `error`, or one of a write that weighs
+ * more. After anything but -ENOSPC and -ENOMEM nothing more is written, and the store is not closed in order. */
+int store_give_up(struct store *self, int error);
 
 /* Writes something that says nothing, so that a commit shows whether there is room again. */
 void store_probe(struct store *self);

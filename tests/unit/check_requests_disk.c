@@ -3,12 +3,14 @@
 #include <sqlite3.h>
 #include <sys/resource.h>
 
+#include "daemon/requests/store_inside.h"
 #include "tests/run_suite.h"
 #include "tests/unit/requests_rig.h"
 
 /* A disk under SQLite that can be told to fail: every call goes through to the real one, until `sync_fails` or `full`. */
 static sqlite3_vfs *real;
-static bool sync_fails, full;
+static bool sync_fails, full, read_fails;
+static int writes;
 
 struct shim_file {
     sqlite3_file base;
@@ -26,10 +28,11 @@ static int shim_close(sqlite3_file *f)
 }
 static int shim_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
-    return CALL(f, xRead, to, n, at);
+    return read_fails ? SQLITE_IOERR_READ : CALL(f, xRead, to, n, at);
 }
 static int shim_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
 {
+    writes++;
     return full ? SQLITE_FULL : CALL(f, xWrite, from, n, at);
 }
 static int shim_truncate(sqlite3_file *f, sqlite3_int64 size)
@@ -105,7 +108,7 @@ static void begin(void)
     shim.szOsFile = sizeof(struct shim_file);
     shim.pNext = NULL;
     ck_assert_int_eq(sqlite3_vfs_register(&shim, 1), SQLITE_OK);
-    sync_fails = full = false;
+    sync_fails = full = read_fails = false;
     rig_new(&rig);
     rig_start(&rig);
     core_destroy(&rig.core); /* the log of a store that is made is longer than what stands in it afterwards */
@@ -114,7 +117,7 @@ static void begin(void)
 
 static void finish(void)
 {
-    sync_fails = full = false;
+    sync_fails = full = read_fails = false;
     rig_end(&rig);
     sqlite3_vfs_unregister(&shim);
 }
@@ -268,6 +271,30 @@ START_TEST(a_failed_sync_ends_the_station)
 END_TEST
 
 /* Made and offered in the turn that could not be kept: it is made again, and its place within the limit is free. */
+/* What cannot be read may be the disk's last word: the log stays as it is, for whoever looks. */
+START_TEST(a_failed_read_ends_the_station)
+{
+    char mark[FOLDER_ROOM + 32];
+    for (int i = 0; i < 300; i++) {
+        char model[32];
+        snprintf(model, sizeof model, "p/n%d/v", i);
+        rig_trigger(&rig, model, 0.1);
+    }
+    sqlite3_db_release_memory(rig.core->store->db);
+    read_fails = true;
+    rig_post(&rig, "{\"say\": \"accept\", \"request\": \"nope\", \"attempt\": 1, \"trainer\": \"t\"}");
+    ck_assert(!core_turn(rig.core, rig_now(&rig)));
+    read_fails = false;
+    writes = 0;
+    snprintf(mark, sizeof mark, "%s/requests.db-open", rig.dir);
+    core_destroy(&rig.core);
+    ck_assert_int_eq(writes, 0);
+    ck_assert_int_eq(access(mark, F_OK), 0);
+    rig_start(&rig);
+    ck_assert_uint_eq(core_live(rig.core), 300);
+}
+END_TEST
+
 START_TEST(what_could_not_be_kept_counts_for_no_limit)
 {
     core_destroy(&rig.core);
@@ -324,6 +351,7 @@ int main(void)
     tcase_add_test(tests, what_was_not_taken_is_offered_again);
     tcase_add_test(tests, a_file_that_may_not_grow_is_a_full_disk);
     tcase_add_test(tests, a_failed_sync_ends_the_station);
+    tcase_add_test(tests, a_failed_read_ends_the_station);
     tcase_add_test(tests, what_could_not_be_kept_counts_for_no_limit);
     tcase_add_test(tests, notices_wait_in_order_while_the_disk_is_full);
     suite_add_tcase(suite, tests);
