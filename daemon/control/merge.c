@@ -61,6 +61,18 @@ static json_t *nodes_together(json_t *nodes)
     return list;
 }
 
+/* Several shards know of one node: they are as many as are listed, or as the shard knows that knows most. */
+static json_int_t nodes_counted(const json_t *nodes, json_t *const *answers, uint32_t count)
+{
+    json_int_t most = (json_int_t)json_array_size(nodes);
+    for (uint32_t i = 0; i < count; i++) {
+        const json_int_t known = json_integer_value(json_object_get(answers[i], "node_count"));
+        if (known > most)
+            most = known;
+    }
+    return most;
+}
+
 json_t *merge_status(const json_t *ask, json_t *const *answers, uint32_t count)
 {
     (void)ask;
@@ -70,8 +82,11 @@ json_t *merge_status(const json_t *ask, json_t *const *answers, uint32_t count)
             add_up(status, answers[i]);
     }
     json_t *nodes = json_object_get(status, "nodes");
-    if (nodes)
-        json_object_set_new(status, "nodes", nodes_together(nodes));
+    if (nodes) {
+        nodes = nodes_together(nodes);
+        json_object_set_new(status, "node_count", json_integer(nodes_counted(nodes, answers, count)));
+        json_object_set_new(status, "nodes", nodes);
+    }
     json_object_set_new(status, "ok", json_true());
     return status;
 }

@@ -145,9 +145,10 @@ static void write_nodes(struct page *page, const json_t *status)
         {"driftd_node_restarts", "restarts", "Times that a node's publisher began anew, by its boot or by numbers that go back."}};
     const json_t *nodes = json_object_get(status, "nodes");
     size_t count = json_array_size(nodes), shown = count < EXPOSITION_NODES_MAX ? count : EXPOSITION_NODES_MAX;
-    plain(page, GAUGE, "driftd_nodes", "Nodes that number their messages.", (double)count);
+    const json_t *others = json_object_get(status, "other_nodes");
+    plain(page, GAUGE, "driftd_nodes", "Nodes that number their messages.", number(status, "node_count"));
     for (size_t f = 0; f < sizeof figures / sizeof *figures; f++) {
-        double rest = 0;
+        double rest = number(others, figures[f].member);
         family(page, COUNTER, figures[f].name, figures[f].help);
         for (size_t i = 0; i < count; i++) {
             const json_t *node = json_array_get(nodes, i);
@@ -157,7 +158,7 @@ static void write_nodes(struct page *page, const json_t *status)
             else
                 rest += value;
         }
-        if (count > shown)
+        if (others || count > shown)
             sample(page, LABELS({"node", "(others)"}), 1, rest);
     }
     plain(page, COUNTER, "driftd_streams_not_followed",
@@ -196,7 +197,7 @@ static void write_model_figures(struct page *page, const json_t *list)
         enum kind kind;
         const char *name, *member, *help;
     } figures[] = {
-        {COUNTER, "driftd_model_events", "events", "Events of the model since the start."},
+        {COUNTER, "driftd_model_events", "events_since_start", "Events of the model since the start."},
         {GAUGE, "driftd_model_failures", "failures", "Evaluations in a row that failed."},
         {GAUGE, "driftd_model_episode", "episode", "The model's latest episode; 0: none yet."},
         {GAUGE, "driftd_model_silent_seconds", "last_event_s", "Seconds since the model's last event."},
@@ -248,7 +249,7 @@ static void write_models(struct page *page, const json_t *status, const json_t *
     }
     json_array_foreach(list, i, model)
     {
-        labelled_events += number(model, "events");
+        labelled_events += number(model, "events_since_start");
     }
     write_states(page, status);
     write_model_states(page, list);

@@ -130,12 +130,13 @@ json_t *model_json(const struct model *model, struct now now, bool whole)
 {
     const struct monitor *monitor = model->monitor;
     json_t *json = json_pack(
-        "{s:o, s:s, s:I, s:I, s:I, s:b, s:b, s:f, s:I, s:o, s:o}", "model", text_json(model_id_of(model).whole), "state",
+        "{s:o, s:s, s:I, s:I, s:I, s:b, s:b, s:f, s:I, s:I, s:o, s:o}", "model", text_json(model_id_of(model).whole), "state",
         model_state_name(model_state(model, now.steady_ns)), "failures", (json_int_t)monitor_failures(monitor),
         "consecutive_failures", (json_int_t)monitor_settings_of(monitor)->consecutive_failures, "episode",
         (json_int_t)model->episode, "episode_open", (int)monitor_episode_open(monitor), "request_live",
         (int)model->live, "backoff_left_s", round((double)monitor_backoff_left_ns(monitor, now.steady_ns) / 1e6) / 1e3,
-        "events", (json_int_t)monitor_events(monitor), "last_event_s",
+        "events", (json_int_t)monitor_events(monitor), "events_since_start",
+        (json_int_t)(monitor_events(monitor) - monitor_events_before(monitor)), "last_event_s",
         model->heard ? figure((double)(now.steady_ns - model->heard_ns) / 1e9) : json_null(), "kpis",
         kpis_json(model, whole));
     if (json && now.steady_ns < model->silenced_ns)

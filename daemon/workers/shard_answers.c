@@ -47,24 +47,51 @@ static json_t *dropped_json(const struct shard *self)
     return dropped;
 }
 
+static json_t *figures_json(const struct ledger_node *node)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I}", "messages", (json_int_t)node->messages, "lost",
+                     (json_int_t)node->lost, "before_joining", (json_int_t)node->before_joining, "while_down",
+                     (json_int_t)node->while_down, "repeated", (json_int_t)node->repeated, "restarts",
+                     (json_int_t)node->restarts);
+}
+
+static void add_up(struct ledger_node *sum, const struct ledger_node *node)
+{
+    sum->messages += node->messages;
+    sum->lost += node->lost;
+    sum->before_joining += node->before_joining;
+    sum->while_down += node->while_down;
+    sum->repeated += node->repeated;
+    sum->restarts += node->restarts;
+}
+
+/* The nodes by name, and how much each has lost; those for which there is no room are summed up. */
 static void add_nodes(const struct shard *self, json_t *status)
 {
     json_t *lost = json_object(), *nodes = json_array();
-    uint32_t count = ledger_node_count(self->ledger);
+    struct ledger_node others = {.messages = 0};
+    const uint32_t count = ledger_node_count(self->ledger);
+    uint64_t others_lost = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct ledger_node *node = ledger_node_at(self->ledger, i);
-        if (node->lost && json_object_size(lost) < NODES_SHOWN)
+        if (json_object_size(lost) >= NODES_SHOWN)
+            others_lost += node->lost;
+        else if (node->lost)
             json_object_set_new(lost, node_key(node->name), json_integer((json_int_t)node->lost));
-        if (json_array_size(nodes) >= NODES_SHOWN)
+        if (i >= NODES_SHOWN) {
+            add_up(&others, node);
             continue;
-        json_array_append_new(nodes, json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "node", name_json(node->name),
-                                               "messages", (json_int_t)node->messages, "lost", (json_int_t)node->lost,
-                                               "before_joining", (json_int_t)node->before_joining, "while_down",
-                                               (json_int_t)node->while_down, "repeated", (json_int_t)node->repeated,
-                                               "restarts", (json_int_t)node->restarts));
+        }
+        json_t *json = figures_json(node);
+        json_object_set_new(json, "node", name_json(node->name));
+        json_array_append_new(nodes, json);
     }
+    if (others_lost)
+        json_object_set_new(lost, "(others)", json_integer((json_int_t)others_lost));
     json_object_set_new(status, "lost", lost);
     json_object_set_new(status, "nodes", nodes);
+    if (count > NODES_SHOWN)
+        json_object_set_new(status, "other_nodes", figures_json(&others));
     json_object_set_new(status, "node_count", json_integer(count));
 }
 

@@ -243,6 +243,11 @@ uint64_t monitor_events(const struct monitor *self)
     return self->events;
 }
 
+uint64_t monitor_events_before(const struct monitor *self)
+{
+    return self->events_before;
+}
+
 uint64_t monitor_metrics_left_out(const struct monitor *self)
 {
     return self->left_out;

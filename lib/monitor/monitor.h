@@ -190,6 +190,7 @@ bool monitor_episode_open(const struct monitor *self); /* as of the last event: 
 int64_t monitor_backoff_left_ns(const struct monitor *self, int64_t now_ns);
 int64_t monitor_last_event_ns(const struct monitor *self); /* INT64_MIN before the first */
 uint64_t monitor_events(const struct monitor *self);
+uint64_t monitor_events_before(const struct monitor *self); /* of these, what was there when it was loaded */
 uint64_t monitor_metrics_left_out(const struct monitor *self); /* values, not names */
 
 /* The metrics seen so far, in the order they came. */

@@ -42,7 +42,7 @@ struct monitor {
     int64_t held_until_ns; /* no trigger before; INT64_MIN: none is held */
     struct rule_set rules;
 
-    uint64_t left_out;
+    uint64_t left_out, events_before; /* of `events` those that were loaded */
     double violated_since_s;
     uint32_t kpis_unseen; /* metrics of KPIs that have no row yet: rows are kept free for them */
     struct trigger *trigger;

@@ -234,6 +234,7 @@ int monitor_load(struct monitor **self_p, const struct monitor_settings *setting
         monitor_destroy(self_p);
         return loading.out_of_memory ? -ENOMEM : -EPROTO;
     }
+    (*self_p)->events_before = (*self_p)->events;
     metric_table_share(&(*self_p)->metrics);
     settle(*self_p, &saved);
     return 0;

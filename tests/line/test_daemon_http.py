@@ -223,6 +223,22 @@ class Metrics(unittest.TestCase):
         self.assertEqual(got["driftd_unlabelled_models"], 40)
         self.assertEqual(got["driftd_unlabelled_events_total"], 40)
 
+    def test_events_are_counted_from_the_start_on(self):
+        """As those of the daemon are; what a monitor has taken goes on."""
+        self.assertEqual(self.daemon.stop(), 0)
+        self.daemon.start()
+        self.web, node = Web(self.daemon), self.daemon.publisher()
+        self.addCleanup(node.close)
+        send(node, MODEL, GOOD)
+        for i in range(2):
+            send(node, f"visutility/other{i}/v1", GOOD)
+        self.daemon.wait_status(lambda status: status.get("events", 0) == 3)
+        got = samples(self.web.get("/metrics")[2].decode())
+        self.assertEqual(got[f'driftd_model_events_total{{model="{MODEL}"}}'], 1)
+        self.assertEqual(got["driftd_unlabelled_events_total"], 2)
+        model = self.daemon.ask("model", model=MODEL)
+        self.assertEqual((model["events"], model["events_since_start"]), (4, 1))
+
     def test_open_metrics_when_asked_for(self):
         status, headers, body = self.web.get("/metrics", Accept="application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
         self.assertEqual(headers["Content-Type"], "application/openmetrics-text; version=1.0.0; charset=utf-8")
@@ -244,6 +260,25 @@ class Metrics(unittest.TestCase):
     def test_promtool(self):
         found = subprocess.run([line.PROMTOOL, "check", "metrics"], input=self.web.get("/metrics")[2], capture_output=True)
         self.assertEqual((found.returncode, found.stdout + found.stderr), (0, b""))
+
+
+class ManyNodes(unittest.TestCase):
+    def test_what_many_nodes_lose_is_counted(self):
+        """A list ends somewhere; what stands behind its end is summed up."""
+        for workers in ("0", "2"):
+            with daemon(workers=workers) as one:
+                web, node = Web(one), one.publisher()
+                for i in range(2100):
+                    for seq in (3, 8):
+                        send(node, f"shop/m{i % 7}/v1", {**GOOD, "node": f"n{i}", "boot": "b", "seq": seq})
+                status = one.wait_status(lambda status: status.get("events", 0) == 4200)
+                self.assertEqual(sum(status["lost"].values()), 2100 * 4)
+                got = samples(web.get("/metrics")[2].decode())
+                for name, expected in {"lost": 2100 * 4, "node_messages": 4200, "before_joining": 2100 * 3}.items():
+                    self.assertEqual(sum(value for sample, value in got.items() if sample.startswith(f"driftd_{name}_total{{")), expected)
+                self.assertEqual(got["driftd_nodes"], 2100 if workers == "0" else status["node_count"])
+                self.assertGreaterEqual(got['driftd_lost_total{node="(others)"}'], 1600 * 4 if workers == "0" else 1)
+                node.close()
 
 
 class Guard(unittest.TestCase):

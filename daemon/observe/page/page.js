@@ -138,7 +138,7 @@ function tile(figure, what, bad, link) {
 
 function showTiles(status) {
   const models = status.models || {}, requests = status.requests || {}, all = sum(models);
-  const lost = sum(status.lost), seen = (status.nodes || []).reduce((n, node) => n + node.messages, 0);
+  const lost = sum(status.lost), seen = (status.nodes || []).reduce((n, node) => n + node.messages, (status.other_nodes || {}).messages || 0);
   $("tiles").replaceChildren(
     tile(all.toLocaleString("en"), "models"),
     tile(all ? Math.floor((models.healthy || 0) / all * 1000) / 10 + " %" : "–", "healthy"),
