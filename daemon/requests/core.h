@@ -244,6 +244,8 @@ void learn_ended(struct core *self, const struct request *request, const struct 
                  struct store_outcome *outcome);
 /* A request is done: asks what its KPI shows from now on, where the model is known. `version` NULL: no new one. */
 void learn_ask(struct core *self, const struct request *request, const char *version);
+/* At the start, once for each model that has triggered: what was asked before and not answered yet. */
+void learn_ask_again(struct core *self, const struct store_model *row);
 /* What notices say of the family's latest training. */
 void learn_serving(struct core *self, const struct retrain_notice *notice);
 /* Tells the keeper of a model when a version that was trained in its place serves. */

@@ -158,6 +158,7 @@ static void tell_episode(void *argument, const struct store_model *model)
         core_fail(self, rc);
     step_tell_model(self, model, *model->request != '\0', family.unrecoverable);
     learn_tell_replaced(self, model);
+    learn_ask_again(self, model);
 }
 
 static void each_live(struct core *self, void (*visit)(struct core *self, struct live *live))

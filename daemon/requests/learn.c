@@ -283,6 +283,43 @@ void learn_ask(struct core *self, const struct request *request, const char *ver
     ask(self, model, request->metric, false);
 }
 
+struct latest {
+    struct core *core;
+    const struct training *training;
+    const struct request *request;
+};
+
+/* A version that appeared when the training was done. */
+static void ask_what_came(void *argument, const struct store_model *row)
+{
+    const struct latest *latest = argument;
+    if (strcmp(latest->request->model, row->model) != 0 &&
+        shows(latest->core, latest->training, latest->request, row->model))
+        ask(latest->core, row->model, latest->request->metric, false);
+}
+
+void learn_ask_again(struct core *self, const struct store_model *row)
+{
+    struct training training = {.any = false};
+    struct request request;
+    const struct latest latest = {self, &training, &request};
+    struct text family = step_family(row->model);
+    int rc = store_last_trained(self->store, family, keep, &training);
+    if (rc == 1)
+        rc = isnan(training.outcome.measured) ? store_get_ended(self->store, training.request, &request) : 0;
+    if (rc < 0)
+        core_fail(self, rc);
+    if (rc != 1)
+        return;
+    if (strcmp(request.model, row->model) == 0 && request_state_final(request.state) && judges_kpi(&request)) {
+        learn_ask(self, &request, *training.version ? training.version : NULL);
+        rc = *training.version ? 0 : store_each_version(self->store, family, ask_what_came, (void *)&latest);
+        if (rc < 0)
+            core_fail(self, rc);
+    }
+    request_texts_free(&request);
+}
+
 /* Whether the family's latest training named a version that came after this one, and serves. */
 static bool is_replaced(struct core *self, const struct store_model *row)
 {

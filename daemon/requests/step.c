@@ -211,6 +211,17 @@ static void collect(void *argument, const struct store_model *model)
     waiting->at[waiting->count++] = *model;
 }
 
+/* Nothing has happened to a model for longer than anything is kept. */
+static bool long_gone(const struct core *self, const struct store_model *row)
+{
+    const int64_t times[] = {row->triggered.steady_ns, row->ended.steady_ns, row->served.steady_ns};
+    for (int i = 0; i < 3; i++) {
+        if (times[i] != retrain_never_ns() && times[i] >= self->now.steady_ns - self->options.keep_ns)
+            return false;
+    }
+    return self->options.keep_ns > 0;
+}
+
 void step_tell_model(struct core *self, const struct store_model *row, bool live, bool unrecoverable)
 {
     struct retrain_update *update = malloc(sizeof *update);
@@ -218,7 +229,8 @@ void step_tell_model(struct core *self, const struct store_model *row, bool live
         core_fail(self, -ENOMEM);
         return;
     }
-    *update = (struct retrain_update){.live = live,
+    *update = (struct retrain_update){.gone = !live && !unrecoverable && long_gone(self, row),
+                                      .live = live,
                                       .unrecoverable = unrecoverable,
                                       .episode = row->episode,
                                       .triggered_ns = row->triggered.steady_ns, /* never is retrain_never_ns() */

@@ -22,7 +22,10 @@ void shard_update(struct shard *self, const struct retrain_update *update, struc
         return;
     }
     int why = 0;
-    struct model *model = shard_model(self, hash, &id, now.steady_ns, &why);
+    struct model *model = update->gone ? models_find(self->models, hash, id.whole)
+                                       : shard_model(self, hash, &id, now.steady_ns, &why);
+    if (!model && update->gone)
+        return;
     if (!model) {
         log_warning("no room for a model that has a request; its back-off is not kept",
                     LOG_TEXT("model", update->model), LOG_NUMBER("max_models", self->options.max_models));

@@ -38,6 +38,7 @@ struct retrain_update {
     char shows[METRIC_NAME_MAX + 1]; /* not empty: the members below, but `fresh`, mean nothing */
     bool replaced; /* what its retraining made serves in its place: then the members below mean nothing */
     bool fresh;                      /* values from now on alone count, and only a whole window of them */
+    bool gone;          /* all of this is longer ago than is kept: it is for a model that is there, and makes none */
     bool live;          /* a request is under way */
     bool unrecoverable; /* give_up_after fruitless episodes; cleared by a person */
     uint64_t episode;   /* the latest; 0: none yet */

@@ -167,6 +167,37 @@ START_TEST(stop_commits_what_came_before)
 }
 END_TEST
 
+/* What a training has brought is asked of the monitors until they have said it. */
+START_TEST(what_was_asked_is_asked_again)
+{
+    rig_start(&rig);
+    rig_trigger(&rig, "p/a/1", 0.1);
+    rig_trigger(&rig, "p/b/1", 0.1);
+    for (int i = 0; i < 2; i++) {
+        const char *id = rig_job(&rig, i, NULL);
+        rig_say(&rig, "accept", id, 1, "t", NULL);
+        rig_say(&rig, "done", id, 1, "t", i ? NULL : "\"version\": \"2\"");
+    }
+    rig_tell(&rig, NOTICE_SERVING, "p/a/2");
+    const int before = rig.asked_count;
+    core_destroy(&rig.core);
+    rig_start(&rig);
+    ck_assert_int_eq(rig.asked_count, before + 2); /* of p/a/2, and of p/b/1, which was trained without a version of its own */
+    ck_assert_str_eq(rig.asked.shows, "accuracy");
+    struct retrain_notice *notice = rig_notice(&rig, NOTICE_SHOWN, "p/a/2");
+    strcpy(notice->trigger.metric, "accuracy");
+    notice->trigger.observed = 0.9;
+    notice->trigger.n = 64;
+    rig_put(&rig, notice);
+    rig_pass(&rig, 1);
+    core_destroy(&rig.core);
+    const int once = rig.asked_count;
+    rig_start(&rig);
+    ck_assert_int_eq(rig.asked_count, once + 1); /* of p/b/1 alone */
+    ck_assert_str_eq(rig.asked.model, "p/b/1");
+}
+END_TEST
+
 /* What ended longer ago than `keep` leaves whole, the last request of each model stays; the wall clock has no say. */
 START_TEST(what_ended_long_ago_is_cleared_away)
 {
@@ -206,6 +237,13 @@ START_TEST(what_ended_long_ago_is_cleared_away)
     rig_trigger(&rig, "p/m0/v", 0.1);
     const char *third = rig_job(&rig, rig.job_count - 1, NULL);
     ck_assert_str_eq(rig_member(&rig, third, "episode"), "3");
+    /* A start tells of the others as of what is gone: no model is made of them. */
+    rig_forget(&rig);
+    core_destroy(&rig.core);
+    rig_start(&rig);
+    ck_assert_int_eq(rig.update_count, 50);
+    for (int i = 0; i < rig.update_count; i++)
+        ck_assert_int_eq(rig.updates[i].gone, strcmp(rig.updates[i].model, "p/m0/v") != 0);
 }
 END_TEST
 
@@ -220,6 +258,7 @@ int main(void)
     tcase_add_test(tests, strategies_may_change_between_starts);
     tcase_add_test(tests, a_strategy_that_was_offered_is_not_exchanged);
     tcase_add_test(tests, stop_commits_what_came_before);
+    tcase_add_test(tests, what_was_asked_is_asked_again);
     tcase_add_test(tests, what_ended_long_ago_is_cleared_away);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -151,6 +151,29 @@ START_TEST(what_the_store_knows_holds_from_the_first_event)
 }
 END_TEST
 
+static void gone(const char *model, uint64_t episode)
+{
+    struct retrain_update *news = calloc(1, sizeof *news);
+    strcpy(news->model, model);
+    news->gone = true;
+    news->episode = episode;
+    news->triggered_ns = news->ended_ns = retrain_never_ns();
+    workers_update(workers, news);
+    settle();
+}
+
+START_TEST(of_what_is_gone_no_model_is_made)
+{
+    gone("p/n/v", 3);
+    ck_assert_uint_eq(workers_models(workers), 0);
+    send_metrics("p/n/v", good);
+    gone("p/n/v", 3);
+    json_t *model = ask("{\"do\":\"model\",\"model\":\"p/n/v\"}");
+    ck_assert_int_eq(json_integer_value(json_object_get(model, "episode")), 3);
+    json_decref(model);
+}
+END_TEST
+
 static void ask_what_it_shows(const char *model, const char *metric, bool fresh)
 {
     struct retrain_update *update = calloc(1, sizeof *update);
@@ -365,6 +388,7 @@ int main(void)
     tcase_add_test(tcase, recovery_is_told);
     tcase_add_test(tcase, silence_is_told_once_and_the_return_too);
     tcase_add_test(tcase, what_the_store_knows_holds_from_the_first_event);
+    tcase_add_test(tcase, of_what_is_gone_no_model_is_made);
     tcase_add_test(tcase, what_a_version_shows_is_told);
     tcase_add_test(tcase, a_model_given_up);
     tcase_add_test(tcase, a_model_that_never_came_back);
