@@ -5,7 +5,7 @@
 
 #include "lib/calibrate/chart.h"
 
-#define TOP 100 /* of the deals: the largest tenth */
+#define TOP (PERMUTATION_TOP - 1)
 #define SEED UINT64_C(0x6a09e667f3bcc908)
 #define SHAPE_MOST 0.3
 #define LOST_MOST 0.75
@@ -80,18 +80,21 @@ static double extrapolate(const double *top, double alpha)
     return fmax(floor + reach, top[0]);
 }
 
-double permutation_threshold(const struct permutation *self, double alpha, uint8_t *flags, uint32_t *order,
-                             bool *approximate)
+void permutation_deal(const struct permutation *self, double top[PERMUTATION_TOP], uint8_t *flags, uint32_t *order)
 {
-    double top[TOP + 1] = {0};
     uint32_t kept = 0;
     uint64_t state = SEED;
+    memset(top, 0, PERMUTATION_TOP * sizeof *top);
     for (uint32_t i = 0; i < self->events; i++)
         order[i] = i;
     for (uint32_t round = 0; round < PERMUTATION_ROUNDS; round++) {
         deal(self, &state, flags, order);
         keep(top, &kept, self->distance(self->argument, flags));
     }
+}
+
+double permutation_threshold(const double top[PERMUTATION_TOP], double alpha, bool *approximate)
+{
     /* Exceeding the r-th largest of n deals has probability r / (n + 1). */
     double rank = alpha * (PERMUTATION_ROUNDS + 1);
     *approximate = rank < 1 - 1e-9;

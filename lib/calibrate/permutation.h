@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define PERMUTATION_ROUNDS 999
+#define PERMUTATION_TOP 101 /* deals that are kept: the largest tenth, and the one before */
 #define PERMUTATION_ALPHA_MOST 0.1
 
 /* The distance when event i, in order of time, belongs to the second part where second[i] is 1. */
@@ -27,13 +28,15 @@ struct permutation {
     void *argument;
 };
 
+/* The largest distances of all deals, falling: what every threshold is made of. `flags` is scratch for `events` bytes,
+ * `order` for `events` numbers. */
+void permutation_deal(const struct permutation *self, double top[PERMUTATION_TOP], uint8_t *flags, uint32_t *order);
+
 /* The threshold for `alpha`, at most PERMUTATION_ALPHA_MOST: with exchangeable blocks a further deal exceeds it with
  * probability alpha at most. Below 1 / (PERMUTATION_ROUNDS + 1) no deal has gone there: the tail is extrapolated by a
  * generalised Pareto distribution over the largest tenth (probability-weighted moments, Hosking and Wallis 1987), no
- * lighter than exponential, and *approximate is set. `flags` is scratch for `events` bytes, `order` for `events`
- * numbers. */
-double permutation_threshold(const struct permutation *self, double alpha, uint8_t *flags, uint32_t *order,
-                             bool *approximate);
+ * lighter than exponential, and *approximate is set. */
+double permutation_threshold(const double top[PERMUTATION_TOP], double alpha, bool *approximate);
 
 /* The length of blocks for a lag-1 autocorrelation: 1 where chance explains it, else three times the factor by which it
  * swells the variance of a mean, at most a tenth of the events. */

@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/calibrate/permutation.h"
 
 /* Layout ---------------------------------------------------------------------------------------------------------- */
 
@@ -32,6 +31,8 @@ void distance_retune(void *state, const struct detect_params *params)
     struct distance *self = state;
     if (params->promise > 0)
         self->alpha = fmin(self->window / params->promise, PERMUTATION_ALPHA_MOST);
+    if (self->ready && self->dealt)
+        distance_limit(self);
 }
 
 /* Of the reference, where it is one of values. */
@@ -60,7 +61,7 @@ void distance_restart(void *state)
     struct distance *self = state;
     self->input = INPUT_NONE;
     self->collected = self->filled = 0;
-    self->ready = self->approximate = false;
+    self->ready = self->approximate = self->dealt = false;
     self->from = self->to = 0;
     self->threshold = self->given;
     self->rounding = DETECT_ROUNDING;
@@ -268,6 +269,33 @@ static void walk_values(struct distance *self, struct codec *codec)
     codec_f64s(codec, self->values + self->reference, self->filled);
 }
 
+/* Behind all else: a state that an earlier version has saved ends before. */
+static void walk_deals(struct distance *self, struct codec *codec)
+{
+    if (codec_loads(codec))
+        self->dealt = self->ready && isnan(self->given) && codec->at < codec->size;
+    if (!self->dealt)
+        return;
+    codec_f64(codec, &self->correlation);
+    codec_f64s(codec, self->deals, PERMUTATION_TOP);
+    if (codec_loads(codec) && !codec->failed)
+        distance_limit(self);
+}
+
+static void walk_input(struct distance *self, struct codec *codec)
+{
+    if (self->input == INPUT_VALUES)
+        walk_values(self, codec);
+    if (self->input != INPUT_CELLS)
+        return;
+    if (!self->cells && cells_new(&self->cells, self->reference)) {
+        self->input = INPUT_NONE;
+        codec->failed = codec->out_of_memory = true;
+        return;
+    }
+    cells_walk(self->cells, self->ready ? 0 : self->collected, codec);
+}
+
 void distance_walk(void *state, struct codec *codec)
 {
     struct distance *self = state;
@@ -286,16 +314,8 @@ void distance_walk(void *state, struct codec *codec)
     self->ready = self->collected == self->reference;
     if (self->ready && self->input == INPUT_VALUES && self->to <= self->reference / 2)
         codec->failed = true;
-    if (self->input == INPUT_VALUES)
-        walk_values(self, codec);
-    if (self->input != INPUT_CELLS)
-        return;
-    if (!self->cells && cells_new(&self->cells, self->reference)) {
-        self->input = INPUT_NONE;
-        codec->failed = codec->out_of_memory = true;
-        return;
-    }
-    cells_walk(self->cells, self->ready ? 0 : self->collected, codec);
+    walk_input(self, codec);
+    walk_deals(self, codec);
 }
 
 size_t distance_more_bytes(const void *state)

@@ -10,6 +10,7 @@
 #ifndef DRIFT_LIB_DETECT_DISTANCE_H
 #define DRIFT_LIB_DETECT_DISTANCE_H
 
+#include "lib/calibrate/permutation.h"
 #include "lib/detect/cells.h"
 #include "lib/detect/detector.h"
 #include "lib/detect/pooled.h"
@@ -39,9 +40,10 @@ struct distance {
     enum distance_input { INPUT_NONE, INPUT_VALUES, INPUT_CELLS } input;
     uint32_t collected; /* events of the reference */
     uint32_t filled;    /* events of the current window */
-    bool ready, approximate;
+    bool ready, approximate, dealt; /* the last: a threshold for another alpha can be made */
     uint32_t from, to; /* of the sorted reference: what lies outside is absurd and left out */
     double threshold;
+    double correlation, deals[PERMUTATION_TOP]; /* what it was made of */
     double rounding;            /* values this close are equal */
     double mean[2], squares[2]; /* of the reference and of the window */
     struct cells *cells;
@@ -75,11 +77,13 @@ double distance_measure(const struct distance *self, struct pooled *pooled);
 double distance_of_cells(const struct distance *self, const double *first, const double *second);
 void distance_sort(double *values, uint32_t *event, uint32_t count);
 void distance_settle(struct distance *self);
+/* The threshold for `alpha`, of what the reference was dealt into. */
+void distance_limit(struct distance *self);
 
 size_t distance_bytes(const struct detect_params *params);
 void distance_init(struct distance *self, const struct detect_params *params, const struct distance_kind *kind);
 int distance_promise(struct detect_params *params, double events);
-/* Holds for the next reference that is settled: one that is, stands. */
+/* A reference that is settled stands, with another threshold; one of a state that an earlier version has saved keeps its own. */
 void distance_retune(void *state, const struct detect_params *params);
 bool distance_moments(const void *state, struct detect_moments *out);
 void distance_restart(void *state);

@@ -140,19 +140,23 @@ static void trim(struct distance *self)
         self->to--;
 }
 
-static void calibrate(struct distance *self, double correlation, permutation_distance_fn *distance)
+static struct permutation permutation_of(struct distance *self, permutation_distance_fn *distance)
+{
+    return (struct permutation){.events = self->reference,
+                                .second = self->window < self->reference / 2 ? self->window : self->reference / 2,
+                                .block = permutation_block(self->correlation, self->reference),
+                                .distance = distance,
+                                .argument = self};
+}
+
+void distance_limit(struct distance *self)
 {
     double reference = self->reference, window = self->window;
-    struct permutation permutation = {.events = self->reference,
-                                      .second = self->window < self->reference / 2 ? self->window : self->reference / 2,
-                                      .block = permutation_block(correlation, self->reference),
-                                      .distance = distance,
-                                      .argument = self};
-    double threshold =
-        permutation_threshold(&permutation, self->alpha, flags_of(self), order_of(self), &self->approximate);
+    const struct permutation permutation = permutation_of(self, NULL);
+    double threshold = permutation_threshold(self->deals, self->alpha, &self->approximate);
     double dealt = 1.0 / permutation.second + 1.0 / (self->reference - permutation.second);
     double factor = (1 / reference + 1 / window) / dealt;
-    double widening = permutation_widening(correlation, permutation.block, self->reference, self->alpha);
+    double widening = permutation_widening(self->correlation, permutation.block, self->reference, self->alpha);
     switch (self->kind->scale) {
     case DISTANCE_SQUARE:
         self->threshold = threshold * factor * widening;
@@ -169,15 +173,20 @@ static void calibrate(struct distance *self, double correlation, permutation_dis
 
 void distance_settle(struct distance *self)
 {
-    bool values = self->input == INPUT_VALUES;
-    double correlation = isnan(self->given) ? values ? autocorrelation(self) : autocorrelation_of_cells(self) : 0;
+    const bool values = self->input == INPUT_VALUES, calibrates = isnan(self->given);
+    if (calibrates)
+        self->correlation = values ? autocorrelation(self) : autocorrelation_of_cells(self);
     if (values) {
         for (uint32_t i = 0; i < self->reference; i++)
             event_of(self)[i] = i;
         distance_sort(self->values, event_of(self), self->reference);
         trim(self);
     }
-    if (isnan(self->given))
-        calibrate(self, correlation, values ? distance_of_parts : distance_of_dealt_cells);
+    if (calibrates) {
+        const struct permutation permutation = permutation_of(self, values ? distance_of_parts : distance_of_dealt_cells);
+        permutation_deal(&permutation, self->deals, flags_of(self), order_of(self));
+        distance_limit(self);
+    }
+    self->dealt = calibrates;
     self->ready = true;
 }

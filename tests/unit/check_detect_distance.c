@@ -56,6 +56,55 @@ START_TEST(what_hangs_together_keeps_the_promise)
 }
 END_TEST
 
+static double threshold_now(struct detect *detector, struct source *source)
+{
+    struct detect_verdict verdict = {0};
+    for (int i = 0; i < 200; i++) /* a window */
+        verdict = detect_add(detector, source_normal(source));
+    ck_assert(isfinite(verdict.threshold));
+    return verdict.threshold;
+}
+
+/* A reference that is full is judged by another promise as if it had been collected under that, before and after it was
+ * saved. A state that was saved without what that takes keeps its threshold. */
+START_TEST(another_promise_is_kept_at_once)
+{
+    enum { DEALS = 102 * 8 };
+    static uint8_t saved[65536];
+    struct detect_params often, rarely;
+    struct detect *detector = NULL, *fresh = NULL, *loaded = NULL;
+    struct source source = {.state = 5}, same = {.state = 5};
+    ck_assert_int_eq(detect_params_init(&often, names[_i], NULL), 0);
+    rarely = often;
+    ck_assert_int_eq(detect_params_promise(&often, 5000, NULL), 0);
+    ck_assert_int_eq(detect_params_promise(&rarely, 1e7, NULL), 0);
+    ck_assert_int_eq(detect_new(&detector, names[_i], &often), 0);
+    ck_assert_int_eq(detect_new(&fresh, names[_i], &rarely), 0);
+    ck_assert_int_eq(detect_new(&loaded, names[_i], &rarely), 0);
+    for (int i = 0; i < 500; i++) {
+        detect_add(detector, source_normal(&source));
+        detect_add(fresh, source_normal(&same));
+    }
+    const double before = threshold_now(detector, &source), wanted = threshold_now(fresh, &same);
+    ck_assert_double_gt(wanted, before * 1.1);
+    const size_t size = detect_save(detector, saved, sizeof saved);
+    ck_assert_uint_le(size, sizeof saved);
+    ck_assert_int_eq(detect_load(loaded, saved, size - DEALS), 0);
+    ck_assert_int_eq(detect_retune(loaded, &often), 0);
+    ck_assert_int_eq(detect_retune(loaded, &rarely), 0);
+    ck_assert_double_eq(threshold_now(loaded, &source), before);
+    ck_assert_int_eq(detect_load(loaded, saved, size), 0);
+    ck_assert_double_eq(threshold_now(loaded, &source), wanted);
+    ck_assert_int_eq(detect_retune(detector, &rarely), 0);
+    ck_assert_double_eq(threshold_now(detector, &source), wanted);
+    ck_assert_int_eq(detect_retune(detector, &often), 0);
+    ck_assert_double_eq(threshold_now(detector, &source), before);
+    detect_destroy(&detector);
+    detect_destroy(&fresh);
+    detect_destroy(&loaded);
+}
+END_TEST
+
 /* With a threshold out of reach nothing begins anew: every full window is measured against the same reference. */
 START_TEST(distances_are_those_of_scipy)
 {
@@ -308,6 +357,7 @@ int main(void)
     tcase_set_timeout(values, 60);
     tcase_add_loop_test(values, distances_are_those_of_scipy, 0, COUNT(distances));
     tcase_add_loop_test(values, what_hangs_together_keeps_the_promise, 0, COUNT(names));
+    tcase_add_loop_test(values, another_promise_is_kept_at_once, 0, COUNT(names));
     tcase_add_loop_test(values, thresholds_are_those_of_permutations, 0, COUNT(distances));
     suite_add_tcase(suite, values);
     TCase *cells = tcase_create("cells");
