@@ -1,4 +1,5 @@
 /* A shard takes over other settings, model by model, between frames. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "daemon/base/log.h"
@@ -28,8 +29,12 @@ static bool renew_model(struct shard *self, struct model *model)
     bool same = monitor_settings_same(before, settings);
     const int64_t had = shard_bytes_of(model);
     int rc = monitor_change(&model->monitor, settings);
-    if (rc < 0)
+    if (rc == -ENOMEM)
         return false;
+    if (rc < 0) {
+        log_error("a model cannot be judged by its new settings, and goes on with those it had", LOG_TEXT("model", model->text));
+        return true;
+    }
     model_renewed(model);
     if (self->options.ceiling) /* who changes the settings means it */
         ceiling_count(self->options.ceiling, shard_bytes_of(model) - had);

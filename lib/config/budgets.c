@@ -143,7 +143,8 @@ static int merge_kpi(const struct config_budgets *self, struct arena *memory, co
     return merge_keys(memory, &kpi->budget, &kpi->keys, &list[at].budget, &list[at].keys);
 }
 
-/* A KPI that no block gave a limit judges nothing, and is left out. */
+/* A KPI that no block gave a limit judges nothing, and is left out. So are those beyond what is kept of a model: that is a
+ * mistake, which check_budgets() finds but where patterns meet that are wild in different places. */
 static int keep_limited(struct arena *memory, const struct budget_kpi *list, uint32_t count, struct budget_set *out)
 {
     struct kpi_budget *budgets = arena_take(memory, count + 1, sizeof(*budgets));
@@ -154,6 +155,10 @@ static int keep_limited(struct arena *memory, const struct budget_kpi *list, uin
     for (uint32_t i = 0; i < count; i++) {
         if (isnan(list[i].budget.min) && isnan(list[i].budget.max))
             continue;
+        if (kept == MONITOR_METRICS_MAX) {
+            out->kpis_beyond = true;
+            break;
+        }
         out->kpis[kept] = list[i];
         budgets[kept++] = list[i].budget;
     }

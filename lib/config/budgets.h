@@ -48,6 +48,7 @@ struct budget_set {
     struct monitor_settings settings; /* first: a pointer to it is a pointer to the set */
     struct record keys;
     struct budget_kpi *kpis; /* as many as settings.kpis, in the same order */
+    bool kpis_beyond;        /* there were more than are kept of a model; the first stand */
     struct budget_drift drift;
     const uint32_t *blocks;  /* rising */
     uint32_t block_count;

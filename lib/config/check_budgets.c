@@ -156,6 +156,15 @@ static bool touches(const struct budget_block *block, const char *metric)
     return false;
 }
 
+static void check_count(struct checker *self, const struct budget_block *block, const struct budget_set *set)
+{
+    if (set->kpis_beyond && block->kpi_count > 0)
+        mistakes_add(self->mistakes, block->mark, "budgets[].kpis",
+                     "these and those of the other blocks that hold for some of the same models are too many; allowed: as "
+                     "many as metrics are kept of a model, %d",
+                     MONITOR_METRICS_MAX);
+}
+
 void check_budgets(struct checker *self)
 {
     struct config_budgets *budgets = &self->box->budgets;
@@ -168,7 +177,8 @@ void check_budgets(struct checker *self)
         struct model_id model;
         bool made = stand_in(text_of(budgets->blocks[i].models), &memory, &model);
         uint32_t count = made ? budgets_match(budgets, &model) : 0;
-        if (count > 0 && budgets_merge(budgets, &memory, budgets->matching, count, &set) == 0)
+        if (count > 0 && budgets_merge(budgets, &memory, budgets->matching, count, &set) == 0) {
+            check_count(self, &budgets->blocks[i], &set);
             for (uint32_t k = 0; k < set.settings.kpi_count; k++) {
                 if (count > 1)
                     check_limits(self, &set.kpis[k]);
@@ -177,6 +187,7 @@ void check_budgets(struct checker *self)
                     !any_bad(budgets, count, set.kpis[k].budget.metric))
                     check_evidence(self, &set.kpis[k]);
             }
+        }
         if (count > 0 && !memory.failed && self->mistakes->count == 0)
             check_set(self, &set, &memory);
         if (memory.failed)

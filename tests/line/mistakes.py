@@ -61,6 +61,10 @@ DOCUMENTS = [
      '2:17: control.bind: "tcp://127.0.0.1:5599" knows no CURVE, and anybody on this machine could command; allowed with security.curve: on: ipc://path'),
     ('budgets:\n  - {models: "*", kpis: {loss: {min: 5}}}\n  - {models: a, kpis: {loss: {max: 3}}}\n',
      '3:36: budgets[].kpis.loss.max: 3 is below the min 5 of line 2, which holds for some of the same models; allowed: a max from the min on'),
+    ('budgets:\n  - {models: a, kpis: {%s}}\n  - {models: a/b, kpis: {%s}}\n' % tuple(
+        ", ".join(f"{letter}{i}: {{min: 1}}" for i in range(40)) for letter in "xy"),
+     '3:5: budgets[].kpis: these and those of the other blocks that hold for some of the same models are too many; allowed: as many as metrics are '
+     'kept of a model, 64'),
     ('budgets:\n  - {models: "*", kpis: {loss: {max: 3}}}\n  - {models: a, kpis: {loss: {min: 5}}}\n',
      '3:36: budgets[].kpis.loss.min: 5 is above the max 3 of line 2, which holds for some of the same models; allowed: a min up to the max'),
     (kpis('accuracy: {min: 1, test: evidence}'),
