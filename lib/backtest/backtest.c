@@ -121,13 +121,16 @@ static void note_time(struct backtest *self, double at_s)
     sums->last_s = fmax(isnan(sums->last_s) ? at_s : sums->last_s, at_s);
 }
 
-/* Brings the model's clock to the event. -ERANGE: that cannot be. */
+/* Brings the model's clock to the event. -ERANGE: that cannot be. One without a time is of the moment of the one before it; of
+ * a model whose first it is, of the last of any; and where there was none, the clock is yet to begin. */
 static int tell_time(struct backtest *self, struct past_model *model, double at_s, const struct recorded_at *taken)
 {
     bool back;
     int error = past_model_clock(model, at_s, taken, &back);
     if (error == -ENODATA) {
         self->sums.timeless++;
+        if (!model->begun && isnan(self->sums.last_s))
+            return 0;
         return past_model_clock(model, model->begun ? model->now_s : self->last_s, NULL, &back);
     }
     if (error)
@@ -225,7 +228,7 @@ void backtest_sums(const struct backtest *self, struct backtest_sums *out)
     for (size_t i = 0; i <= self->models.mask; i++) {
         for (const struct map_link *link = self->models.slots[i]; link; link = link->next) {
             const struct past_model *model = MAP_THING(link, struct past_model, link);
-            out->models += model->begun;
+            out->models += model->begun || (model->monitor && monitor_events(model->monitor) > 0);
             if (model->begun && model->now_s > model->first_s)
                 out->watched_s += model->now_s - model->first_s;
         }

@@ -94,6 +94,20 @@ START_TEST(bad_lines_cost_themselves)
 }
 END_TEST
 
+/* Nobody knows when it was: a model's time begins with the first event that says so. */
+START_TEST(an_event_without_a_time_begins_no_time)
+{
+    begin(budgets, NULL);
+    take("{\"model\":\"" MODEL "\",\"accuracy\":0.9}");
+    for (int i = 0; i < 3; i++)
+        send(MODEL, 1e9 + 100 * i, 0.9);
+    ck_assert_uint_eq(sums().timeless, 1);
+    ck_assert_uint_eq(sums().models, 1);
+    ck_assert_double_eq(sums().watched_s, 200);
+    finish();
+}
+END_TEST
+
 START_TEST(one_model_for_all)
 {
     struct model_id id;
@@ -270,6 +284,7 @@ int main(void)
     tcase_add_test(cases, models_keep_to_themselves_and_to_their_own_clocks);
     tcase_add_test(cases, received_at_is_the_clock_and_no_metric);
     tcase_add_test(cases, bad_lines_cost_themselves);
+    tcase_add_test(cases, an_event_without_a_time_begins_no_time);
     tcase_add_test(cases, one_model_for_all);
     tcase_add_test(cases, labels);
     tcase_add_test(recordings, the_recorded_end_of_a_request_begins_the_backoff);
