@@ -222,10 +222,10 @@ struct request_step step_apply_report(struct core *self, struct live *live, cons
 /* Keeps what was reported too late. */
 void step_late(struct core *self, const struct request *request, const struct request_step *step,
                const struct request_event *event, const struct feedback *report);
-/* Chooses the strategy of the current attempt. */
 /* Where the configuration has a waiting request's strategy no more, it gets another: as it is where it was never offered,
  * else as a new attempt. */
 void step_renew_strategy(struct core *self, struct live *live);
+/* Chooses the strategy of the current attempt. */
 void step_choose(struct core *self, struct request *request, struct text family, uint64_t family_requests);
 /* A line in the history that changes nothing. */
 void step_note(struct core *self, const struct request *request, const char *by, const char *why);

@@ -49,15 +49,6 @@ static const struct silence *find(const struct core *self, const char *pattern)
     return NULL;
 }
 
-/* Those that are over leave the store when there is something to write anyway. */
-static void clear_ended(struct core *self)
-{
-    for (uint32_t i = 0; i < self->silences->count; i++) {
-        if (self->silences->at[i].until.steady_ns <= self->now.steady_ns)
-            store_end_silences(self->store, self->silences->at[i].pattern);
-    }
-}
-
 char *silences_begin(struct core *self, json_t *asked)
 {
     const char *pattern = json_string_value(json_object_get(asked, "pattern")), *why;
@@ -72,7 +63,6 @@ char *silences_begin(struct core *self, json_t *asked)
         return feedback_refused("bad_message", "\"pattern\" is longer than any model\'s id");
     commands_reason(asked, silence.reason, sizeof silence.reason);
     silence.until = moment_after(self->now, for_ns);
-    clear_ended(self);
     store_put_silence(self->store, &silence, for_ns, self->now);
     effects_silences(self);
     struct json_write out = {.at = NULL};

@@ -87,14 +87,15 @@ static void log_drops(struct shard *self, struct now now)
 }
 
 /* The model that the round is at has said nothing for state.keep. Somebody who counts places or holds on to it has it stay
- * for now, and so has a request or a person's word that is still to come. A checkpoint counts those behind it only: into
+ * for now, and so has a request, its back-off or a person's word that is still to come. A checkpoint counts those behind it only: into
  * its place comes the last, which is still to be written like itself. */
 static bool may_go(const struct shard *self, struct now now)
 {
     const struct model *model = models_at(self->models, self->round_at);
     const bool counted = self->walks || self->slice_at > self->round_at || self->renewal || self->silences_at != UINT32_MAX;
     return self->options.keep_ns > 0 && now.steady_ns - model->heard_ns > self->options.keep_ns && !model->live &&
-           !model->unrecoverable && !counted && !shard_asks_about(self, model);
+           !model->unrecoverable && !counted && !shard_asks_about(self, model) &&
+           monitor_backoff_left_ns(model->monitor, now.steady_ns) == 0;
 }
 
 static void forget(struct shard *self)

@@ -143,8 +143,8 @@ static int merge_kpi(const struct config_budgets *self, struct arena *memory, co
     return merge_keys(memory, &kpi->budget, &kpi->keys, &list[at].budget, &list[at].keys);
 }
 
-/* A KPI that no block gave a limit judges nothing, and is left out. So are those beyond what is kept of a model: that is a
- * mistake, which check_budgets() finds but where patterns meet that are wild in different places. */
+/* A KPI that no block gave a limit judges nothing, and is left out. So are those beyond what is kept of a model, which
+ * check_budgets() tells of. */
 static int keep_limited(struct arena *memory, const struct budget_kpi *list, uint32_t count, struct budget_set *out)
 {
     struct kpi_budget *budgets = arena_take(memory, count + 1, sizeof(*budgets));

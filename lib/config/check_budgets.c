@@ -3,6 +3,10 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "lib/config/crossing.h"
+
+#define CROSSING_BLOCKS_MAX 512 /* a tenth of a million pairs take a moment */
+
 /* Makes a model that a pattern matches: '*' and '?' are taken for characters, and "*" for what the pattern leaves out.
  * No pattern spells these characters out, so this model meets exactly the blocks that some real model meets, and what
  * it comes to is what that one would come to. */
@@ -165,33 +169,66 @@ static void check_count(struct checker *self, const struct budget_block *block, 
                      MONITOR_METRICS_MAX);
 }
 
-void check_budgets(struct checker *self)
+/* What the blocks come to that hold for a model, of which `block` is one; how many they are. */
+static uint32_t check_merged(struct checker *self, uint32_t block, const struct model_id *model, struct arena *memory,
+                             struct budget_set *set)
 {
     struct config_budgets *budgets = &self->box->budgets;
+    const uint32_t count = budgets_match(budgets, model);
+    if (count == 0 || budgets_merge(budgets, memory, budgets->matching, count, set) != 0)
+        return 0;
+    check_count(self, &budgets->blocks[block], set);
+    for (uint32_t k = 0; k < set->settings.kpi_count; k++) {
+        if (count > 1)
+            check_limits(self, &set->kpis[k]);
+        /* Told where its last word is said: other blocks that meet it would only repeat it. */
+        if (touches(&budgets->blocks[block], set->kpis[k].budget.metric) &&
+            !any_bad(budgets, count, set->kpis[k].budget.metric))
+            check_evidence(self, &set->kpis[k]);
+    }
+    return count;
+}
+
+static void check_block(struct checker *self, uint32_t block)
+{
+    struct arena memory = {0};
+    struct budget_set set;
+    struct model_id model;
+    const bool made = stand_in(text_of(self->box->budgets.blocks[block].models), &memory, &model);
+    const uint32_t count = made ? check_merged(self, block, &model, &memory, &set) : 0;
+    if (count > 0 && !memory.failed && self->mistakes->count == 0)
+        check_set(self, &set, &memory);
+    if (memory.failed)
+        self->scratch->failed = true;
+    arena_free(&memory);
+}
+
+/* Two blocks of which neither's stand-in meets the other may have models in common all the same. */
+static void check_crossing(struct checker *self, uint32_t one, uint32_t other)
+{
+    const struct config_budgets *budgets = &self->box->budgets;
+    struct arena memory = {0};
+    struct budget_set set;
+    struct model_id model;
+    if (budgets->blocks[one].kpi_count && budgets->blocks[other].kpi_count &&
+        crossing_model(text_of(budgets->blocks[one].models), text_of(budgets->blocks[other].models), &memory, &model))
+        check_merged(self, other, &model, &memory, &set);
+    if (memory.failed)
+        self->scratch->failed = true;
+    arena_free(&memory);
+}
+
+void check_budgets(struct checker *self)
+{
+    const struct config_budgets *budgets = &self->box->budgets;
     for (uint32_t i = 0; i < budgets->block_count && !mistakes_full(self->mistakes); i++) {
         check_unlimited(self, i);
-        if (!budgets->blocks[i].models)
-            continue;
-        struct arena memory = {0};
-        struct budget_set set;
-        struct model_id model;
-        bool made = stand_in(text_of(budgets->blocks[i].models), &memory, &model);
-        uint32_t count = made ? budgets_match(budgets, &model) : 0;
-        if (count > 0 && budgets_merge(budgets, &memory, budgets->matching, count, &set) == 0) {
-            check_count(self, &budgets->blocks[i], &set);
-            for (uint32_t k = 0; k < set.settings.kpi_count; k++) {
-                if (count > 1)
-                    check_limits(self, &set.kpis[k]);
-                /* Told where its last word is said: other blocks that meet it would only repeat it. */
-                if (touches(&budgets->blocks[i], set.kpis[k].budget.metric) &&
-                    !any_bad(budgets, count, set.kpis[k].budget.metric))
-                    check_evidence(self, &set.kpis[k]);
-            }
-        }
-        if (count > 0 && !memory.failed && self->mistakes->count == 0)
-            check_set(self, &set, &memory);
-        if (memory.failed)
-            self->scratch->failed = true;
-        arena_free(&memory);
+        if (budgets->blocks[i].models)
+            check_block(self, i);
     }
+    /* Each of these would repeat what was told of one block, or of the pair before. */
+    for (uint32_t i = 0; i < budgets->block_count && budgets->block_count <= CROSSING_BLOCKS_MAX; i++)
+        for (uint32_t j = 0; j < i && self->mistakes->count == 0; j++)
+            if (budgets->blocks[i].models && budgets->blocks[j].models)
+                check_crossing(self, j, i);
 }

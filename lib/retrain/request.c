@@ -74,7 +74,6 @@ const char *request_refusal_code(enum request_answer answer)
     return NULL;
 }
 
-/* The keys are part of the store's format: they never change. Segments hold no '/', so the text below is unique. */
 /* 16 digits. */
 static void put_hex(uint64_t number, char *out)
 {
@@ -82,6 +81,7 @@ static void put_hex(uint64_t number, char *out)
         out[i] = "0123456789abcdef"[number >> (60 - 4 * i) & 15];
 }
 
+/* The keys are part of the store's format: they never change. Segments hold no '/', so the text below is unique. */
 void request_make_id(const struct model_id *model, uint64_t episode, char out[REQUEST_ID_LEN + 1])
 {
     static const struct siphash_key first = {.k0 = UINT64_C(0x6472696674642031), .k1 = UINT64_C(0x7265717565737431)};

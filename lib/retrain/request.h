@@ -103,6 +103,7 @@ struct request_rules {
 /* How long a request may be offered in all before somebody accepts it. */
 #define REQUEST_UNWANTED_NS (INT64_C(24) * 3600 * 1000000000)
 
+/* What happens to a request. Their numbers are in stores, as bits of what an attempt's trainer has said: new ones go to the end. */
 enum request_event_kind {
     REQUEST_OFFER,     /* dispatcher: due, within the limits, a trainer is free */
     REQUEST_NOT_TAKEN, /* the job could not be handed over after all */

@@ -372,7 +372,9 @@ START_TEST(silence_is_found_in_time)
     pass(30 * S);
     ck_assert_uint_eq(workers_models(workers), 1); /* whose request is under way: it stays for now */
     update("p/n/v", false, 1, now.steady_ns, now.steady_ns);
-    pass(1 * S);
+    pass(9 * S);
+    ck_assert_uint_eq(workers_models(workers), 1); /* its back-off of 10 s would be forgotten with it */
+    pass(2 * S);
     ck_assert_uint_eq(workers_models(workers), 0);
 }
 END_TEST
