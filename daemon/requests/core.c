@@ -222,6 +222,20 @@ static void keep_taken(struct core *self)
     free(later.at);
 }
 
+/* Who has asked for something that had to wait for the next turn is not kept waiting until there is room. */
+static void give_up_commands(struct core *self)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < self->held.count; i++) {
+        const struct letter letter = self->held.at[i];
+        if (letter.kind != LETTER_QUESTION)
+            self->held.at[kept++] = letter;
+        else if (!letters_add(&self->asked, letter))
+            effects_answer_now(letter.body);
+    }
+    self->held.count = kept;
+}
+
 static void finish(struct core *self, bool writable)
 {
     int error = self->error;
@@ -254,6 +268,7 @@ static void finish(struct core *self, bool writable)
     forget_settle(self, false);
     effects_undo(self);
     keep_taken(self);
+    give_up_commands(self);
     if (error == -ENOSPC || error == -ENOMEM)
         become_full(self, error);
     else

@@ -212,6 +212,36 @@ START_TEST(what_was_not_taken_is_offered_again)
 }
 END_TEST
 
+static void put_question(const char *ask)
+{
+    struct question *question = calloc(1, sizeof *question);
+    *question = (struct question){.id = 5, .ask = strdup(ask), .from = -1, .reply_to = rig.answers};
+    ck_assert_int_eq(inbox_put(rig.inbox, (struct letter){LETTER_QUESTION, question, question_drop}), 0);
+}
+
+/* A command that waits for the next turn, and finds the disk full there, is answered as any other, and not carried out
+ * hours later. */
+START_TEST(a_command_does_not_wait_for_room)
+{
+    char ask[128];
+    struct letter letter;
+    rig_trigger(&rig, "p/a/v", 0.1);
+    snprintf(ask, sizeof ask, "{\"do\": \"cancel\", \"request\": \"%s\"}", rig_job(&rig, 0, NULL));
+    full = true;
+    put_question(ask);
+    put_question("{\"do\": \"retrain\", \"model\": \"p/a/v\"}");
+    core_turn(rig.core, rig_now(&rig));
+    for (int i = 0; i < 2; i++) {
+        ck_assert(inbox_take(rig.answers, &letter));
+        ck_assert_ptr_nonnull(strstr(((struct question *)letter.body)->answer, "unavailable"));
+        letter.drop(letter.body);
+    }
+    full = false;
+    rig_pass(&rig, 5);
+    ck_assert_uint_eq(core_live(rig.core), 1); /* that was not cancelled */
+}
+END_TEST
+
 static void fill_shim(bool fill)
 {
     full = fill;
@@ -348,6 +378,7 @@ int main(void)
     tcase_add_checked_fixture(tests, begin, finish);
     tcase_add_test(tests, a_full_disk_stops_offers_and_heals);
     tcase_add_test(tests, what_was_handed_over_is_not_forgotten);
+    tcase_add_test(tests, a_command_does_not_wait_for_room);
     tcase_add_test(tests, what_was_not_taken_is_offered_again);
     tcase_add_test(tests, a_file_that_may_not_grow_is_a_full_disk);
     tcase_add_test(tests, a_failed_sync_ends_the_station);
