@@ -185,9 +185,9 @@ int commands_take(struct core *self, struct question *question)
     else if (command && strcmp(command, "requeue") == 0)
         answer = requeue(self, asked, &rc);
     else if (command && strcmp(command, "silence") == 0)
-        answer = silences_begin(self, asked);
+        answer = silences_begin(self, asked, &rc);
     else if (command && strcmp(command, "unsilence") == 0)
-        answer = silences_end(self, asked);
+        answer = silences_end(self, asked, &rc);
     else
         rc = -ENOENT;
     json_decref(asked);

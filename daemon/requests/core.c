@@ -281,7 +281,7 @@ bool core_turn(struct core *self, struct now now)
         return false;
     self->now = (struct moment){.steady_ns = now.steady_ns, .wall_s = now.wall_s};
     self->again = false;
-    self->fleet_known = false;
+    self->fleet_known = self->silences_differ = false;
     offers_begin(self);
     self->error = 0;
     bool writable = !self->full || now.steady_ns >= self->retry_ns;

@@ -143,6 +143,7 @@ struct core {
     int64_t retry_ns; /* when it is tried again */
     uint64_t held_lost;
     struct silences *silences; /* as committed; never NULL once the station has begun */
+    bool silences_differ;      /* this turn changes them: the next command about them waits for the commit */
     int64_t forget_ns;             /* when that is */
     uint64_t gone[REQUEST_STATES]; /* forgotten by this turn */
     struct moment began;           /* when the station was started */
@@ -299,10 +300,11 @@ const char *commands_reason(json_t *asked, char *out, size_t size);
  * commit. 0; -EAGAIN as above; -ENOENT: it is none of these. */
 int commands_take(struct core *self, struct question *question);
 
-/* silences.c: "silence" and "unsilence", as commands_take() has them; NULL: no memory. What stands is read from the store
+/* silences.c: "silence" and "unsilence", as commands_take() has them; NULL: no memory, or *rc_p
+ * -EAGAIN, another one has changed them in this turn. What stands is read from the store
  * after the commit, and told to the keepers of models; false: no memory, or the store cannot be read. */
-char *silences_begin(struct core *self, json_t *asked);
-char *silences_end(struct core *self, json_t *asked);
+char *silences_begin(struct core *self, json_t *asked, int *rc_p);
+char *silences_end(struct core *self, json_t *asked, int *rc_p);
 bool silences_tell(struct core *self);
 /* A JSON list of those that stand now. */
 void silences_write(const struct core *self, struct json_write *out);

@@ -105,6 +105,7 @@ void effects_update(struct core *self, struct retrain_update *update)
 
 void effects_silences(struct core *self)
 {
+    self->silences_differ = true;
     add(self, (struct effect){.kind = EFFECT_SILENCES});
 }
 

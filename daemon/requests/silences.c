@@ -49,8 +49,11 @@ static const struct silence *find(const struct core *self, const char *pattern)
     return NULL;
 }
 
-char *silences_begin(struct core *self, json_t *asked)
+char *silences_begin(struct core *self, json_t *asked, int *rc_p)
 {
+    *rc_p = self->silences_differ ? -EAGAIN : 0;
+    if (*rc_p)
+        return NULL;
     const char *pattern = json_string_value(json_object_get(asked, "pattern")), *why;
     double for_s = json_number_value(json_object_get(asked, "for_s"));
     if (!pattern || model_pattern_check(text_of(pattern), &why) < 0 || !(for_s > 0) || for_s > FOR_MAX_S)
@@ -79,8 +82,11 @@ char *silences_begin(struct core *self, json_t *asked)
     return json_write_take(&out);
 }
 
-char *silences_end(struct core *self, json_t *asked)
+char *silences_end(struct core *self, json_t *asked, int *rc_p)
 {
+    *rc_p = self->silences_differ ? -EAGAIN : 0;
+    if (*rc_p)
+        return NULL;
     const char *pattern = json_string_value(json_object_get(asked, "pattern"));
     uint32_t count = pattern ? find(self, pattern) != NULL : standing(self);
     if (pattern && !count)

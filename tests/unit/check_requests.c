@@ -347,6 +347,30 @@ START_TEST(a_cancel_during_the_last_attempt_is_one)
 }
 END_TEST
 
+/* Of two that come at once the second knows of the first. */
+START_TEST(silences_come_one_after_the_other)
+{
+    static const char *const asks[] = {"{\"do\": \"silence\", \"pattern\": \"p/a\", \"for_s\": 60}",
+                                       "{\"do\": \"unsilence\", \"pattern\": \"p/a\"}"};
+    struct letter letter;
+    rig_start(&rig);
+    for (int i = 0; i < 2; i++) {
+        struct question *question = calloc(1, sizeof *question);
+        *question = (struct question){.id = 5, .ask = strdup(asks[i]), .from = -1, .reply_to = rig.answers};
+        ck_assert_int_eq(inbox_put(rig.inbox, (struct letter){LETTER_QUESTION, question, question_drop}), 0);
+    }
+    rig_pass(&rig, 1);
+    for (int i = 0; i < 2; i++) {
+        ck_assert(inbox_take(rig.answers, &letter));
+        ck_assert_ptr_nonnull(strstr(((struct question *)letter.body)->answer, "\"ok\":true"));
+        question_drop(letter.body);
+    }
+    json_t *status = rig_ask(&rig, "{\"do\": \"status\"}");
+    ck_assert_uint_eq(json_array_size(json_object_get(status, "silences")), 0);
+    json_decref(status);
+}
+END_TEST
+
 START_TEST(status_counts_every_state)
 {
     rig_start(&rig);
@@ -384,6 +408,7 @@ int main(void)
     tcase_add_test(tests, without_feedback_a_job_is_sent_once);
     tcase_add_test(tests, a_person_can_do_it_by_hand);
     tcase_add_test(tests, a_cancel_during_the_last_attempt_is_one);
+    tcase_add_test(tests, silences_come_one_after_the_other);
     tcase_add_test(tests, status_counts_every_state);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -234,7 +234,7 @@ START_TEST(a_command_does_not_wait_for_room)
     for (int i = 0; i < 2; i++) {
         ck_assert(inbox_take(rig.answers, &letter));
         ck_assert_ptr_nonnull(strstr(((struct question *)letter.body)->answer, "unavailable"));
-        letter.drop(letter.body);
+        question_drop(letter.body);
     }
     full = false;
     rig_pass(&rig, 5);
