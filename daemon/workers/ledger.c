@@ -122,9 +122,11 @@ static inline struct ledger_node *account_of(const struct ledger *self, const st
     return &self->nodes[stream->node - 1];
 }
 
-/* A stream that was found: one that nothing was heard of yet; one of the run before, heard of for the first time in this
- * one; or any other. */
-enum found { FOUND, FOUND_NEW, FOUND_AGAIN };
+enum found {
+    FOUND,
+    FOUND_NEW,  /* nothing was heard of it */
+    FOUND_AGAIN /* the run before has heard of it, and this one does now */
+};
 
 /* The stream; a new one has next == 0. NULL when it cannot be followed. */
 static struct stream *stream_find(struct ledger *self, uint64_t topic, struct text node, struct text boot,
