@@ -85,13 +85,9 @@ static void note_model(struct http *self, const struct body *body)
     json_decref(model);
 }
 
-/* The reply of the control station, as it stands. */
-static void send_reply(struct serving *serving, json_t *ask)
+/* What the control station said, as it stands. */
+static void send_body(struct serving *serving, const struct body *body)
 {
-    const struct answer *answer = ask_for(serving, ask);
-    if (!answer)
-        return;
-    const struct body *body = answer_body(answer);
     unsigned status = status_of(body);
     if (status != MHD_HTTP_OK)
         http_count(&serving->http->refused);
@@ -104,6 +100,26 @@ static void send_reply(struct serving *serving, json_t *ask)
         body_release((void *)(uintptr_t)body);
     serving->result = status == MHD_HTTP_OK ? http_send_tagged(serving->connection, body->tag, response, JSON_TYPE)
                                             : http_queue(serving->connection, status, response, JSON_TYPE);
+}
+
+static void send_reply(struct serving *serving, json_t *ask)
+{
+    const struct answer *answer = ask_for(serving, ask);
+    if (answer)
+        send_body(serving, answer_body(answer));
+}
+
+/* An answer to make something else of. NULL: it is not there yet, or was refused, and that was sent. */
+static json_t *read_reply(struct serving *serving, json_t *ask)
+{
+    const struct answer *answer = ask_for(serving, ask);
+    if (!answer)
+        return NULL;
+    const struct body *body = answer_body(answer);
+    if (status_of(body) == MHD_HTTP_OK)
+        return json_loads(body->text, 0, NULL);
+    send_body(serving, body);
+    return NULL;
 }
 
 /* --- parameters --- */
@@ -200,18 +216,15 @@ static void serve_metrics(struct serving *serving)
 {
     const char *accept = MHD_lookup_connection_value(serving->connection, MHD_HEADER_KIND, "Accept");
     bool open_metrics = accept && strstr(accept, "application/openmetrics-text");
-    const struct answer *answer = ask_for(serving, json_pack("{s:s}", "do", "status"));
-    if (!answer)
-        return;
-    json_t *status = json_loads(answer_body(answer)->text, 0, NULL), *models = NULL;
-    answer = ask_for(serving, json_pack("{s:s, s:b, s:s, s:i}", "do", "models", "named", 1, "sort", "name", "limit",
-                                        EXPOSITION_MODELS_MAX));
-    if (answer) {
-        models = json_loads(answer_body(answer)->text, 0, NULL);
+    /* Of what was refused no figures are made: counters that are 0 for once would be taken for a restart. */
+    json_t *status = read_reply(serving, json_pack("{s:s}", "do", "status"));
+    json_t *models = status ? read_reply(serving, json_pack("{s:s, s:b, s:s, s:i}", "do", "models", "named", 1, "sort",
+                                                            "name", "limit", EXPOSITION_MODELS_MAX))
+                            : NULL;
+    if (models)
         serving->result =
             http_send_text(serving->connection, MHD_HTTP_OK, exposition_text(status, models, open_metrics),
                            open_metrics ? OPEN_METRICS_TYPE : TEXT_TYPE);
-    }
     json_decref(status);
     json_decref(models);
 }
