@@ -91,10 +91,11 @@ static bool take_progress(struct attempt *self, struct text line)
     bool fine = end != text && (*end == '\0' || *end == ' ') && fraction >= 0 && fraction <= 1;
     if (fine) {
         struct text note = text_of(end + (*end == ' '));
-        if (note.len > NOTE_MOST)
+        if (note.len > NOTE_MOST) {
             note.len = NOTE_MOST;
-        while (note.len && note.len == NOTE_MOST && ((unsigned char)note.at[note.len] & 0xc0) == 0x80)
-            note.len--;
+            while (note.len && ((unsigned char)note.at[note.len] & 0xc0) == 0x80)
+                note.len--;
+        }
         free(self->note);
         self->note = must(strndup(note.at, note.len));
         self->fraction = fraction;

@@ -11,6 +11,7 @@
 #include "cli/command.h"
 #include "cli/curve.h"
 #include "cli/say.h"
+#include "lib/model_id.h"
 
 #define NAME_MOST 64
 #define PROJECTS_MOST 64
@@ -42,11 +43,7 @@ static bool is_name(const char *text)
 /* What can stand in quotes in the line that is printed. */
 static bool is_project(const char *text)
 {
-    for (const char *at = text; *at; at++) {
-        if ((unsigned char)*at < 0x20 || *at == 0x7f || strchr("/*?[\"\\", *at))
-            return false;
-    }
-    return *text != '\0' && strlen(text) <= 128;
+    return model_id_segment_valid(text_of(text)) && !strpbrk(text, "\"\\");
 }
 
 static const char *option(void *input, int key, const char *value)

@@ -31,7 +31,6 @@ struct record {
     int fd;
     void *socket;
     uint64_t events, bytes, lost;
-    uint32_t daemons; /* how often one said that it sends */
     bool whole;       /* the file ends with a whole line */
     struct progress progress;
 };
@@ -152,20 +151,16 @@ static bool take(struct record *self, int timeout_ms, zmq_msg_t *frame)
     return zmq_poll(&item, 1, timeout_ms) > 0 && zmq_msg_recv(frame, self->socket, ZMQ_DONTWAIT) >= 0;
 }
 
-/* The first frame says that from here on nothing is missed. */
-static int wait_for_daemon(struct record *self, const struct common *common)
+/* The first frame says that from here on nothing is missed; where another recorder keeps the daemon waiting, it is one with
+ * events already. */
+static int wait_for_daemon(struct record *self, const struct common *common, zmq_msg_t *first)
 {
     int64_t until_ns = clock_now_ns() + (int64_t)(common->timeout_s * 1e9);
-    zmq_msg_t frame;
-    zmq_msg_init(&frame);
     bool came = false;
     while (!came && !stopping && clock_now_ns() < until_ns)
-        came = take(self, TURN_MS, &frame);
-    zmq_msg_close(&frame);
-    if (came || stopping) {
-        self->daemons++;
+        came = take(self, TURN_MS, first);
+    if (came || stopping)
         return 0;
-    }
     say("driftd does not begin to send within %s", figure_span(common->timeout_s).text);
     return EX_UNAVAILABLE;
 }
@@ -173,10 +168,8 @@ static int wait_for_daemon(struct record *self, const struct common *common)
 static int take_frame(struct record *self, zmq_msg_t *frame)
 {
     struct text lines = {.at = zmq_msg_data(frame), .len = zmq_msg_size(frame)};
-    if (lines.len == 0) {
-        self->daemons++; /* it was started anew, or another recorder has come */
+    if (lines.len == 0) /* the daemon was started anew, or another recorder has come */
         return 0;
-    }
     int status = self->whole ? 0 : put(self, "\n", 1);
     self->whole = true;
     count(self, lines);
@@ -233,14 +226,21 @@ static void summary(const struct record *self, const struct common *common, doub
 static int record_all(struct record *self, const struct common *common, const char *endpoint)
 {
     int64_t began_ns = clock_now_ns();
+    zmq_msg_t first;
+    zmq_msg_init(&first);
     int status = connect_socket(self, endpoint);
     if (status == 0)
-        status = wait_for_daemon(self, common);
+        status = wait_for_daemon(self, common, &first);
     if (status == 0)
         status = open_file(self);
-    if (status)
+    const bool open = status == 0;
+    if (open)
+        status = take_frame(self, &first);
+    zmq_msg_close(&first);
+    if (!open)
         return status;
-    status = run(self);
+    if (status == 0)
+        status = run(self);
     if (close(self->fd) < 0 && status == 0) {
         say("%s: %s", self->path, strerror(errno));
         status = EX_IOERR;

@@ -270,6 +270,7 @@ int trainer_run(const struct command *self, struct common *common, int argc, cha
     if (status)
         return status;
     block_signals(&trainer);
+    signal(SIGPIPE, SIG_IGN); /* who reads the log may go, the work goes on */
     trainer.context = must(zmq_ctx_new());
     status = serve(&trainer);
     zmq_ctx_term(trainer.context);

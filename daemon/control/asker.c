@@ -22,7 +22,7 @@ void asker_reply(struct asker *self, const struct asker_socket *socket, char *te
         self->question = NULL;
         return;
     }
-    if ((!text || outgoing_message(socket->outgoing, &body, text) < 0) &&
+    if ((!text || outgoing_message(socket->outgoing, &body, text, strlen(text)) < 0) &&
         zmq_msg_init_data(&body, (void *)(uintptr_t)no_memory, sizeof no_memory - 1, NULL, NULL) < 0)
         envelope_clear(&self->envelope);
     else

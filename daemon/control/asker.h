@@ -10,7 +10,7 @@
 
 #include "daemon/base/inbox.h"
 #include "daemon/control/envelope.h"
-#include "daemon/control/outgoing.h"
+#include "daemon/base/outgoing.h"
 
 /* A client of the socket, or another station by letter. */
 struct asker {

@@ -9,6 +9,7 @@
 
 #include "daemon/base/clock.h"
 #include "daemon/base/log.h"
+#include "daemon/base/outgoing.h"
 #include "lib/wire/recorded.h"
 
 #define PATH_MAX_BYTES 107 /* of a Unix socket */
@@ -29,7 +30,8 @@ struct tap {
     unsigned sessions;      /* so far */
     uint64_t untold;        /* events dropped that the recording does not speak of yet; the thread's */
     atomic_uint session;
-    atomic_size_t waiting;  /* bytes */
+    struct outgoing *waiting; /* bytes, also of what libzmq has not sent yet */
+    bool greets;            /* a recorder has come that nothing was said to yet */
     atomic_uint_fast64_t dropped_now; /* since the thread last looked */
     atomic_uint_fast64_t sent, lost;
     atomic_int_fast64_t until_ns; /* recorders are waited for, at most */
@@ -75,7 +77,8 @@ int tap_new(struct tap **self_p, const char *control, char why[ENDPOINT_WHY_MAX]
     if (!self)
         return -ENOMEM;
     atomic_init(&self->until_ns, INT64_MAX);
-    int rc = inbox_new(&self->inbox);
+    self->waiting = outgoing_new(TAP_WAITING_BYTES);
+    int rc = self->waiting ? inbox_new(&self->inbox) : -ENOMEM;
     if (rc == 0)
         rc = open_socket(self, endpoint, why);
     if (rc < 0)
@@ -106,10 +109,12 @@ static void drop(struct tap *self, struct tape *tape)
 void tap_put(struct tap *self, struct tape *tape)
 {
     struct letter letter = {.kind = LETTER_TAPE, .body = tape, .drop = tape_drop};
-    size_t waiting = atomic_fetch_add_explicit(&self->waiting, tape->len, memory_order_relaxed);
-    if (waiting < TAP_WAITING_BYTES && inbox_put(self->inbox, letter) == 0)
+    const int64_t len = (int64_t)tape->len;
+    const bool room = outgoing_take(self->waiting, len);
+    if (room && inbox_put(self->inbox, letter) == 0)
         return;
-    atomic_fetch_sub_explicit(&self->waiting, tape->len, memory_order_relaxed);
+    if (room)
+        outgoing_give(self->waiting, len);
     drop(self, tape);
 }
 
@@ -147,9 +152,11 @@ static void take_subscriptions(struct tap *self)
         if (zmq_msg_size(&message) == 0 || zmq_msg_more(&message))
             continue;
         if (*said == 1) {
-            zmq_send(self->handle, "", 0, ZMQ_DONTWAIT);
-            self->untold = 0;
-            atomic_store_explicit(&self->dropped_now, 0, memory_order_relaxed);
+            self->greets = true;
+            if (!atomic_load_explicit(&self->session, memory_order_relaxed)) { /* else it is owed to who records already */
+                self->untold = 0;
+                atomic_store_explicit(&self->dropped_now, 0, memory_order_relaxed);
+            }
             self->sessions = self->sessions == UINT32_MAX ? 1 : self->sessions + 1;
             atomic_store_explicit(&self->session, self->sessions, memory_order_release);
             log_info("somebody records what is taken");
@@ -161,20 +168,32 @@ static void take_subscriptions(struct tap *self)
     zmq_msg_close(&message);
 }
 
-/* Waits for a recorder that is slow; false: there is none any more, or the time is over. */
-static bool send_bytes(struct tap *self, const char *text, size_t len)
+/* Waits for a recorder that is slow; false: there is none any more, or the time is over. The message is gone then. */
+static bool send_message(struct tap *self, zmq_msg_t *message)
 {
     while (atomic_load_explicit(&self->session, memory_order_relaxed)) {
         heart_beat(&self->heart);
-        if (zmq_send(self->handle, text, len, ZMQ_DONTWAIT) >= 0)
+        if (zmq_msg_send(message, self->handle, ZMQ_DONTWAIT) >= 0)
             return true;
         zmq_pollitem_t item = {.socket = self->handle, .events = ZMQ_POLLIN};
         if (zmq_errno() != EAGAIN || clock_now().steady_ns > atomic_load(&self->until_ns))
-            return false;
+            break;
         zmq_poll(&item, 1, SLOW_MS);
         take_subscriptions(self);
     }
+    zmq_msg_close(message);
     return false;
+}
+
+/* The first frame says that from here on nothing is missed. */
+static void greet(struct tap *self)
+{
+    zmq_msg_t empty;
+    while (self->greets) {
+        self->greets = false;
+        zmq_msg_init(&empty);
+        send_message(self, &empty);
+    }
 }
 
 /* What was dropped stood before what was put later: so it is told first. */
@@ -190,15 +209,25 @@ static void send_lost(struct tap *self)
     if (!line)
         return;
     line[len] = '\n';
-    if (send_bytes(self, line, len + 1))
+    zmq_msg_t message;
+    if (outgoing_message(self->waiting, &message, line, len + 1) == 0 && send_message(self, &message))
         self->untold = 0;
-    free(line);
+}
+
+/* Its bytes count as waiting until libzmq has done with them. */
+static bool send_text(struct tap *self, struct tape *tape)
+{
+    zmq_msg_t message;
+    const int rc = outgoing_message(self->waiting, &message, tape->text, tape->len);
+    tape->text = NULL;
+    outgoing_give(self->waiting, (int64_t)tape->len);
+    return rc == 0 && send_message(self, &message);
 }
 
 static void send_tape(struct tap *self, struct tape *tape)
 {
     send_lost(self);
-    if (send_bytes(self, tape->text, tape->len))
+    if (send_text(self, tape))
         atomic_fetch_add_explicit(&self->sent, tape->events, memory_order_relaxed);
     else if (atomic_load_explicit(&self->session, memory_order_relaxed)) {
         atomic_fetch_add_explicit(&self->lost, tape->events, memory_order_relaxed);
@@ -214,14 +243,12 @@ static void *run(void *argument)
         struct letter letter;
         heart_beat(&self->heart);
         take_subscriptions(self);
+        greet(self);
         if (inbox_take(self->inbox, &letter)) {
             if (letter.kind == LETTER_STOP)
                 stop = true;
-            if (letter.kind == LETTER_TAPE) {
-                struct tape *tape = letter.body;
-                atomic_fetch_sub_explicit(&self->waiting, tape->len, memory_order_relaxed);
-                send_tape(self, tape);
-            }
+            if (letter.kind == LETTER_TAPE)
+                send_tape(self, letter.body);
             if (letter.drop)
                 letter.drop(letter.body);
             continue;
@@ -280,5 +307,6 @@ void tap_destroy(struct tap **self_p)
         endpoint_unbind(self->socket, self->endpoint);
     zsock_destroy(&self->socket);
     inbox_destroy(&self->inbox);
+    outgoing_drop(&self->waiting);
     free(self);
 }

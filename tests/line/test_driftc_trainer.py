@@ -129,6 +129,38 @@ class Working(Trainer):
             self.assertIn(words, log)
         self.assertNotIn("first fold", log)
 
+    def test_a_log_whose_reader_ends(self):
+        """Nobody reads any more what a terminal or `tee` showed: the work goes on, and is told."""
+        os.mkfifo(self.file("go"))
+        with self.trainer(f"read word < {self.folder}/go; echo some words; echo others >&2", "--once") as process:
+            self.push(job())
+            self.hear("accept")
+            process.stderr.close()
+            process.stdout.close()
+            with open(self.file("go"), "w") as go:
+                go.write("on\n")
+            self.hear("done")
+            self.assertGreaterEqual(process.wait(LIMIT_S), 0)  # no signal ended it
+            process.stderr = process.stdout = None
+
+    def test_a_long_note_is_cut_where_a_character_ends(self):
+        os.mkfifo(self.file("go"))
+        for before in ("x", "xx", "xxx"):
+            with self.trainer(f"echo progress 0.5 {before}{'€' * 100}; read word < {self.folder}/go", "--once") as process:
+                self.push(job())
+                self.hear("accept")
+                told = None
+                while not told:
+                    envelope, message = self.take()
+                    told = message if message["say"] == "progress" and message.get("fraction") == 0.5 else None
+                    self.assertEqual(message["say"], "progress")
+                    self.reply(envelope, {"ok": True, "lease_s": 300, "cancel": False})
+                self.assertRegex(told["note"], f"^{before}€{{60,}}$")
+                with open(self.file("go"), "w") as go:
+                    go.write("on\n")
+                self.hear("done")
+                self.ends(process, 0)
+
     def test_the_time_it_took_is_the_cost_where_nothing_is_said(self):
         with self.trainer("true", "--once") as process:
             self.push(job())

@@ -132,6 +132,7 @@ DRIFTC = [
     (["arl", "psi"], 64, "psi: a run length can be calculated for cusum, ewma and shewhart"),
     (["keygen", "a/b"], 64, "'a/b' is no name for a key: 1 to 64 letters, digits, '-', '_' and '.'"),
     (["keygen", "k", "--project", "a/b"], 64, "keygen: --project takes a project's name, 64 times at most"),
+    (["keygen", "k", "--project", b"\xff"], 64, "keygen: --project takes a project's name, 64 times at most"),
     (["keygen", "k", "--file", "{folder}/events"], 73, "is there already, and may be in use: remove it, or name another with --file"),
     (["keygen", "k", "--file", "{folder}/no/k"], 73, "cannot be written: No such file or directory"),
     (["--socket", "ipc://{folder}/none", "status"], 69, "is driftd running? socket"),

@@ -1,4 +1,4 @@
-#include "daemon/control/outgoing.h"
+#include "daemon/base/outgoing.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -61,10 +61,9 @@ static void has_been_sent(void *text, void *hint)
     free(sent);
 }
 
-int outgoing_message(struct outgoing *self, zmq_msg_t *message, char *text)
+int outgoing_message(struct outgoing *self, zmq_msg_t *message, char *text, size_t len)
 {
     struct sent *sent = malloc(sizeof *sent);
-    const size_t len = strlen(text);
     if (!sent || zmq_msg_init_data(message, text, len, has_been_sent, sent) < 0) {
         free(sent);
         free(text);
