@@ -6,7 +6,6 @@
 #include "cli/member.h"
 
 #define PATIENCE_S 600 /* as long as the daemon has: a million models take a minute */
-#define ORDINARY_S 5   /* what a person who gives no --timeout waits otherwise */
 
 static void show(const json_t *answer, const void *argument)
 {
@@ -19,7 +18,7 @@ int checkpoint_run(const struct command *self, struct common *common, int argc, 
 {
     struct arguments arguments = {0};
     command_arguments(self, common, argc, argv, &arguments);
-    if (common->timeout_s == ORDINARY_S)
+    if (!common->timeout_given)
         common->timeout_s = PATIENCE_S;
     return control_ask(common, json_pack("{s:s}", "do", "checkpoint"), show, NULL);
 }

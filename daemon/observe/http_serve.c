@@ -132,8 +132,11 @@ static const char *parameter(const struct serving *serving, const char *name)
 static void put_text(const struct serving *serving, json_t *ask, const char *parameter_name, const char *member)
 {
     const char *value = parameter(serving, parameter_name);
-    if (value && *value)
-        json_object_set_new(ask, member, json_string(value));
+    json_t *text = value && *value ? json_string(value) : NULL;
+    if (text)
+        json_object_set_new(ask, member, text);
+    else if (value && *value) /* no UTF-8: no string either, which is refused */
+        json_object_set_new(ask, member, json_false());
 }
 
 /* What is no whole number goes on as -1, which nobody takes: the refusal says what is allowed. */

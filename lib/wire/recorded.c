@@ -86,6 +86,12 @@ static void write_at(struct json_write *out, struct text model, const struct rec
     json_write_string(out, taken);
 }
 
+/* A node's own metric of one of these names is what an earlier recorder had written, or hides what the line is about. */
+static bool is_ours(struct text name)
+{
+    return text_is(name, "model") || text_is(name, "received_at") || text_is(name, "taken");
+}
+
 void recorded_event(struct json_write *out, const struct metric_event *event, const struct recorded_at *at)
 {
     json_write_bracket(out, '{');
@@ -98,9 +104,8 @@ void recorded_event(struct json_write *out, const struct metric_event *event, co
         json_write_key(out, "n");
         write_count(out, event->n);
     }
-    /* A node's own metric of one of these names is what an earlier recorder had written. */
     for (uint32_t i = 0; i < event->metric_count; i++)
-        if (!text_is(event->metrics[i].name, "received_at") && !text_is(event->metrics[i].name, "taken"))
+        if (!is_ours(event->metrics[i].name))
             write_metric(out, &event->metrics[i]);
     json_write_bracket(out, '}');
 }

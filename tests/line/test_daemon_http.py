@@ -140,6 +140,7 @@ class Api(unittest.TestCase):
                                         ("/api/v1/models/a", 400, "bad_message"),
                                         ("/api/v1/models?limit=many", 400, "bad_message"),
                                         ("/api/v1/models?state=tired", 400, "bad_message"),
+                                        ("/api/v1/models?pattern=%ff", 400, "bad_message"),
                                         ("/api/v1/models?sort=age", 400, "bad_message"),
                                         ("/api/v1/models?offset=-1", 400, "bad_message"),
                                         ("/api/v1/requests?state=LOST", 400, "bad_message"),

@@ -143,6 +143,15 @@ class Working(Trainer):
             self.assertGreaterEqual(process.wait(LIMIT_S), 0)  # no signal ended it
             process.stderr = process.stdout = None
 
+    def test_a_terminal_that_closes_ends_the_training_too(self):
+        with self.trainer(f"sh -c 'echo $$ > {self.folder}/pid; sleep 100'", "--once") as process:
+            self.push(job())
+            self.hear("accept")
+            until(lambda: os.path.exists(self.file("pid")) and self.text("pid").endswith("\n"), "it runs")
+            process.send_signal(signal.SIGHUP)
+            self.hear("fail")
+            self.gone("pid")
+
     def test_a_long_note_is_cut_where_a_character_ends(self):
         os.mkfifo(self.file("go"))
         for before in ("x", "xx", "xxx"):

@@ -85,8 +85,9 @@ END_TEST
 START_TEST(a_recorded_recording)
 {
     struct metric metrics[] = {{.name = text_of("received_at"), .kind = METRIC_NUMBER, .number = 5},
+                               {.name = text_of("model"), .kind = METRIC_NUMBER, .number = 4},
                                {.name = text_of("x"), .kind = METRIC_NUMBER, .number = 6}};
-    struct metric_event event = {.timestamp_s = NAN, .n = 1, .metrics = metrics, .metric_count = 2};
+    struct metric_event event = {.timestamp_s = NAN, .n = 1, .metrics = metrics, .metric_count = 3};
     struct model_id id;
     ck_assert_int_eq(model_id_parse(&id, text_of("a/b/c")), 0);
     event.model = &id;
