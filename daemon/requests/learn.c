@@ -84,13 +84,21 @@ static double gain_of(const struct request *request, double shown)
     return request->observed < request->limit ? shown - request->observed : request->observed - shown;
 }
 
+/* What fails early is not cheap, it was cut short: a failed attempt counts with what its strategy was expected to cost, at
+ * least. Else the sooner a strategy dies the more it would be tried. */
+static double cost_of(const struct store_outcome *outcome)
+{
+    const bool failed = outcome->outcome == ATTEMPT_FAILED || outcome->outcome == ATTEMPT_LOST;
+    return failed && outcome->gpu_hours < outcome->expected_gpu_hours ? outcome->expected_gpu_hours : outcome->gpu_hours;
+}
+
 static void count(struct core *self, struct text family, const struct store_outcome *outcome)
 {
     struct history_row row;
     int rc = store_get_tally(self->store, family, outcome->strategy, &row);
     if (rc < 0)
         core_fail(self, rc);
-    history_count(&row, outcome->recovery, outcome->gpu_hours);
+    history_count(&row, outcome->recovery, cost_of(outcome));
     put_tally(self, family, outcome->strategy, &row);
 }
 

@@ -105,6 +105,34 @@ START_TEST(a_new_version_shows_what_was_gained)
 }
 END_TEST
 
+static const char *strategy_of(int job)
+{
+    static char names[4][STRATEGY_NAME_MAX + 1];
+    json_t *root = json_loads(rig.jobs[job], 0, NULL);
+    snprintf(names[job % 4], sizeof names[0], "%s", json_string_value(json_object_get(json_object_get(root, "data"), "strategy")));
+    json_decref(root);
+    return names[job % 4];
+}
+
+/* The cheapest dies as soon as it is begun: the others have their turns. */
+START_TEST(dying_early_does_not_pay)
+{
+    rig_trigger(&rig, "p/n/v1", 0.35);
+    for (unsigned attempt = 1; attempt <= 3; attempt++) {
+        ck_assert_int_eq(rig.job_count, (int)attempt);
+        const char *id = rig_job(&rig, (int)attempt - 1, NULL);
+        rig_say(&rig, "accept", id, attempt, "t", NULL);
+        rig_say(&rig, "fail", id, attempt, "t", "\"error\": \"crashed\", \"gpu_hours\": 0.01");
+        for (int i = 0; i < 600 && rig.job_count == (int)attempt; i++)
+            rig_pass(&rig, 1);
+    }
+    ck_assert_str_ne(strategy_of(0), strategy_of(1));
+    ck_assert_str_ne(strategy_of(0), strategy_of(2));
+    ck_assert_str_ne(strategy_of(1), strategy_of(2));
+    ck_assert_double_gt(row_of(strategy_of(0)).here.gpu_hours, 1);
+}
+END_TEST
+
 /* The fleet's sums are read once a turn, and anew when the turn has changed them. */
 START_TEST(a_choice_knows_what_its_turn_has_counted)
 {
@@ -247,6 +275,7 @@ int main(void)
     TCase *tests = tcase_create("learn");
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, begin, finish);
+    tcase_add_test(tests, dying_early_does_not_pay);
     tcase_add_test(tests, a_new_version_shows_what_was_gained);
     tcase_add_test(tests, a_choice_knows_what_its_turn_has_counted);
     tcase_add_test(tests, a_claim_stands_until_something_is_seen);
