@@ -96,9 +96,16 @@ static int put(struct record *self, const char *at, size_t len)
     return 0;
 }
 
-static void count(struct record *self, struct text lines)
+static bool has_enough(const struct record *self)
 {
-    while (lines.len) {
+    return self->most > 0 && (double)self->events >= self->most;
+}
+
+/* Counts lines, until there are events enough; how many bytes those are. */
+static size_t count(struct record *self, struct text lines)
+{
+    const size_t all = lines.len;
+    while (lines.len && !has_enough(self)) {
         const char *end = memchr(lines.at, '\n', lines.len);
         struct text line = {.at = lines.at, .len = end ? (size_t)(end - lines.at) : lines.len};
         struct recorded_line other;
@@ -109,6 +116,7 @@ static void count(struct record *self, struct text lines)
         lines.at += line.len + (end != NULL);
         lines.len -= line.len + (end != NULL);
     }
+    return all - lines.len;
 }
 
 /* -- the daemon ------------------------------------------------------------------------------------------------------
@@ -172,8 +180,13 @@ static int take_frame(struct record *self, zmq_msg_t *frame)
         return 0;
     int status = self->whole ? 0 : put(self, "\n", 1);
     self->whole = true;
-    count(self, lines);
-    return status ? status : put(self, lines.at, lines.len);
+    const uint64_t events = self->events;
+    const size_t len = count(self, lines);
+    if (status == 0)
+        status = put(self, lines.at, len);
+    if (status)
+        self->events = events;
+    return status;
 }
 
 static void show_progress(struct record *self)
@@ -189,7 +202,7 @@ static int run(struct record *self)
     int status = 0;
     zmq_msg_t frame;
     zmq_msg_init(&frame);
-    while (status == 0 && !(self->most > 0 && (double)self->events >= self->most)) {
+    while (status == 0 && !has_enough(self)) {
         if (drain_ns == 0 && (stopping || clock_now_ns() >= until_ns))
             drain_ns = clock_now_ns() + DRAIN_NS;
         if (take(self, drain_ns ? QUIET_MS : TURN_MS, &frame))

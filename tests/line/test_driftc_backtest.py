@@ -235,6 +235,17 @@ class Recorded(Backtest):
         self.assertEqual([{k: v for k, v in at.items() if k not in fresh} for at in self.lines(again) if "x" in at],
                          [{k: v for k, v in at.items() if k not in fresh} for at in events])
 
+    def test_so_many_events_and_no_more(self):
+        path = self.write("r.jsonl", "")
+        with line.Daemon() as daemon:
+            recorder = self.start_recorder(daemon, path, "--events", "10")
+            node = daemon.publisher()
+            node.send_multipart([b"metrics/a/b/c", line.event(accuracy=[0.9] * 100)])  # all in one piece
+            out, _ = recorder.communicate(timeout=line.PATIENCE_S)
+            self.assertEqual(len([at for at in self.lines(path) if "accuracy" in at]), 10)
+            self.assertIn("Recorded 10 events", out.decode() if isinstance(out, bytes) else out)
+            node.close()
+
     def test_a_recording_is_gone_on_with(self):
         path = self.write("r.jsonl", '{"model":"a/b/c","received_at":1,"accuracy":0.5}')  # cut off before its end
         with line.Daemon() as daemon:
