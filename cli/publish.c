@@ -22,6 +22,7 @@
 #define BATCH_MOST 65536
 #define TURN_MS 200      /* how long input may be silent before a begun batch leaves */
 #define EARLY_NS 1000000 /* sleeping for less is not worth it */
+#define FAR_NS INT64_C(86400000000000) /* a day: hardly meant */
 
 struct publish {
     struct publisher_options to;
@@ -146,15 +147,18 @@ static int64_t due_of(struct publish *self, const json_t *event)
     if (isnan(self->first_s))
         self->first_s = at_s;
     double after_s = (at_s - self->first_s) / self->speed;
-    return self->started_ns + (int64_t)(fmin(after_s, 1e9) * 1e9);
+    return self->started_ns + (int64_t)(fmax(0, fmin(after_s, 1e9)) * 1e9);
 }
 
 /* Waits until an event is due. A batch that has begun does not wait for one that is far off. */
 static int pace(struct publish *self, const json_t *event)
 {
-    int64_t due_ns = due_of(self, event);
+    const int64_t due_ns = due_of(self, event), left_ns = due_ns - clock_now_ns();
     int status = 0;
-    if (due_ns - clock_now_ns() > (int64_t)TURN_MS * 1000000)
+    if (left_ns > FAR_NS)
+        say("%s: this event is due in %s, by its time and --speed; Ctrl-C ends it", recording_place(self->recording),
+            figure_span((double)left_ns / 1e9).text);
+    if (left_ns > (int64_t)TURN_MS * 1000000)
         status = send_pending(self);
     return status ? status : sleep_until(self, due_ns);
 }

@@ -281,6 +281,13 @@ class Publish(Case):
         self.assertEqual(done.returncode, 0)
         self.assertGreaterEqual(json.loads(done.stdout)["seconds"], 40 / 200 - 0.002)
 
+    def test_a_time_far_before_the_first_is_due_at_once(self):
+        self.bind()
+        path = self.events(*({"timestamp": at, "accuracy": 0.9} for at in (5, -9.3e9, 5.001)))
+        done = self.publish("--json", "--speed", "20", "--model", MODEL, path)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(json.loads(done.stdout)["events"], 3)
+
     def test_speed(self):
         path = self.events({"accuracy": 0, "received_at": 100}, {"accuracy": 1, "timestamp": 0, "received_at": 103},
                            {"accuracy": 2, "timestamp": "1970-01-01T01:01:46.5+01:00"}, {"accuracy": 3}, {"accuracy": 4, "timestamp": 50})
