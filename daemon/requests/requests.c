@@ -33,6 +33,9 @@ static int begin(struct requests *self, struct core **core_p)
     char boot[BOOT_ID_MAX];
     struct siphash_key key;
     int rc = boot_id(boot);
+    if (rc == 0 && boot_id_is_random(boot))
+        log_warning("this boot of the machine has no name here: a restart is taken for a reboot, and times go by the wall clock; "
+                    "a unit with ProcSubset=pid needs Environment=DRIFTD_BOOT_ID=%b");
     if (rc == 0)
         rc = random_bytes(&key, sizeof key);
     if (rc < 0) {

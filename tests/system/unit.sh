@@ -68,6 +68,7 @@ check "the control socket is for user and group" owned /run/$unit/control.sock '
 check "the state folder is its own" owned /var/lib/$unit 'driftd 750'
 
 check "nobody else reads the store" owned /var/lib/$unit/requests.db 'driftd 600'
+check "it knows the boot of the machine" refused said "$invocation" "boot of the machine has no name"
 check "its filter lets it ask for large pages" refused said "$invocation" "memory stays in small pages.*not permitted"
 check "its exposure is at most 1.2" exposure_is_at_most 1.2
 echo "      exposure: $(exposure)"
