@@ -7,6 +7,7 @@
 
 #include "cli/say.h"
 #include "lib/wire/metric_rules.h"
+#include "lib/wire/rfc3339.h"
 
 #define NUMBER_MAX 512 /* characters; further digits of a number change nothing */
 
@@ -116,12 +117,19 @@ static bool may_be_text(const char *name)
            strcmp(name, "timestamp") == 0 || strcmp(name, "received_at") == 0;
 }
 
+/* From when to when a label holds: in a table of those; of events these are metrics like others. */
+static bool is_time_of_label(const char *name, const char *cell)
+{
+    double at_s;
+    return (strcmp(name, "from") == 0 || strcmp(name, "to") == 0) && rfc3339_parse(text_of(cell), &at_s) == 0;
+}
+
 static json_t *value_of(const char *name, const char *cell, char **why_p)
 {
     bool text = may_be_text(name),
          name_only = text && strcmp(name, "timestamp") != 0 && strcmp(name, "received_at") != 0;
     json_t *value = name_only ? NULL : number_of(cell);
-    if (!value && text)
+    if (!value && (text || is_time_of_label(name, cell)))
         value = json_string(cell);
     if (!value)
         wrong(why_p, "column %s: '%.64s' is not %s", name, cell, text ? "UTF-8" : "a finite number");

@@ -34,6 +34,12 @@ __attribute__((format(printf, 4, 5))) static void go(struct request *self, struc
     self->state = to;
 }
 
+/* Of seconds, for a person. */
+static int decimals(int64_t span_ns)
+{
+    return span_ns < INT64_C(9950000000) ? 1 : 0;
+}
+
 static void by(struct request_step *step, const char *who)
 {
     snprintf(step->by, sizeof step->by, "%s", who);
@@ -72,13 +78,13 @@ static void try_again(struct request *self, struct request_step *step, const str
         end(self, now);
         return;
     }
-    int64_t wait = request_retry_wait_ns(self->id, self->attempt, rules);
+    const int64_t wait = request_retry_wait_ns(self->id, self->attempt, rules);
     self->attempt++;
     self->offers = 0;
     self->offered_for_ns = 0;
     self->not_before = moment_after(now, wait);
     step->next_strategy = true;
-    go(self, step, REQUEST_PENDING, "%s; attempt %u in %.0f s", why, self->attempt, (double)wait / 1e9);
+    go(self, step, REQUEST_PENDING, "%s; attempt %u in %.*f s", why, self->attempt, decimals(wait), (double)wait / 1e9);
 }
 
 static void on_offer(struct request *self, struct request_step *step, struct moment now)
@@ -122,8 +128,9 @@ static void offer_over(struct request *self, struct request_step *step, struct m
         return;
     }
     self->not_before = now;
-    go(self, step, REQUEST_PENDING, "nobody accepted attempt %u within %.9g s, offer %u", self->attempt,
-       (double)(now.steady_ns - self->offered.steady_ns) / 1e9, self->offers);
+    const int64_t offered_ns = now.steady_ns - self->offered.steady_ns;
+    go(self, step, REQUEST_PENDING, "nobody accepted attempt %u within %.*f s, offer %u", self->attempt,
+       decimals(offered_ns), (double)offered_ns / 1e9, self->offers);
 }
 
 static void on_time(struct request *self, struct request_step *step, const struct request_rules *rules,

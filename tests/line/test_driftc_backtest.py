@@ -1,4 +1,5 @@
 """driftc backtest on files that people have, record's words, and publish on what was recorded."""
+import datetime
 import json
 import os
 import random
@@ -55,6 +56,10 @@ def stream():
             event["accuracy"] = round(source.uniform(0.6, 0.8) if bad else source.uniform(0.82, 1), 4)
         events.append(event)
     return events
+
+
+def stamp(at_s):
+    return datetime.datetime.fromtimestamp(at_s, datetime.timezone.utc).isoformat().replace("+00:00", "Z")
 
 
 class Backtest(unittest.TestCase):
@@ -115,6 +120,8 @@ class Backtest(unittest.TestCase):
         self.assertEqual(report["labels_without_events"], 1)
         inside = [t for t in report["triggers"] if START + 6000 <= t["time"] <= START + 60 * 149]
         self.assertEqual(report["false_alarms"], len(report["triggers"]) - len(inside))
+        table = "model,from,to\n" + "".join(f"{label['model']},{stamp(label['from'])},{stamp(label['to'])}\n" for label in labels)
+        self.assertEqual(self.report("--labels", self.write("known.csv", table), path)[0], report)
         out, _ = self.run_driftc("backtest", "--config", self.config, "--labels", known, path)
         self.assertIn("True changes: 1 found, 2 missed; after 4 events", out)
         for bad in ('{"model": "a/b/c", "from": 5}', '{"model": "a/b", "from": 1, "to": 2}',
