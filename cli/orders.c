@@ -26,6 +26,9 @@ static void show(const json_t *answer, const void *argument)
     fputs(state.len ? " is " : "", stdout);
     visible_put(stdout, state);
     printf("%s\n", text_is(state, "RUNNING") ? ": its trainer is told to stop" : "");
+    const struct text warning = member_text(answer, "warning");
+    if (warning.len)
+        say("%.*s", (int)warning.len, warning.at);
 }
 
 static const char *read_order(const struct command *self, struct common *common, int argc, char **argv,

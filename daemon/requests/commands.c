@@ -11,8 +11,8 @@
 
 #define REASON_MAX 256
 
-/* {"ok": true, "request": id, "state": state} */
-static char *done(const char *request, enum request_state state)
+/* {"ok": true, "request": id, "state": state}, and where there is one, "warning": a sentence. */
+static char *done_but(const char *request, enum request_state state, const char *warning)
 {
     struct json_write out = {.at = NULL};
     json_write_bracket(&out, '{');
@@ -22,8 +22,17 @@ static char *done(const char *request, enum request_state state)
     json_write_string(&out, request);
     json_write_key(&out, "state");
     json_write_string(&out, request_state_name(state));
+    if (warning) {
+        json_write_key(&out, "warning");
+        json_write_string(&out, warning);
+    }
     json_write_bracket(&out, '}');
     return json_write_take(&out);
+}
+
+static char *done(const char *request, enum request_state state)
+{
+    return done_but(request, state, NULL);
 }
 
 const char *commands_reason(json_t *asked, char *out, size_t size)
@@ -65,16 +74,26 @@ static char *refuse_live(struct core *self, const char *model, int *rc_p)
 }
 
 /* Takes the two texts over. */
-static char *open_by_hand(struct core *self, struct new_request *new)
+static char *open_by_hand(struct core *self, struct new_request *new, const char *warning)
 {
     struct live *live = NULL;
     if (new->trigger_json && new->metrics_json)
         live = episodes_open(self, new);
     if (live)
-        return done(live_value(live)->id, live_value(live)->state);
+        return done_but(live_value(live)->id, live_value(live)->state, warning);
     free(new->trigger_json);
     free(new->metrics_json);
     return unavailable(self, -ENOMEM);
+}
+
+/* A person may want it all the same; a mistyped id is taken back. */
+static const char *warn_unseen(struct core *self, const char *model)
+{
+    struct store_model row;
+    const int rc = store_get_model(self->store, model, &row);
+    if (rc < 0)
+        core_fail(self, rc);
+    return rc == 0 ? "this version has not served yet, as far as is known here: if its id is mistyped, cancel the request" : NULL;
 }
 
 static char *retrain(struct core *self, json_t *asked, int *rc_p)
@@ -105,7 +124,7 @@ static char *retrain(struct core *self, json_t *asked, int *rc_p)
                               .trigger_json = job_trigger_json(&shown),
                               .metrics_json = strdup("{}"),
                               .triggered = self->now};
-    return open_by_hand(self, &new);
+    return open_by_hand(self, &new, warn_unseen(self, model));
 }
 
 static char *cancel(struct core *self, json_t *asked)
@@ -146,7 +165,7 @@ static char *requeue_stored(struct core *self, struct request *old, json_t *aske
                               .metrics_json = old->metrics_json,
                               .triggered = self->now};
     old->trigger_json = old->metrics_json = NULL;
-    return open_by_hand(self, &new);
+    return open_by_hand(self, &new, NULL);
 }
 
 static char *requeue(struct core *self, json_t *asked, int *rc_p)

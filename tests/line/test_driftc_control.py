@@ -84,6 +84,11 @@ class Asking(Case):
                 for text in seen:
                     self.assertIn(text, done.stdout.decode())
 
+    def test_a_warning_is_said_beside_the_answer(self):
+        peer = self.control(lambda _: {"ok": True, "request": ID, "state": "PENDING", "warning": "it has not served"})
+        done = run("--socket", peer.endpoint, "retrain", "shop/a/v1")
+        self.assertEqual((done.returncode, done.stderr), (0, b"driftc: it has not served\n"))
+
     def test_json_is_the_answer_as_it_came(self):
         for words, question, answer, _ in COMMANDS:
             for place in (["--json", *words], [*words, "--json"]):

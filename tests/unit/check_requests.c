@@ -271,6 +271,11 @@ START_TEST(a_person_can_do_it_by_hand)
     ck_assert(json_is_true(json_object_get(answer, "ok")));
     const char *id = rig_job(&rig, 0, NULL);
     ck_assert_str_eq(json_string_value(json_object_get(answer, "request")), id);
+    ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(answer, "warning")), "has not served yet"));
+    json_decref(answer);
+    rig_tell(&rig, NOTICE_SERVING, "p/served/v1");
+    answer = rig_ask(&rig, "{\"do\": \"retrain\", \"model\": \"p/served/v1\"}");
+    ck_assert_ptr_null(json_object_get(answer, "warning"));
     json_decref(answer);
     ck_assert_ptr_nonnull(strstr(rig.jobs[0], "\"rule\":\"by hand: new labels\",\"metric\":null,\"observed\":null"));
     answer = rig_ask(&rig, "{\"do\": \"retrain\", \"model\": \"p/n/v2\"}");
