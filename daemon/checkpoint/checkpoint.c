@@ -40,12 +40,24 @@ int checkpoint_new(struct checkpoint **self_p, const struct checkpoint_options *
     return rc;
 }
 
+/* What nobody has read is not for the next checkpoint to take away. */
+static void put_aside(struct checkpoint *self)
+{
+    self->unread = false;
+    if (self->folder.count)
+        self->number = self->folder.entries[self->folder.count - 1].number;
+    while (self->folder.count)
+        folder_set_aside(&self->folder, self->folder.count - 1);
+}
+
 int checkpoint_folder(struct checkpoint *self)
 {
     if (self->open)
         return 0;
     int rc = folder_open(&self->folder, self->state_dir);
     self->open = rc == 0;
+    if (self->open && self->unread)
+        put_aside(self);
     return rc;
 }
 

@@ -24,6 +24,7 @@ struct checkpoint {
     char boot[BOOT_ID_MAX];
     struct folder folder;
     bool open; /* the folder is */
+    bool unread; /* it was not at the start: what is in it is of an earlier run */
     uint64_t number; /* of the last file */
     bool all_due;    /* the next file has to hold all models */
     uint64_t all_bytes, new_bytes; /* of the last file with all models, and of those since */

@@ -116,8 +116,14 @@ void checkpoint_restore(struct checkpoint *self, struct checkpoint_restored *out
     char name[FOLDER_NAME_MAX];
     *out = (struct checkpoint_restored){.models = 0};
     self->all_due = true;
-    if (checkpoint_folder(self) < 0)
-        return; /* the first checkpoint will say so */
+    const int rc = checkpoint_folder(self);
+    if (rc < 0) {
+        log_error("the folder of monitors cannot be opened, and monitors begin anew; what is in it is put aside as <file>.refused "
+                  "once it can be",
+                  LOG_TEXT("state_dir", self->state_dir), LOG_TEXT("why", strerror(-rc)));
+        self->unread = true;
+        return;
+    }
     if (self->folder.count)
         self->number = self->folder.entries[self->folder.count - 1].number;
     look_over(self, out);

@@ -142,7 +142,8 @@ static void stop_all(struct engine *self, int status)
         stop_ingest(self);
     if (self->workers)
         workers_stop(self->workers);
-    if (self->shards_ran) {
+    /* Where the store failed, monitors that go on behind what it could not keep would never ask for it again. */
+    if (self->shards_ran && status != EXIT_IO) {
         checkpoint_finish(self->checkpoint);
         engine_streams_keep(self);
     }

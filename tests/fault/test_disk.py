@@ -129,9 +129,13 @@ class Disk(unittest.TestCase):
             order, node = self.ordered(daemon), daemon.publisher()
             self.sicken(node, "sync/before/v1")
             daemon.wait_status(lambda status: status["requests"]["PENDING"] == 1)
+            monitors = os.path.join(daemon.folder, "state", "monitors")
+            before = sorted(os.listdir(monitors))
             self.give(order, order_word)
             self.sicken(node, "sync/after/v1")
             self.assertEqual(daemon.process.wait(line.PATIENCE_S), 74)
+            # Monitors that go on behind what the store could not keep would never ask for it again.
+            self.assertEqual(sorted(os.listdir(monitors)), before)
             daemon.wait_log(lambda entry: entry["msg"].startswith("stopped"))
             errors = [entry for entry in daemon.events if entry.get("level") == "error"]
             self.words(daemon, errors[0], cause, "what was answered is safe on the disk", "what was under way was told to nobody",

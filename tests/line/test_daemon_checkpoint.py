@@ -186,6 +186,28 @@ class Checkpoints(unittest.TestCase):
         files = self.spoil(change, 0, "not one of driftd's monitors")
         self.assertEqual([name.endswith(".refused") for name in files].count(True), 1)
 
+    def test_a_folder_that_cannot_be_opened_at_the_start_is_kept(self):
+        with line.Daemon(**SETTINGS) as daemon:
+            send(daemon, daemon.publisher(), list(stream())[:60], 60)
+            stop_with_checkpoint(self, daemon)
+            folder = os.path.join(daemon.folder, "state", "monitors")
+            kept = self.files(daemon)
+            os.rename(folder, folder + ".kept")
+            with open(folder, "w"):  # no folder
+                pass
+            daemon.start()
+            daemon.wait_log(lambda e: e["msg"].startswith("the folder of monitors cannot be opened"))
+            os.unlink(folder)
+            os.rename(folder + ".kept", folder)
+            send(daemon, daemon.publisher(), list(stream())[:6], 6)
+            self.assertTrue(daemon.ask("checkpoint")["ok"])
+            files = self.files(daemon)
+            self.assertEqual([name for name in files if name.endswith(".refused")], [name + ".refused" for name in kept])
+            self.assertEqual(len(files), len(kept) + 1)
+            daemon.kill()
+            daemon.start()
+            self.assertEqual(daemon.ask("status")["checkpoint"]["restored"], len(MODELS))
+
     def test_a_folder_that_cannot_be_written_stops_nothing(self):
         with line.Daemon(**SETTINGS) as daemon:
             send(daemon, daemon.publisher(), list(stream())[:60], 60)
