@@ -41,6 +41,7 @@ struct live {
     struct request *next; /* as this turn leaves it; NULL: not touched; `now` itself where `born` */
     struct live *next_touched;
     bool born; /* in this turn */
+    bool well; /* its KPI held its budget again while it ran, and has not failed since */
     struct retrain_notice *notice; /* and of this one, whose metrics_json it has; NULL: of none */
 
     /* What was made of its job after the commit; recorded by the next turn. */
@@ -245,6 +246,8 @@ void learn_ended(struct core *self, const struct request *request, const struct 
                  struct store_outcome *outcome);
 /* A request is done: asks what its KPI shows from now on, where the model is known. `version` NULL: no new one. */
 void learn_ask(struct core *self, const struct request *request, const char *version);
+/* A request has ended, and nobody waits for it any more: tells of the versions that a new one replaces, which may serve already. */
+void learn_done(struct core *self, const struct request *request);
 /* At the start, once for each model that has triggered: what was asked before and not answered yet. */
 void learn_ask_again(struct core *self, const struct store_model *row);
 /* What notices say of the family's latest training. */

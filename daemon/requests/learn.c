@@ -366,6 +366,14 @@ static void tell_replaced(void *argument, const struct store_model *row)
     learn_tell_replaced(argument, row);
 }
 
+void learn_done(struct core *self, const struct request *request)
+{
+    const bool done = request->state == REQUEST_DONE;
+    const int rc = done ? store_each_of_family(self->store, step_family(request->model), tell_replaced, self) : 0;
+    if (rc < 0)
+        core_fail(self, rc);
+}
+
 void learn_serving(struct core *self, const struct retrain_notice *notice)
 {
     struct training training;

@@ -128,6 +128,7 @@ static void join(struct core *self, struct live *live, const struct retrain_noti
     snprintf(why, sizeof why, "triggered again by %s: %s, observed %.7g", notice->model, notice->trigger.rule,
              notice->trigger.observed);
     step_note(self, request, "monitor", why);
+    live->well = false;
     model.triggered = moment_of(self, notice);
     if (strcmp(model.request, request->id) != 0) {
         /* Another version: its episode waits for the same request. */
@@ -301,7 +302,10 @@ static void recovered(struct core *self, const struct retrain_notice *notice)
     const struct request *request = live_value(live);
     /* A monitor that was started anew has forgotten which KPI it was: then all of them hold. */
     bool same_metric = !*notice->trigger.metric || strcmp(request->metric, notice->trigger.metric) == 0;
-    if (strcmp(request->model, notice->model) == 0 && *request->metric && same_metric && !by_drift_rule(request))
+    if (strcmp(request->model, notice->model) != 0 || !*request->metric || !same_metric || by_drift_rule(request))
+        return;
+    live->well = request->state == REQUEST_RUNNING;
+    if (!live->well)
         step_apply(self, live, &(struct request_event){.kind = REQUEST_RECOVERED});
 }
 

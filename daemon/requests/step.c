@@ -215,10 +215,9 @@ static void collect(void *argument, const struct store_model *model)
 static bool long_gone(const struct core *self, const struct store_model *row)
 {
     const int64_t times[] = {row->triggered.steady_ns, row->ended.steady_ns, row->served.steady_ns};
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 3; i++)
         if (times[i] != retrain_never_ns() && times[i] >= self->now.steady_ns - self->options.keep_ns)
             return false;
-    }
     return self->options.keep_ns > 0;
 }
 
@@ -256,6 +255,7 @@ static void end_waiting(struct core *self, const struct request *request)
         step_tell_model(self, model, false, family.unrecoverable);
     }
     free(waiting.at);
+    learn_done(self, request);
 }
 
 /* -- steps ----------------------------------------------------------------------------------------------------------- */
@@ -302,9 +302,9 @@ static void record_attempt(struct core *self, struct live *live, const struct re
         if (step->outcome == ATTEMPT_LOST)
             outcome.error = step->why;
         learn_ended(self, request, report, &outcome);
+        store_end_attempt(self->store, &outcome, self->now);
         if (outcome.outcome == ATTEMPT_DONE || outcome.outcome == ATTEMPT_DELIVERED)
             learn_ask(self, request, outcome.version);
-        store_end_attempt(self->store, &outcome, self->now);
         live->ended_attempt = step->attempt;
         live->ended_gpu_hours = outcome.gpu_hours;
     }
@@ -383,11 +383,12 @@ struct request_step step_apply_report(struct core *self, struct live *live, cons
     if (!live_touch(self, live))
         return step;
     apply_once(self, live, event, report, &step);
-    /* Who wanted it cancelled while it ran gets that as soon as it runs no more. */
-    if (live->next->state == REQUEST_PENDING && live->next->cancel_asked) {
+    /* What was cancelled, or got well by itself, while it ran: as soon as it runs no more. */
+    if (live->next->state == REQUEST_PENDING && (live->next->cancel_asked || live->well)) {
+        const bool asked = live->next->cancel_asked;
         struct request_step after;
-        struct request_event cancel = {.kind = REQUEST_CANCEL, .note = "cancelled while it ran"};
-        apply_once(self, live, &cancel, NULL, &after);
+        struct request_event over = {.kind = asked ? REQUEST_CANCEL : REQUEST_RECOVERED, .note = "cancelled while it ran"};
+        apply_once(self, live, &over, NULL, &after);
     }
     step_renew_strategy(self, live);
     return step;

@@ -105,6 +105,24 @@ START_TEST(a_new_version_shows_what_was_gained)
 }
 END_TEST
 
+/* A trainer that rolls its version out first and says that it is done afterwards. */
+START_TEST(who_serves_before_it_is_done_replaces_as_well)
+{
+    rig_tell(&rig, NOTICE_SERVING, "p/n/v1");
+    rig_trigger(&rig, "p/n/v1", 0.35);
+    const char *id = rig_job(&rig, 0, NULL);
+    rig_say(&rig, "accept", id, 1, "t", NULL);
+    rig_pass(&rig, 1);
+    rig_tell(&rig, NOTICE_SERVING, "p/n/v2");
+    const int before = rig.update_count;
+    rig_say(&rig, "done", id, 1, "t", "\"version\": \"v2\"");
+    bool told = false;
+    for (int i = before; i < rig.update_count; i++)
+        told = told || (rig.updates[i].replaced && strcmp(rig.updates[i].model, "p/n/v1") == 0);
+    ck_assert(told);
+}
+END_TEST
+
 static const char *strategy_of(int job)
 {
     static char names[4][STRATEGY_NAME_MAX + 1];
@@ -276,6 +294,7 @@ int main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_checked_fixture(tests, begin, finish);
     tcase_add_test(tests, dying_early_does_not_pay);
+    tcase_add_test(tests, who_serves_before_it_is_done_replaces_as_well);
     tcase_add_test(tests, a_new_version_shows_what_was_gained);
     tcase_add_test(tests, a_choice_knows_what_its_turn_has_counted);
     tcase_add_test(tests, a_claim_stands_until_something_is_seen);

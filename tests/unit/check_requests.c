@@ -195,6 +195,18 @@ START_TEST(recovery_cancels_what_nobody_runs)
     rig_say(&rig, "accept", id, 1, "t", NULL);
     rig_tell(&rig, NOTICE_RECOVERED, "p/n/v1");
     STATE(id, "RUNNING");
+    /* Where its attempt comes to nothing there is no other: the model is well. */
+    rig_say(&rig, "fail", id, 1, "t", NULL);
+    STATE(id, "CANCELLED");
+    /* Unless it has failed again meanwhile. */
+    rig_pass(&rig, 10);
+    rig_trigger(&rig, "p/n/v1", 0.35);
+    id = rig_job(&rig, rig.job_count - 1, NULL);
+    rig_say(&rig, "accept", id, 1, "t", NULL);
+    rig_tell(&rig, NOTICE_RECOVERED, "p/n/v1");
+    rig_trigger(&rig, "p/n/v1", 0.35);
+    rig_say(&rig, "fail", id, 1, "t", NULL);
+    STATE(id, "PENDING");
 }
 END_TEST
 
