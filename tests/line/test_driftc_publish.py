@@ -288,6 +288,24 @@ class Publish(Case):
         self.assertEqual((done.returncode, done.stderr), (0, b""))
         self.assertEqual(json.loads(done.stdout)["events"], 3)
 
+    def test_a_time_far_ahead_is_told(self):
+        self.bind()
+        path = self.events(*({"timestamp": at, "accuracy": 0.9} for at in (5, 1.7e9)))
+        process = subprocess.Popen([DRIFTC, "publish", "--endpoint", self.endpoint, "--speed", "1", "--model", MODEL, path], env=environment(),
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.addCleanup(process.kill)
+        os.set_blocking(process.stderr.fileno(), False)
+        said = []
+
+        def heard():
+            self.sub.poll(10)  # who listens subscribes
+            said.append(process.stderr.read() or b"")
+            return said[-1].endswith(b"\n")
+        until(heard, "it says when")
+        self.assertIn(f"{path}:2: this event is due in 19675 d", b"".join(said).decode())
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=LIMIT_S)
+
     def test_speed(self):
         path = self.events({"accuracy": 0, "received_at": 100}, {"accuracy": 1, "timestamp": 0, "received_at": 103},
                            {"accuracy": 2, "timestamp": "1970-01-01T01:01:46.5+01:00"}, {"accuracy": 3}, {"accuracy": 4, "timestamp": 50})
