@@ -62,17 +62,22 @@ static const char *option(void *input, int key, const char *value)
 /* What is there already stays: a recording can be gone on with. */
 static int open_file(struct record *self)
 {
-    char last = '\n';
+    char first = '{', last = '\n';
     if (strcmp(self->path, "-") == 0) {
         self->fd = dup(STDOUT_FILENO);
     } else {
         self->fd = open(self->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
         off_t end = self->fd < 0 ? 0 : lseek(self->fd, 0, SEEK_END);
-        if (end > 0 && pread(self->fd, &last, 1, end - 1) != 1)
-            last = '\n';
+        if (end > 0 && (pread(self->fd, &first, 1, 0) != 1 || pread(self->fd, &last, 1, end - 1) != 1))
+            first = '\0';
     }
     if (self->fd < 0) {
         say("%s: %s", self->path, strerror(errno));
+        return EX_CANTCREAT;
+    }
+    if (first != '{') {
+        say("%s: is there already, and is no recording that could be gone on with", self->path);
+        close(self->fd);
         return EX_CANTCREAT;
     }
     self->whole = last == '\n';

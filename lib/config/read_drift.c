@@ -271,11 +271,10 @@ static bool read_rule(struct reader *self, const struct node *node, const char *
     }
     char name[READ_KEY_MAX];
     read_join(name, shown, text_of("metric"));
-    rule->kpi = RULE_NO_KPI;
+    *rule = (struct drift_rule){.kpi = RULE_NO_KPI}; /* the place may have been a rule's that was refused */
     bool good = !metric->unknown && metric->kind == NODE_SCALAR && read_metric_name(self, metric, name);
     if (!metric->unknown && metric->kind != NODE_SCALAR)
         mistakes_add(self->mistakes, metric->mark, name, "no name; allowed: the name of a metric");
-    memset(rule->metric, 0, sizeof(rule->metric)); /* the place may have been a rule's that was refused */
     if (good)
         memcpy(rule->metric, metric->text.at, metric->text.len);
     if (!read_detector(self, detector, shown, rule))

@@ -65,6 +65,9 @@ DOCUMENTS = [
         ", ".join(f"{letter}{i}: {{min: 1}}" for i in range(40)) for letter in "xy"),
      '3:5: budgets[].kpis: these and those of the other blocks that hold for some of the same models are too many; allowed: as many as metrics are '
      'kept of a model, 64'),
+    (drift('{metric: a, detector: cusum, foo: 1}, {metric: b, detector: nope}'),
+     '1:93: budgets[].drift[].detector: no detector "nope"; there are evidence, cusum, ewma, shewhart, page_hinkley, adwin, ddm, eddm, hddm_a, hddm_w, '
+     'kswin, psi, ks, js, wasserstein, chi2'),
     ('budgets:\n  - {models: shop, kpis: {loss: {max: 3}}}\n  - {models: "*/detector", kpis: {loss: {min: 5}}}\n',
      '3:47: budgets[].kpis.loss.min: 5 is above the max 3 of line 2, which holds for some of the same models; allowed: a min up to the max'),
     ('budgets:\n  - {models: "a*", kpis: {q: {min: 0.5, range: [0, 1], test: evidence}}}\n  - {models: "*b", kpis: {q: {max: 0.95, range: [0.7, 1]}}}\n',

@@ -242,6 +242,15 @@ class Recorded(Backtest):
         self.assertEqual([{k: v for k, v in at.items() if k not in fresh} for at in self.lines(again) if "x" in at],
                          [{k: v for k, v in at.items() if k not in fresh} for at in events])
 
+    def test_what_is_no_recording_is_left_alone(self):
+        text = "metrics: {}\n"
+        path = self.write("driftd.yaml", text)
+        with line.Daemon() as daemon:
+            _, err = self.run_driftc("--socket", daemon.endpoints["control"], "record", path, status=73)
+            self.assertIn("is there already, and is no recording", err)
+        with open(path) as file:
+            self.assertEqual(file.read(), text)
+
     def test_so_many_events_and_no_more(self):
         path = self.write("r.jsonl", "")
         with line.Daemon() as daemon:

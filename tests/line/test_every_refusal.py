@@ -171,6 +171,8 @@ NOT_SHOWN = {
     '"pattern" and "for_s" must say which models, and for how long': "the control socket has seen to it",
     "\"pattern\" is longer than any model\\'s id": "the same", "the keeper of requests does not know this command": "the same",
     "the store cannot be written now: try again": "tests/fault makes the disk fail",
+    "%s: is there already, and is no recording that could be gone on with":
+        "test_driftc_backtest.Recorded.test_what_is_no_recording_is_left_alone",
     "this version has not served yet, as far as is known here: if its id is mistyped, cancel the request": "no refusal; check_requests.c",
     "%s: this event is due in %s, by its time and --speed; Ctrl-C ends it":
         "test_driftc_publish.Publish.test_a_time_far_ahead_is_told",
