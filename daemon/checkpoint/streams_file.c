@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/checkpoint/folder.h"
 #include "lib/codec.h"
 #include "lib/siphash.h"
 
@@ -58,20 +59,6 @@ static int read_all(int fd, uint8_t *to, size_t bytes)
     return 0;
 }
 
-static int write_all(int fd, const uint8_t *bytes, size_t count)
-{
-    while (count > 0) {
-        const ssize_t put = write(fd, bytes, count);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return -errno;
-        bytes += put;
-        count -= (size_t)put;
-    }
-    return 0;
-}
-
 /* The content goes to the beginning of the piece. */
 static int read_file(int fd, uint8_t **bytes_p, size_t *size_p)
 {
@@ -114,18 +101,17 @@ static int write_file(int folder_fd, const uint8_t *bytes, size_t size)
 {
     uint8_t head[HEAD];
     struct codec saving = {.out = head, .size = HEAD};
-    const int fd = openat(folder_fd, UNFINISHED, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0)
+    struct folder_file file = {.fd = openat(folder_fd, UNFINISHED, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)};
+    if (file.fd < 0)
         return -errno;
     int rc = walk_head(&saving, siphash13(&seal_key, bytes, size));
     if (rc == 0)
-        rc = write_all(fd, head, HEAD);
+        rc = folder_write(&file, head, HEAD);
     if (rc == 0)
-        rc = write_all(fd, bytes, size);
-    if (rc == 0 && fsync(fd) < 0)
+        rc = folder_write(&file, bytes, size);
+    if (rc == 0 && fsync(file.fd) < 0)
         rc = -errno;
-    if (close(fd) < 0 && rc == 0)
-        rc = -errno;
+    close(file.fd);
     return rc;
 }
 

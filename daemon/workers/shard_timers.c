@@ -87,8 +87,8 @@ static void log_drops(struct shard *self, struct now now)
 }
 
 /* The model that the round is at has said nothing for state.keep. Somebody who counts places or holds on to it has it stay
- * for now, and so has a request, its back-off or a person's word that is still to come. A checkpoint counts those behind it only: into
- * its place comes the last, which is still to be written like itself. */
+ * for now, and so has a request, its back-off or a person's word that is still to come. A checkpoint counts those behind it
+ * only: into its place comes the last, which is still to be written like itself. */
 static bool may_go(const struct shard *self, struct now now)
 {
     const struct model *model = models_at(self->models, self->round_at);

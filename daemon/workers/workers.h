@@ -66,7 +66,8 @@ int workers_restore(void *self, const void *bytes, size_t size, int64_t shift_ns
 int workers_save_streams(struct workers *self, uint8_t **bytes_p, size_t *size_p, struct now now);
 /* The key that a run has to have to go on there. 0 or -EPROTO. */
 int workers_streams_key(const uint8_t *bytes, size_t size, struct siphash_key *out);
-/* Goes on there. 0; -EPROTO: damaged, what stands before the damage goes on; -ESTALE: of another key, or as many shards. */
+/* Goes on there. 0; -EPROTO: damaged, what stands before the damage goes on; -ESTALE: of another key or
+ * another number of shards. */
 int workers_load_streams(struct workers *self, const uint8_t *bytes, size_t size, struct now now);
 
 uint32_t workers_shards(const struct workers *self);
