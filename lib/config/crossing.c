@@ -3,6 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lib/wire/utf8.h"
+
 #define SEGMENT_MOST 512
 
 /* One segment of both; each place of the one beside each of the other is looked at once. */
@@ -13,11 +15,12 @@ struct crossing {
     size_t len;
 };
 
+/* The bytes of a character; of what is none, one. */
 static size_t character(struct text text, size_t at)
 {
-    const unsigned char lead = (unsigned char)text.at[at];
-    const size_t bytes = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-    return at + bytes <= text.len ? bytes : text.len - at;
+    const unsigned char *from = (const unsigned char *)text.at;
+    const unsigned bytes = utf8_sequence(from + at, from + text.len);
+    return bytes ? bytes : 1;
 }
 
 static bool is_at(struct text text, size_t at, char what)
